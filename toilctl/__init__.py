@@ -1,0 +1,1 @@
+"""toilctl: clusters for Toil workflows on AWS."""

@@ -1,0 +1,48 @@
+"""The EC2 tags that tie resources to a cluster: its only memory outside the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+CLUSTER: Final = "toilctl:cluster"
+GENERATION: Final = "toilctl:generation"
+ROLE: Final = "toilctl:role"
+NODE_TYPE: Final = "toilctl:node-type"
+INTENT: Final = "toilctl:intent"
+ENGINE: Final = "toilctl:engine"
+APPLIANCE: Final = "toilctl:appliance"
+NAME: Final = "Name"
+OWNER: Final = "Owner"
+
+# On the security group only: the cluster's settings, so that a second launch can compare and any machine can act.
+STATE: Final = "toilctl:state"
+LEADER_NODE_TYPE: Final = "toilctl:leader-node-type"
+NODE_TYPES: Final = "toilctl:node-types"
+WORKERS: Final = "toilctl:workers"
+ZONES: Final = "toilctl:zones"
+KEY_PAIR_NAME: Final = "toilctl:key-pair-name"
+LOGIN_USER: Final = "toilctl:login-user"
+LEADER_STORAGE: Final = "toilctl:leader-storage-gb"
+NODE_STORAGE: Final = "toilctl:node-storage-gb"
+AMI: Final = "toilctl:ami"
+
+DESTROYING: Final = "destroying"
+"""The value of ``STATE`` while a cluster is being destroyed; every launch refuses then."""
+
+RESERVED_PREFIXES: Final = ("toilctl:", "aws:")
+RESERVED_KEYS: Final = frozenset({NAME, OWNER, "clusterName", "ToilNodeType", "sshKeyName"})
+"""Keys that a user's own tags must not have: ours, and those by which Toil's provisioner finds its nodes."""
+
+MAX_VALUE_LENGTH: Final = 256
+"""Characters; EC2's limit."""
+
+
+def to_dict(tag_list: list[dict[str, str]] | None) -> dict[str, str]:
+    """Turn EC2's ``[{"Key": k, "Value": v}]`` into a dict."""
+    return {tag["Key"]: tag["Value"] for tag in tag_list or []}
+
+
+def to_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Turn a dict into EC2's list, sorted by key so that equal tags give equal requests."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
