@@ -107,3 +107,10 @@ class ConnectError(ToilctlError):
 
     exit_code = 13
     code = "connect"
+
+
+class Interrupted(ToilctlError):
+    """Ctrl-C; what was done so far is there, and the next step says how to go on."""
+
+    exit_code = 130
+    code = "interrupted"

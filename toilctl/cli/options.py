@@ -1,0 +1,162 @@
+"""Every option of the cluster commands, each once. Toil's camelCase spellings reach them through ``command.kebab``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from toilctl.cli.command import parsed_by
+from toilctl.cluster import ClusterName, Engine, Zone
+from toilctl.errors import UsageError
+from toilctl.node_types import NodeType, NodeTypes
+
+NODES, NETWORK, SOFTWARE = "Nodes", "Network and access", "Software"
+
+
+def _zones(text: str) -> tuple[Zone, ...]:
+    return tuple(Zone.parse(zone.strip()) for zone in text.split(","))
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdigit() for word in words):
+        raise UsageError(f"{text!r} is not a number of workers.", "Write one number per node type, such as 3 or 3,2.")
+    return tuple(int(word) for word in words)
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"{text!r} is not a tag.", "Write KEY=VALUE.")
+    return key.strip(), value
+
+
+def _seen_clusters(incomplete: str) -> list[str]:
+    """Complete with clusters that this machine has connected to: asking AWS would be too slow for a Tab."""
+    from toilctl import paths
+
+    names = {path.name for path in (paths.state_dir() / "clusters").glob("*/*")}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+ClusterArgument = Annotated[
+    ClusterName,
+    typer.Argument(metavar="NAME", parser=parsed_by(ClusterName.parse), autocompletion=_seen_clusters,
+                   help="The cluster's name.", show_default=False),
+]  # fmt: skip
+ZoneOption = Annotated[
+    str | None,
+    typer.Option("--zone", "-z", parser=parsed_by(Zone.parse), metavar="ZONE", envvar="TOIL_AWS_ZONE",
+                 show_default="the region of AWS_REGION or the profile, else all regions",
+                 help="An availability zone of the cluster's region, such as us-west-2a."),
+]  # fmt: skip
+ZonesOption = Annotated[
+    str | None,
+    typer.Option("--zone", "-z", parser=parsed_by(_zones), metavar="ZONE[,ZONE…]", envvar="TOIL_AWS_ZONE",
+                 help="Where to launch, such as us-west-2a; several of one region to spread spot workers.",
+                 rich_help_panel=NODES),
+]  # fmt: skip
+RegionOption = Annotated[
+    str | None, typer.Option("--region", metavar="REGION", help="The region, when no zone says it.")
+]
+
+NodeTypeOption = Annotated[
+    str | None,
+    typer.Option("--node-type", parser=parsed_by(NodeType.parse), metavar="TYPE[:BID]", rich_help_panel=NODES,
+                 help="Leader and workers of one type. The bid, for spot workers, leaves the leader on demand."),
+]  # fmt: skip
+LeaderNodeTypeOption = Annotated[
+    str | None,
+    typer.Option("--leader-node-type", parser=parsed_by(NodeType.parse), metavar="TYPE", rich_help_panel=NODES,
+                 help="The leader's instance type; a/b in order of preference."),
+]  # fmt: skip
+NodeTypesOption = Annotated[
+    str | None,
+    typer.Option("--node-types", parser=parsed_by(NodeTypes.parse), metavar="TYPE[:BID],…", rich_help_panel=NODES,
+                 help="The workers' node types, such as c4.8xlarge:0.6,r3.8xlarge; a bid in USD per hour buys spot."),
+]  # fmt: skip
+PreemptibleNodeTypeOption = Annotated[
+    str | None,
+    typer.Option("--preemptible-node-type", parser=parsed_by(NodeType.parse), metavar="TYPE:BID",
+                 rich_help_panel=NODES, hidden=True, help="One more node type of workers, as older Toil has it."),
+]  # fmt: skip
+WorkersOption = Annotated[
+    str | None,
+    typer.Option("--workers", "-w", parser=parsed_by(_counts), metavar="N[,N…]", rich_help_panel=NODES,
+                 help="How many workers of each node type."),
+]  # fmt: skip
+LeaderStorageOption = Annotated[
+    int | None, typer.Option("--leader-storage", metavar="GB", help="The leader's root volume.", rich_help_panel=NODES)
+]
+NodeStorageOption = Annotated[
+    int | None, typer.Option("--node-storage", metavar="GB", help="Each worker's root volume.", rich_help_panel=NODES)
+]
+AmiOption = Annotated[
+    str | None,
+    typer.Option("--ami", metavar="ID", envvar="TOIL_AWS_AMI", rich_help_panel=NODES, show_default="Debian 12",
+                 help="The machine image."),
+]  # fmt: skip
+OwnerOption = Annotated[
+    str | None,
+    typer.Option("--owner", metavar="NAME", help="Who pays and whom to ask: the tag Owner.", rich_help_panel=NODES),
+]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", "-t", parser=parsed_by(_tag), metavar="KEY=VALUE", rich_help_panel=NODES, show_default=False,
+                 help="A tag for everything that is made; repeat for more."),
+]  # fmt: skip
+
+KeyPairNameOption = Annotated[
+    str | None,
+    typer.Option("--key-pair-name", metavar="NAME", envvar="TOIL_AWS_KEYNAME", rich_help_panel=NETWORK,
+                 help="The EC2 key pair that opens the nodes to you."),
+]  # fmt: skip
+SshKeyOption = Annotated[
+    Path | None,
+    typer.Option("--ssh-key", metavar="FILE", rich_help_panel=NETWORK,
+                 show_default="the agent's, else the matching one in ~/.ssh", help="The key pair's private key."),
+]  # fmt: skip
+SshCidrOption = Annotated[
+    list[str] | None,
+    typer.Option("--ssh-cidr", metavar="CIDR", rich_help_panel=NETWORK, show_default="this machine's address",
+                 help="Who may reach port 22; repeat for more."),
+]  # fmt: skip
+VpcSubnetOption = Annotated[
+    str | None,
+    typer.Option("--vpc-subnet", metavar="ID", help="A subnet to use instead of the zone's default one.",
+                 rich_help_panel=NETWORK),
+]  # fmt: skip
+ProfileArnOption = Annotated[
+    str | None,
+    typer.Option("--aws-ec2-profile-arn", metavar="ARN", rich_help_panel=NETWORK,
+                 show_default="one for the leader and one for workers are made",
+                 help="An instance profile to use for all nodes."),
+]  # fmt: skip
+ExtraSecurityGroupOption = Annotated[
+    list[str] | None,
+    typer.Option("--aws-ec2-extra-security-group-id", metavar="ID", rich_help_panel=NETWORK, show_default=False,
+                 help="A security group beside the cluster's own; repeat for more."),
+]  # fmt: skip
+
+EngineOption = Annotated[
+    Engine | None,
+    typer.Option("--engine", help="What places jobs on nodes.", rich_help_panel=SOFTWARE),
+]
+ApplianceOption = Annotated[
+    str | None,
+    typer.Option("--appliance", metavar="IMAGE", rich_help_panel=SOFTWARE,
+                 show_default="by TOIL_APPLIANCE_SELF and Toil's other rules",
+                 help="The container image with Toil and the engine."),
+]  # fmt: skip
+ClusterTypeOption = Annotated[
+    Engine | None,
+    typer.Option("--cluster-type", "-T", hidden=True, help="Toil's name for --engine."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, print the plan, make nothing.", rich_help_panel="Common")
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Terminate workers although jobs run on them; the jobs are lost.")
+]
