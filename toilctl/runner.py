@@ -1,0 +1,253 @@
+"""Runs playbooks through ansible-runner: progress and failures come from its events, never from printed text."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from toilctl import log, paths
+from toilctl.errors import Interrupted, PlaybookError, ToilctlError
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_MAX_MESSAGE: Final = 400
+_KEPT_LOGS: Final = 20
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed on a host, or a host that could not be reached."""
+
+    host: str
+    task: str
+    message: str
+    unreachable: bool
+    error: Mapping[str, Any] = field(default_factory=dict)
+    """``toilctl_error`` of the task's result: code, message, next_step of an error that a module knows by name."""
+
+
+@dataclass(frozen=True)
+class PlaybookResult:
+    """How a playbook ended; ``data`` is what it gave to ``set_stats``."""
+
+    succeeded: bool
+    failures: tuple[Failure, ...]
+    data: Mapping[str, Any]
+    log: Path
+    reason: str = ""
+    """Ansible's own error, when no task got that far."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The cluster that a playbook works on."""
+
+    region: str
+    cluster: str
+
+
+def run(
+    playbook: str, target: Target, variables: Mapping[str, Any], *, intent: str = "", resume: str = ""
+) -> PlaybookResult:
+    """Run a playbook on a cluster, with a progress line on stderr per play.
+
+    ``intent`` narrows the inventory to the hosts of one scale-out; ``resume`` says after Ctrl-C how to go on.
+
+    :raises Interrupted: after Ctrl-C, when the playbook has stopped.
+    """
+    import ansible_runner
+
+    root = paths.ansible_dir()
+    events = _Events(_new_log(target, playbook))
+    with tempfile.TemporaryDirectory(prefix="toilctl-") as private, _stopped_by_signals() as stopped:
+        outcome = ansible_runner.run(
+            private_data_dir=private,
+            playbook=str(root / "playbooks" / playbook),
+            inventory=str(root / "inventory"),
+            extravars=dict(variables),
+            envvars=_environment(root, target, intent),
+            settings={"pexpect_timeout": 1},
+            event_handler=events.handle,
+            cancel_callback=lambda: stopped.is_set() and _terminate_children(),
+            quiet=True,
+            verbosity=2 if log.debugging() else None,
+        )
+    events.close()
+    if stopped.is_set():
+        raise Interrupted("Stopped.", resume or "Type the same command again to go on from here.", log=events.log)
+    log.debug(f"{playbook}: {outcome.status}, rc {outcome.rc}; log {events.log}")
+    succeeded = outcome.status == "successful"
+    return PlaybookResult(succeeded, events.failures, events.data, events.log, events.reason)
+
+
+def raise_failure(result: PlaybookResult) -> None:
+    """Raise what a failed playbook means: the error that a module named, else its first failed task.
+
+    :raises ToilctlError: of the class whose code the module gave.
+    :raises PlaybookError: for any other failure.
+    """
+    if result.succeeded:
+        return
+    named = next((failure.error for failure in result.failures if failure.error), None)
+    if named:
+        kind = _error_classes().get(str(named.get("code")), PlaybookError)
+        raise kind(str(named.get("message", "")), str(named.get("next_step", "")), log=result.log)
+    resume = f"{result.log} has all of it; the same command goes on from here."
+    if not result.failures:
+        raise PlaybookError(f"The playbook could not start: {result.reason}", resume, log=result.log)
+    first, others = result.failures[0], len({failure.host for failure in result.failures}) - 1
+    more = f", and {others} more" if others > 0 else ""
+    doing = (
+        f"{first.host}{more} could not be reached"
+        if first.unreachable
+        else f"{first.task!r} failed on {first.host}{more}"
+    )
+    raise PlaybookError(f"{doing}: {first.message}", resume, log=result.log, failures=result.failures)
+
+
+class _Events:
+    """Turns a run's events into progress lines, a log file, and failures."""
+
+    def __init__(self, log_file: Path) -> None:
+        self.log = log_file
+        self.data: Mapping[str, Any] = {}
+        self.reason = "no reason given"
+        self._failures: dict[str, Failure] = {}
+        self._play, self._since = "", 0.0
+
+    def handle(self, event: Mapping[str, Any]) -> bool:
+        self._write(event)
+        data = event.get("event_data") or {}
+        match event.get("event"):
+            case "playbook_on_play_start":
+                self._start(str(data.get("name") or data.get("play") or ""))
+            case "playbook_on_task_start":
+                log.begin(f"{self._play}: {data.get('task', '')}" if self._play else str(data.get("task", "")))
+            case "runner_on_failed" | "runner_on_unreachable" | "runner_item_on_failed" as kind:
+                if not data.get("ignore_errors"):
+                    self._fail(_failure(data, unreachable=kind == "runner_on_unreachable"))
+            case "runner_on_ok" | "runner_on_skipped":
+                # A host that goes on has put its failure right in a rescue block.
+                self._failures.pop(str(data.get("host")), None)
+            case "playbook_on_stats":
+                self.data = data.get("artifact_data") or {}
+        return False
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        return tuple(self._failures.values())
+
+    def close(self) -> None:
+        if self._since:
+            log.done(self._play, time.monotonic() - self._since)
+        self._since = 0.0
+
+    def _fail(self, failure: Failure) -> None:
+        # A loop reports its failed item first, then itself with an empty phrase: the item tells more.
+        known = self._failures.get(failure.host)
+        if known is None or known.task != failure.task:
+            self._failures[failure.host] = failure
+
+    def _start(self, play: str) -> None:
+        self.close()
+        self._play, self._since = play, time.monotonic()
+        log.begin(play)
+
+    def _write(self, event: Mapping[str, Any]) -> None:
+        text = _ANSI.sub("", str(event.get("stdout") or ""))
+        if text.startswith(("[ERROR]", "ERROR!")):
+            self.reason = text.splitlines()[0].partition(" ")[2]
+        if text:
+            with self.log.open("a") as out:
+                out.write(text.rstrip() + "\n")
+
+
+def _failure(data: Mapping[str, Any], *, unreachable: bool) -> Failure:
+    result = data.get("res") or {}
+    message = str(result.get("msg") or result.get("stderr") or result.get("module_stderr") or "no message")
+    named = result.get("toilctl_error")
+    return Failure(
+        host=str(data.get("host", "")),
+        task=str(data.get("task", "")),
+        message=" ".join(message.split())[:_MAX_MESSAGE],
+        unreachable=unreachable,
+        error=named if isinstance(named, Mapping) else {},
+    )
+
+
+def _environment(root: Path, target: Target, intent: str) -> dict[str, str]:
+    # ansible-playbook is the one beside this Python, also where its bin directory is not on PATH.
+    bin_dir = str(Path(sys.executable).parent)
+    return {
+        "PATH": os.pathsep.join([bin_dir, os.environ.get("PATH", os.defpath)]),
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "TOILCTL_CLUSTER": target.cluster,
+        "TOILCTL_REGION": target.region,
+        "TOILCTL_INTENT": intent,
+    }
+
+
+def _new_log(target: Target, playbook: str) -> Path:
+    directory = paths.cluster_dir(target.region, target.cluster) / "logs"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in sorted(directory.glob("*.log"))[: -_KEPT_LOGS + 1]:
+        old.unlink(missing_ok=True)
+    file = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(playbook).stem}.log"
+    file.touch(mode=0o600)
+    return file
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set, so that the playbook's processes are stopped before this one."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(*_: object) -> None:
+        if not stopped.is_set():
+            log.note("Stopping the playbook …")
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _terminate_children() -> bool:
+    """End what the playbook started: Ansible puts modules into sessions of their own, which its own end spares."""
+    parents = dict(_processes())
+    for process in parents:
+        ancestor: int | None = process
+        while ancestor is not None and ancestor != os.getpid():
+            ancestor = parents.get(ancestor)
+        if ancestor is not None and process != os.getpid():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGTERM)
+    return True
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    """Yield every process and its parent."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False)
+    for line in listed.stdout.splitlines():
+        process, parent = line.split()
+        yield int(process), int(parent)
+
+
+def _error_classes() -> dict[str, type[ToilctlError]]:
+    return {kind.code: kind for kind in ToilctlError.__subclasses__()}
