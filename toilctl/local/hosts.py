@@ -60,6 +60,16 @@ class Power:
     """Whether it was wanted off, so that it must be started when it is wanted on again."""
 
 
+@dataclass(frozen=True)
+class Report:
+    """What the cloud must know of hosts, by instance id."""
+
+    powered_off: frozenset[str]
+    """Those that switched themselves off though they should be on."""
+    at_rest: frozenset[str]
+    """Those that are off, or gone, as they should be."""
+
+
 def next_step(spec: HostSpec, container: Container | None, power: Power) -> Step | None:
     """Return what to do about a host, or None when it is as it should be, or has powered itself off."""
     if not spec.wanted:
@@ -81,6 +91,13 @@ def powered_off(spec: HostSpec, container: Container | None, power: Power) -> bo
     return container.exit_status in containers.POWERED_OFF
 
 
+def at_rest(spec: HostSpec, container: Container | None) -> bool:
+    """Tell whether a host that should be off is off, and one that should be gone is gone."""
+    if spec.wanted:
+        return not spec.powered and (container is None or container.state in ("created", "exited"))
+    return container is None
+
+
 class Hosts:
     """The hosts of one cloud."""
 
@@ -95,25 +112,23 @@ class Hosts:
         self._power: dict[str, Power] = {}
         self._complaints: dict[str, str] = {}
 
-    def reconcile(self, specs: Iterable[HostSpec]) -> frozenset[str]:
-        """Begin what brings the hosts to ``specs``, and return the instances that powered themselves off.
+    def reconcile(self, specs: Iterable[HostSpec]) -> Report:
+        """Begin what brings the hosts to ``specs``, and tell how they are.
 
         It never waits for a host: what is under way goes on in threads, and is left alone until it ends. Hosts of
         instances that the cloud does not know are removed.
         """
         there = {one.instance_id: one for one in self._list()}
         wanted = {spec.instance_id: spec for spec in specs}
-        off = set()
-        for instance_id in sorted(wanted.keys() | there.keys()):
-            if self._busy(instance_id):
-                continue
-            spec, container = wanted.get(instance_id), there.get(instance_id)
-            if spec is None:
-                self._begin(instance_id, lambda one=container: self._remove(one))  # type: ignore[misc]
-            elif self._advance(spec, container):
-                off.add(instance_id)
+        for container in (there[unknown] for unknown in there.keys() - wanted.keys() if not self._busy(unknown)):
+            self._begin(container.instance_id, lambda one=container: self._remove(one))  # type: ignore[misc]
+        pairs = [(spec, there.get(spec.instance_id)) for spec in wanted.values() if not self._busy(spec.instance_id)]
+        report = Report(
+            powered_off=frozenset(spec.instance_id for spec, container in pairs if self._advance(spec, container)),
+            at_rest=frozenset(spec.instance_id for spec, container in pairs if at_rest(spec, container)),
+        )
         self._forget(wanted.keys() | there.keys())
-        return frozenset(off)
+        return report
 
     def settle(self, timeout_s: float | None = None) -> None:
         """Wait for what is under way."""
