@@ -1,0 +1,124 @@
+"""Toil's plugin for toilctl's clusters: workers get the user's script, and spot nodes only the jobs that allow them.
+
+Toil imports every top-level module named ``toil_batch_system_*``. This one replaces the built-in ``slurm`` batch
+system by a subclass, so that users keep their flags. It needs the standard library and Toil only, because it is seen
+from inside users' virtualenvs. With a Toil that it does not know, it leaves the built-in as it is and says so once.
+
+One thing is lost: the signal by which ``--slurmTime`` warns a job ends it at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toil.batchSystems.slurm import SlurmBatchSystem
+    from toil.job import JobDescription
+    from toil.resource import Resource
+
+logger = logging.getLogger(__name__)
+
+NONPREEMPTIBLE = "nonpreemptible"
+"""The Slurm feature of nodes that EC2 does not take away."""
+
+PREEMPTIBLE_MARK = "TOILCTL_PREEMPTIBLE"
+"""Carries a job's preemptibility from its description to its submission, in the job's own environment."""
+
+_USED_PARAMETERS = {
+    "issueBatchJob": {"command", "job_desc", "job_environment"},
+    "GridEngineThread.prepareSubmission": {"command", "job_environment"},
+    "supportsAutoDeployment": set[str](),
+    "setUserScript": set[str](),
+}
+"""What this module overrides or calls of Toil's class, with the parameters that it uses by name."""
+
+
+@functools.cache
+def slurm_batch_system() -> type[SlurmBatchSystem]:
+    """Return the class that ``--batchSystem slurm`` shall mean."""
+    from toil.batchSystems.slurm import SlurmBatchSystem
+
+    try:
+        from toil.batchSystems.contained_executor import pack_job
+    except ImportError:
+        pack_job = None
+    missing = [name for name in _USED_PARAMETERS if not _has(SlurmBatchSystem, name)]
+    if missing or pack_job is None:
+        _warn_unknown(", ".join(missing) or "pack_job")
+        return SlurmBatchSystem
+    return _deploying(SlurmBatchSystem, pack_job)
+
+
+def _has(batch_system: type, dotted_name: str) -> bool:
+    member: Any = batch_system
+    for part in dotted_name.split("."):
+        member = getattr(member, part, None)
+    return callable(member) and _USED_PARAMETERS[dotted_name] <= set(inspect.signature(member).parameters)
+
+
+def _warn_unknown(what: str) -> None:
+    logger.warning(
+        "This version of Toil is unknown to toilctl's plugin (no %s); on Slurm, workflow scripts must be at the same "
+        "path on every worker.",
+        what,
+    )
+
+
+def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str]]) -> type[SlurmBatchSystem]:
+    """Make the subclass, whose jobs fetch the user's script before they start."""
+    prepare = inspect.signature(builtin.GridEngineThread.prepareSubmission)
+
+    class ToilctlSlurmBatchSystem(builtin):  # type: ignore[misc, valid-type]
+        user_script: Resource | None = None
+
+        class GridEngineThread(builtin.GridEngineThread):  # type: ignore[misc, name-defined]
+            def prepareSubmission(self, *args: Any, **kwargs: Any) -> list[str]:
+                bound = prepare.bind(self, *args, **kwargs)
+                bound.apply_defaults()
+                environment = dict(bound.arguments["job_environment"] or {})
+                preemptible = environment.pop(PREEMPTIBLE_MARK, None)
+                bound.arguments["job_environment"] = environment
+                bound.arguments["command"] = self.boss.packed(bound.arguments["command"])
+                sbatch, *options = super().prepareSubmission(*bound.args[1:], **bound.kwargs)
+                # First, so that a constraint of the user's own wins.
+                constraint = [] if preemptible else [f"--constraint={NONPREEMPTIBLE}"]
+                return [sbatch, *constraint, *options]
+
+        @classmethod
+        def supportsAutoDeployment(cls) -> bool:
+            return True
+
+        def setUserScript(self, userScript: Resource) -> None:
+            self.user_script = userScript
+
+        def issueBatchJob(
+            self, command: str, job_desc: JobDescription, job_environment: dict[str, str] | None = None
+        ) -> int:
+            # Jobs for the leader ignore this environment; only those for workers come to prepareSubmission.
+            environment = dict(job_environment or {})
+            if job_desc.preemptible:
+                environment[PREEMPTIBLE_MARK] = "1"
+            return int(super().issueBatchJob(command, job_desc, environment))
+
+        def packed(self, command: str) -> str:
+            """Return a command that fetches the user's script first, if there is one."""
+            return shlex.join(pack_job(command, self.user_script)) if self.user_script else command
+
+    return ToilctlSlurmBatchSystem
+
+
+def _register() -> None:
+    try:
+        from toil.batchSystems.registry import add_batch_system_factory
+    except ImportError:
+        _warn_unknown("add_batch_system_factory")
+        return
+    add_batch_system_factory("slurm", slurm_batch_system)
+
+
+_register()
