@@ -1,0 +1,146 @@
+"""rsync-cluster: rsync's own command line, ``:path`` being the leader's container."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toilctl import ssh
+from toilctl.cluster import Cluster
+from toilctl.errors import UsageError
+from toilctl.verbs.ssh import choose
+
+# Options whose value may be the next word, so that a filter rule such as ": .rules" is not taken for a remote path.
+_SHORT_WITH_VALUE: Final = frozenset("BTMef@")
+_LONG_WITH_VALUE: Final = frozenset(
+    """
+    address backup-dir block-size bwlimit cc checksum-choice checksum-seed chmod chown compare-dest compress-choice
+    compress-level compress-threads contimeout copy-as copy-dest debug early-input exclude exclude-from files-from
+    filter groupmap iconv include include-from info link-dest log-file log-file-format max-alloc max-delete max-size
+    min-size modify-window only-write-batch out-format outbuf partial-dir password-file port protocol read-batch
+    remote-option rsh rsync-path skip-compress sockopts stderr stop-after stop-at suffix temp-dir time-limit timeout
+    usermap write-batch zc zl
+    """.split()  # noqa: SIM905 - words read best as words
+)
+_OURS: Final = frozenset({"e", "rsh", "rsync-path"})
+_REMOTE: Final = re.compile(r":[^:]|:$")
+_OTHER_HOST: Final = re.compile(r"[^/:]+:|rsync://|::")
+_NOTHING_ANSWERS: Final = frozenset({12, 127, ssh.SSH_FAILED})
+"""What rsync ends with when no rsync is at the other end: a protocol error, or the remote shell's own code."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A checked command line: rsync's words, and which of them name the cluster."""
+
+    words: tuple[str, ...]
+    remote: frozenset[int]
+    """The places of the words that begin with a colon."""
+
+    def argv(self, shell: str, host: str, container: str) -> tuple[str, ...]:
+        """Return rsync's complete command line."""
+        words = (f"{host}{word}" if at in self.remote else word for at, word in enumerate(self.words))
+        return ("rsync", f"--rsh={shell}", f"--rsync-path=sudo -n docker exec -i {container} rsync", *words)
+
+
+def parse(words: Sequence[str]) -> Transfer:
+    """Check rsync's words: exactly one side is the cluster.
+
+    :raises UsageError: when none or both are, or an option is given that toilctl sets.
+    """
+    operands = list(_operands(words))
+    remote = frozenset(at for at, word in operands if _REMOTE.match(word))
+    for at, word in operands:
+        if at not in remote and _OTHER_HOST.match(word):
+            raise UsageError(
+                f"rsync would take {word!r} for a path on another host.",
+                f"A file of this machine is ./{word}; the cluster's are written :PATH.",
+                path=word,
+            )
+    _check_sides([at in remote for at, _ in operands])
+    return Transfer(tuple(words), remote)
+
+
+def transfer(cluster: Cluster, words: Sequence[str], key: Path | None = None) -> int:
+    """Run rsync between this machine and the leader's container, and return its exit code.
+
+    :raises UsageError: as ``parse``.
+    :raises ConnectError: when the leader, or the container on it, cannot be reached.
+    """
+    checked = parse(words)
+    ssh.require_program("rsync", "rsync")
+    target = choose(cluster, None, key)
+    user, _, address = target.login.partition("@")
+    with ssh.own_messages(target) as log:
+        shell = ["ssh", "-E", str(log), *ssh.options(target), "-T", "-l", user]
+        argv = checked.argv(" ".join(map(quoted, shell)), address, target.container)
+        code = ssh.interactive(argv, _environment())
+        if code in _NOTHING_ANSWERS:
+            ssh.raise_if_failed(target, log)
+    if code in _NOTHING_ANSWERS:
+        ssh.check_container(target)
+    return code
+
+
+def quoted(word: str) -> str:
+    """Quote a word as rsync reads its --rsh: in single quotes, which stand for themselves when doubled."""
+    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "''") + "'"
+
+
+def _operands(words: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Give the words that are paths, with their places."""
+    only_paths, is_value = False, False
+    for at, word in enumerate(words):
+        if is_value:
+            is_value = False
+        elif only_paths or not word.startswith("-") or word == "-":
+            yield at, word
+        elif word == "--":
+            only_paths = True
+        else:
+            is_value = _takes_next(word)
+
+
+def _takes_next(option: str) -> bool:
+    """Tell whether an option's value is the next word."""
+    if option.startswith("--"):
+        name, equals, _ = option[2:].partition("=")
+        _refuse_ours(option, name)
+        return name in _LONG_WITH_VALUE and not equals
+    for at, letter in enumerate(option[1:], start=1):
+        _refuse_ours(option, letter)
+        if letter in _SHORT_WITH_VALUE:
+            return at == len(option) - 1
+    return False
+
+
+def _refuse_ours(option: str, name: str) -> None:
+    if name in _OURS:
+        raise UsageError(
+            f"rsync's {option} cannot be given: toilctl reaches the container through it.",
+            "Leave it out; ssh's own settings go into ~/.ssh/config, which is read.",
+        )
+
+
+def _check_sides(remote: Sequence[bool]) -> None:
+    """Check which of the paths, the last being the destination, are the cluster's."""
+    example = "Write the cluster's side as :PATH, such as: rsync-cluster NAME -av data.fa :/tmp/"
+    if not any(remote):
+        raise UsageError("No path is on the cluster.", example)
+    if len(remote) == 1:
+        return  # rsync lists what is there
+    *sources, destination = remote
+    if destination and any(sources):
+        raise UsageError("Source and destination are both on the cluster.", f"{example}, or use ssh-cluster NAME cp.")
+    if not destination and not all(sources):
+        raise UsageError("Some sources are on the cluster and some are not.", "Fetch them in two commands.")
+
+
+def _environment() -> dict[str, str]:
+    # The container's rsync, not the host's shell, must read file names and expand patterns.
+    without = {name: value for name, value in os.environ.items() if name not in ("RSYNC_OLD_ARGS", "RSYNC_RSH")}
+    return without | {"RSYNC_PROTECT_ARGS": "1"}

@@ -1,0 +1,108 @@
+"""ssh-cluster: a shell, or a command, in the appliance's container or on its host."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toilctl import ssh
+from toilctl.cluster import Cluster, Node
+from toilctl.errors import ConnectError, NotFoundError, UsageError
+
+_PORT: Final = re.compile(r"\d{1,5}")
+_FORWARD: Final = re.compile(r"(?:(?:\[[^\]]*\]|[^:\s\[\]]*):)?(\d{1,5}):(?:\[[^\]]+\]|[^:\s\[\]]+):(\d{1,5})")
+_MAX_PORT: Final = 65535
+
+
+@dataclass(frozen=True)
+class Session:
+    """What to run where."""
+
+    words: tuple[str, ...] = ()
+    """The command; none asks for a shell."""
+    node_id: str | None = None
+    """A worker (or the leader) by instance id; None is the leader."""
+    on_host: bool = False
+    forwards: tuple[str, ...] = ()
+
+
+def parse_forward(text: str) -> str:
+    """Read ``[BIND:]PORT:HOST:HOSTPORT`` as ssh's -L has it, or a bare port of the node's own.
+
+    :raises UsageError: when it is neither, or a port is out of range.
+    """
+    if _PORT.fullmatch(text):
+        text = f"{text}:localhost:{text}"
+    form = _FORWARD.fullmatch(text)
+    if form is None or any(not 0 < int(port) <= _MAX_PORT for port in form.groups()):
+        raise UsageError(f"{text!r} is not a port forward.", "Write PORT, or PORT:HOST:HOSTPORT as ssh's -L has it.")
+    return text
+
+
+def connect(cluster: Cluster, session: Session, key: Path | None = None) -> int:
+    """Run a session on this terminal and return the remote exit code.
+
+    :raises ConnectError: when the node, or the container on it, cannot be reached.
+    """
+    target = choose(cluster, session.node_id, key)
+    tty = sys.stdin.isatty() and sys.stdout.isatty()
+    return ssh.run(target, remote_command(target.container, session, tty=tty), tty=tty, forwards=session.forwards)
+
+
+def choose(cluster: Cluster, node_id: str | None, key: Path | None) -> ssh.Target:
+    """Return the leader, or the node that is named.
+
+    :raises NotFoundError: when the cluster has no such node.
+    :raises ConnectError: when it is not running.
+    """
+    target = ssh.leader_of(cluster, key) if node_id is None else ssh.Target(cluster, _find(cluster, node_id), key)
+    if target.node.state != "running":
+        raise ConnectError(
+            f"{target.node.role.capitalize()} {target.node.instance_id} is {target.node.state}.",
+            "Try again in a minute." if target.node.state == "pending" else "Only a running node can be reached.",
+            instance_id=target.node.instance_id, state=target.node.state, reason="state",
+        )  # fmt: skip
+    return target
+
+
+def remote_command(container: str, session: Session, *, tty: bool) -> str:
+    """Return the command for the node's shell; an empty one is its login shell.
+
+    Words are passed on exactly. A single one with white space in it is a command line, as it is for ssh.
+    """
+    words = session.words
+    is_line = len(words) == 1 and len(words[0].split()) > 1
+    if session.on_host:
+        return words[0] if is_line else shlex.join(words)
+    command = ("bash", "-c", words[0]) if is_line else words or ("bash",)
+    return ssh.in_container(container, command, tty=tty)
+
+
+def command_words(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the remote command among the words after the cluster's name.
+
+    :raises UsageError: when it starts with an option, which was meant for ssh-cluster.
+    """
+    command = tuple(words[1:] if words and words[0] == "--" else words)
+    if words and words[0] != "--" and words[0].startswith("-"):
+        raise UsageError(
+            f"{words[0]} stands after the cluster's name, where the remote command begins.",
+            "Write ssh-cluster's own options before the name.",
+        )
+    return command
+
+
+def _find(cluster: Cluster, node_id: str) -> Node:
+    for node in cluster.nodes:
+        if node.live and node_id in (node.instance_id, node.private_address, node.public_address):
+            return node
+    known = ", ".join(node.instance_id for node in cluster.workers) or "none"
+    raise NotFoundError(
+        f"Cluster {cluster.name!r} has no node {node_id}.", f"Its workers are: {known}.",
+        cluster=cluster.name, instance_id=node_id,
+    )  # fmt: skip
