@@ -85,11 +85,11 @@ def fake_ssh(tmp_path, monkeypatch):
     """An ssh that writes down its words and ends with 7."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/ssh").write_text(
-        f"#!/usr/bin/env python3\nimport json, sys; json.dump(sys.argv[1:], open('{tmp_path}/argv', 'w')); sys.exit(7)\n"
+        f"#!/usr/bin/env python3\nimport json, sys; json.dump(sys.argv[1:], open('{tmp_path}/a', 'w')); sys.exit(7)\n"
     )
     (tmp_path / "bin/ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    return lambda: json.loads((tmp_path / "argv").read_text())
+    return lambda: json.loads((tmp_path / "a").read_text())
 
 
 def test_exit_code_is_passed_on_and_forwards_reach_ssh(cluster, fake_ssh):
