@@ -88,7 +88,7 @@ def find() -> LocalState | None:
         state = LocalState.from_json(state_file().read_text())
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    return state if _alive(state.pid) else None
+    return state if is_alive(state.pid) else None
 
 
 def load() -> LocalState:
@@ -116,7 +116,8 @@ def remove() -> None:
     state_file().unlink(missing_ok=True)
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

@@ -1,0 +1,28 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from toilctl.local.testing import TestCloud
+
+
+@pytest.fixture
+def cloud() -> Iterator[TestCloud]:
+    """An empty AWS account without hosts, in this process; ``cloud.env`` points other processes at it."""
+    from toilctl.local import testing
+
+    with testing.cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def aws_env(cloud: TestCloud, monkeypatch: pytest.MonkeyPatch) -> TestCloud:
+    """The same, with this process pointed at it."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in cloud.env.items():
+        monkeypatch.setenv(name, value)
+    return cloud
