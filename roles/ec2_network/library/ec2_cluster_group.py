@@ -1,0 +1,298 @@
+#!/usr/bin/python
+"""Ansible module: a cluster's security group."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_cluster_group
+short_description: A cluster's security group, its first resource and its last
+description:
+  - Finds or creates C(toilctl-<cluster>). Its tags, with the cluster's generation minted once, are in the creating
+    call; of two that create it at the same time, one does and both get the same generation.
+  - Lets in port 22 from I(ssh_cidrs) and everything from the group itself.
+options:
+  cluster: {type: str, required: true, description: The cluster's name.}
+  region: {type: str, required: true, description: The AWS region.}
+  state:
+    type: str
+    choices: [present, opened, destroying, absent]
+    default: present
+    description:
+      - V(opened) adds I(ssh_cidrs) to a group that exists, and changes nothing else. V(destroying) marks a group that
+        exists, so that no launch begins. V(absent) deletes it, and waits while interfaces linger.
+  subnet_id: {type: str, default: '', description: 'The group is in its VPC; empty: in the default VPC.'}
+  tags: {type: dict, default: {}, description: The tags of the group; the generation is added to them.}
+  fixed_tags:
+    type: list
+    elements: str
+    default: []
+    description: Keys of I(tags) that an existing group must have the same values of.
+  ssh_cidrs: {type: list, elements: str, default: [], description: Who may reach port 22.}
+  timeout_s: {type: float, default: 180, description: How long to wait for interfaces that still use the group.}
+"""
+
+RETURN = r"""
+group_id: {type: str, returned: when the group exists, description: Its id.}
+vpc_id: {type: str, returned: when the group exists, description: Its VPC.}
+generation: {type: str, returned: when the group exists, description: 'The 8 hex digits minted when it was created.'}
+tags: {type: dict, returned: when the group exists, description: All its tags.}
+opened: {type: list, returned: for present and opened, description: Address ranges that were newly let in.}
+"""
+
+import ipaddress
+import secrets
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.toilctl_aws import (
+    AwsError,
+    connect,
+    error_code,
+    filters,
+    find_group,
+    group_name,
+    poll,
+    run,
+    to_dict,
+    to_list,
+)
+
+SSH_PORT = 22
+GENERATION = "toilctl:generation"
+STATE = "toilctl:state"
+
+
+def present(ec2, options):
+    """Find or create the group, then let its tags and rules be as asked."""
+    group = find_group(ec2, options["cluster"])
+    created = group is None
+    if group is None:
+        group = create(ec2, options)
+    tags = to_dict(group["Tags"])
+    check_usable(options, tags)
+    retagged = retag(ec2, group["GroupId"], tags, options["tags"])
+    opened, closed = converge_rules(ec2, group["GroupId"], options["ssh_cidrs"])
+    return {**facts(group, {**tags, **retagged}), "opened": opened, "changed": bool(created or retagged or opened or closed)}
+
+
+def opened(ec2, options):
+    """Let more addresses in, and nothing else."""
+    group = find_group(ec2, options["cluster"])
+    if group is None:
+        raise AwsError(
+            "not-found",
+            f"There is no cluster {options['cluster']} in {options['region']}.",
+            "See `toilctl list-clusters`.",
+        )
+    missing = missing_rules(rules(ec2, group["GroupId"]), [ssh_rule(cidr) for cidr in options["ssh_cidrs"]])
+    authorize(ec2, group["GroupId"], missing)
+    return {**facts(group, to_dict(group["Tags"])), "opened": cidrs_of(missing), "changed": bool(missing)}
+
+
+def destroying(ec2, options):
+    """Mark the group, so that every launch refuses from now on."""
+    group = find_group(ec2, options["cluster"])
+    if group is None:
+        return {"changed": False}
+    changed = to_dict(group["Tags"]).get(STATE) != "destroying"
+    if changed:
+        ec2.create_tags(Resources=[group["GroupId"]], Tags=to_list({STATE: "destroying"}))
+    return {**facts(group, to_dict(group["Tags"])), "changed": changed}
+
+
+def absent(ec2, options):
+    """Delete the group; interfaces of terminated instances hold it for a while."""
+    from botocore.exceptions import ClientError
+
+    group = find_group(ec2, options["cluster"])
+    if group is None:
+        return {"changed": False}
+    held = None
+    for _ in poll(options["timeout_s"]):
+        try:
+            ec2.delete_security_group(GroupId=group["GroupId"])
+        except ClientError as error:
+            if error_code(error) == "InvalidGroup.NotFound":
+                break
+            if error_code(error) != "DependencyViolation":
+                raise
+            held = error
+        else:
+            break
+    else:
+        raise AwsError(
+            "leftovers",
+            f"Security group {group['GroupId']} is still in use: {held}",
+            "See what uses it with `aws ec2 describe-network-interfaces --filters Name=group-id,Values="
+            f"{group['GroupId']}`, then run the same command again.",
+            left=[group["GroupId"]],
+        )
+    return {"changed": True}
+
+
+def create(ec2, options):
+    """Create the group with all its tags in the one call; whoever comes second takes what the first made."""
+    from botocore.exceptions import ClientError
+
+    vpc_id = find_vpc(ec2, options)
+    tags = {**options["tags"], "toilctl:cluster": options["cluster"], GENERATION: secrets.token_hex(4)}
+    name = group_name(options["cluster"])
+    try:
+        ec2.create_security_group(
+            GroupName=name,
+            Description=f"toilctl cluster {options['cluster']}",
+            VpcId=vpc_id,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": to_list({"Name": name, **tags})}],
+        )
+    except ClientError as error:
+        if error_code(error) != "InvalidGroup.Duplicate":
+            raise
+    for _ in poll(timeout_s=20, delay_s=1):
+        group = find_group(ec2, options["cluster"])
+        if group is not None:
+            return group
+    raise AwsError(
+        "conflict",
+        f"A security group {name} exists in {vpc_id} and is not toilctl's.",
+        "Choose another cluster name, or delete that group.",
+    )
+
+
+def find_vpc(ec2, options):
+    """Return the VPC of the given subnet, else the default one."""
+    if options["subnet_id"]:
+        return ec2.describe_subnets(SubnetIds=[options["subnet_id"]])["Subnets"][0]["VpcId"]
+    found = ec2.describe_vpcs(Filters=filters(is_default="true"))["Vpcs"]
+    if not found:
+        raise AwsError(
+            "not-found", f"{options['region']} has no default VPC.", "Name a subnet of another VPC with --vpc-subnet."
+        )
+    return found[0]["VpcId"]
+
+
+def check_usable(options, tags):
+    """Refuse a group that is being destroyed, or that belongs to a cluster with other settings."""
+    name = options["cluster"]
+    if tags.get(STATE) == "destroying":
+        raise AwsError(
+            "conflict", f"Cluster {name} is being destroyed.", f"Finish that first: toilctl destroy-cluster {name}."
+        )
+    other = {key: tags.get(key, "") for key in options["fixed_tags"] if tags.get(key, "") != options["tags"].get(key, "")}
+    if other:
+        has = ", ".join(f"{key} = {value!r}" for key, value in sorted(other.items()))
+        raise AwsError(
+            "conflict",
+            f"Cluster {name} exists with other settings: {has}.",
+            "Launch with the same settings, choose another name, or destroy it first.",
+            settings=other,
+        )
+
+
+def retag(ec2, group_id, existing, wanted):
+    """Write the tags that differ, and return them."""
+    differing = {key: str(value) for key, value in wanted.items() if str(value) and existing.get(key) != str(value)}
+    if differing:
+        ec2.create_tags(Resources=[group_id], Tags=to_list(differing))
+    return differing
+
+
+def converge_rules(ec2, group_id, ssh_cidrs):
+    """Add the rules that are missing; take away those that are neither ssh nor the group's own.
+
+    Other ssh rules stay: they are those of other people and places (state ``opened``).
+    """
+    existing = rules(ec2, group_id)
+    own = ("-1", -1, -1, group_id)
+    missing = missing_rules(existing, [own, *(ssh_rule(cidr) for cidr in ssh_cidrs)])
+    authorize(ec2, group_id, missing)
+    extra = [rule_id for rule_id, rule in existing.items() if rule != own and rule[:3] != ("tcp", SSH_PORT, SSH_PORT)]
+    if extra:
+        ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=extra)
+    return cidrs_of(missing), extra
+
+
+def rules(ec2, group_id):
+    """Return the ingress rules: id → (protocol, from port, to port, source)."""
+    pages = ec2.get_paginator("describe_security_group_rules").paginate(Filters=filters(group_id=group_id))
+    return {
+        rule["SecurityGroupRuleId"]: (rule["IpProtocol"], rule.get("FromPort", -1), rule.get("ToPort", -1), source(rule))
+        for page in pages
+        for rule in page["SecurityGroupRules"]
+        if not rule["IsEgress"]
+    }
+
+
+def source(rule):
+    """Return where a rule lets traffic in from."""
+    group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
+    return group or rule.get("CidrIpv4") or rule.get("CidrIpv6") or rule.get("PrefixListId") or ""
+
+
+def ssh_rule(cidr):
+    """Return the rule for one address range."""
+    return ("tcp", SSH_PORT, SSH_PORT, check_cidr(cidr))
+
+
+def check_cidr(cidr):
+    """Return a range in its canonical form; host bits are refused, as 10.1.2.3/0 would open the port to everyone."""
+    try:
+        return str(ipaddress.ip_network(cidr))
+    except ValueError as error:
+        raise AwsError(
+            "usage", f"{cidr!r} is not an address range: {error}.", "Write one like 198.51.100.7/32.", ssh_cidr=cidr
+        ) from error
+
+
+def missing_rules(existing, wanted):
+    """Return the wanted rules that do not exist."""
+    return [rule for rule in dict.fromkeys(wanted) if rule not in existing.values()]
+
+
+def authorize(ec2, group_id, missing):
+    """Add rules; one that somebody else added meanwhile is as good."""
+    from botocore.exceptions import ClientError
+
+    for protocol, from_port, to_port, origin in missing:
+        permission = {"IpProtocol": protocol}
+        if protocol == "-1":
+            permission["UserIdGroupPairs"] = [{"GroupId": origin}]
+        else:
+            key, field = ("Ipv6Ranges", "CidrIpv6") if ":" in origin else ("IpRanges", "CidrIp")
+            permission |= {"FromPort": from_port, "ToPort": to_port, key: [{field: origin, "Description": "ssh"}]}
+        try:
+            ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
+        except ClientError as error:
+            if error_code(error) != "InvalidPermission.Duplicate":
+                raise
+
+
+def cidrs_of(new_rules):
+    """Return the address ranges among rules."""
+    return [origin for _, from_port, _, origin in new_rules if from_port == SSH_PORT]
+
+
+def facts(group, tags):
+    """Return what the other tasks need to know of the group."""
+    return {"group_id": group["GroupId"], "vpc_id": group["VpcId"], "generation": tags[GENERATION], "tags": tags}
+
+
+def main():
+    """Run the module."""
+    states = {"present": present, "opened": opened, "destroying": destroying, "absent": absent}
+    module = AnsibleModule(
+        {
+            "cluster": {"type": "str", "required": True},
+            "region": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": list(states), "default": "present"},
+            "subnet_id": {"type": "str", "default": ""},
+            "tags": {"type": "dict", "default": {}},
+            "fixed_tags": {"type": "list", "elements": "str", "default": []},
+            "ssh_cidrs": {"type": "list", "elements": "str", "default": []},
+            "timeout_s": {"type": "float", "default": 180},
+        }
+    )
+    options = module.params
+    run(module, lambda: states[options["state"]](connect("ec2", options["region"]), options))
+
+
+if __name__ == "__main__":
+    main()

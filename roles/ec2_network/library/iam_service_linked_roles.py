@@ -1,0 +1,94 @@
+#!/usr/bin/python
+"""Ansible module: a service-linked role."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: iam_service_linked_role
+short_description: The service-linked roles of the account
+description: Makes the roles that AWS services act with, once per account; says how to make one where that is forbidden.
+options:
+  required: {type: list, elements: str, required: true, description: 'Services, such as ec2fleet.amazonaws.com, whose role must exist.'}
+  region: {type: str, required: true, description: 'The AWS region, for its partition.'}
+  wanted: {type: list, elements: str, default: [], description: Services for which a warning is enough.}
+"""
+
+RETURN = r"""
+created: {type: list, returned: always, description: The services whose role was made.}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run
+
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
+def ensure_all(iam, required, wanted, warn):
+    """Make the roles; a required one that certainly does not exist is an error, any other doubt a warning."""
+    created = []
+    for service in (*required, *wanted):
+        changed, known = ensure(iam, service)
+        created += [service] if changed else []
+        command = f"Ask an administrator to run: aws iam create-service-linked-role --aws-service-name {service}"
+        message = f"The account has no service-linked role for {service}, and you may not make it."
+        if known is False and service in required:
+            raise AwsError("credentials", message, command, service=service)
+        if known is False:
+            warn(f"{message} {command}")
+        if known is None:
+            warn(f"Whether the service-linked role for {service} exists could not be seen. {command}")
+    return {"changed": bool(created), "created": created}
+
+
+def ensure(iam, service):
+    """Make the role unless it exists; return (changed, exists), exists being None when IAM tells neither."""
+    from botocore.exceptions import ClientError
+
+    known = exists(iam, service)
+    if known:
+        return False, True
+    try:
+        iam.create_service_linked_role(AWSServiceName=service)
+    except ClientError as error:
+        # IAM's way to say that it exists.
+        if error_code(error) == "InvalidInput" and "taken" in str(error):
+            return False, True
+        if error_code(error) in DENIED:
+            return False, known
+        raise
+    return True, True
+
+
+def exists(iam, service):
+    """Return whether the role exists, or None where one may not ask."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return bool(iam.list_roles(PathPrefix=f"/aws-service-role/{service}/")["Roles"])
+    except ClientError as error:
+        if error_code(error) in DENIED:
+            return None
+        raise
+
+
+def main():
+    """Run the module."""
+    services = {"type": "list", "elements": "str"}
+    module = AnsibleModule(
+        {
+            "region": {"type": "str", "required": True},
+            "required": {**services, "required": True},
+            "wanted": {**services, "default": []},
+        }
+    )
+    options = module.params
+
+    def work():
+        iam = connect("iam", options["region"])
+        return ensure_all(iam, options["required"], options["wanted"], module.warn)
+
+    run(module, work)
+
+
+if __name__ == "__main__":
+    main()

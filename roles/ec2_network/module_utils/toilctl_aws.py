@@ -1,0 +1,118 @@
+"""What toilctl's own AWS modules share: a client that waits out throttling, and failures that name a next step."""
+
+from __future__ import annotations
+
+import os
+import time
+
+THROTTLE_ATTEMPTS = 10
+
+NEXT_STEPS = {
+    "UnauthorizedOperation": "Ask for the permission that the message names, then run the same command again.",
+    "AccessDenied": "Ask for the permission that the message names, then run the same command again.",
+    "AuthFailure": "Check the AWS credentials with `aws sts get-caller-identity`.",
+    "InvalidClientTokenId": "Check the AWS credentials with `aws sts get-caller-identity`.",
+    "RequestExpired": "Renew the AWS credentials and check this machine's clock.",
+    "ExpiredToken": "Renew the AWS credentials.",
+}
+CREDENTIALS_CODES = frozenset(NEXT_STEPS)
+# Those of the command line's classes of errors (toilctl.errors) that a module can meet.
+CODES = ("usage", "credentials", "not-found", "conflict", "partial", "capacity", "host", "leftovers")
+
+
+class AwsError(Exception):
+    """A failure with the code of toilctl's error classes, or EC2's, and what to do about it."""
+
+    def __init__(self, code, message, next_step="", **facts):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+        self.facts = facts
+
+
+def connect(service, region):
+    """Return a client that retries throttled calls; endpoint and credentials come from where boto3 looks."""
+    import boto3
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", THROTTLE_ATTEMPTS))}
+    return boto3.client(service, region_name=region, config=Config(retries=retries))
+
+
+def error_code(error):
+    """Return EC2's code of a botocore ClientError."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def run(module, work):
+    """Call ``work()`` and exit with what it returns; a failure becomes ``msg`` and a structured ``toilctl_error``."""
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    try:
+        result = work()
+    except AwsError as error:
+        fail(module, error)
+    except ClientError as error:
+        code = error_code(error)
+        kind = "credentials" if code in CREDENTIALS_CODES else code
+        fail(module, AwsError(kind, str(error), NEXT_STEPS.get(code, ""), aws_code=code))
+    except NoCredentialsError as error:
+        fail(module, AwsError("credentials", str(error), "Configure AWS credentials, for instance with AWS_PROFILE."))
+    except BotoCoreError as error:
+        fail(module, AwsError("error", str(error), "Check the network and AWS_ENDPOINT_URL, then run it again."))
+    else:
+        module.exit_json(**result)
+
+
+def fail(module, error):
+    """Fail a module with an error that the command line can render."""
+    code = error.code if error.code in CODES else "error"
+    structured = {"code": code, "message": error.message, "next_step": error.next_step, "facts": error.facts}
+    module.fail_json(msg=f"{error.message} {error.next_step}".strip(), toilctl_error=structured)
+
+
+def to_dict(tag_list):
+    """Turn EC2's list of tags into a dict."""
+    return {tag["Key"]: tag["Value"] for tag in tag_list or []}
+
+
+def to_list(tags):
+    """Turn a dict into EC2's list of tags, sorted so that equal tags give equal requests; empty values are left out."""
+    return [{"Key": key, "Value": str(value)} for key, value in sorted(tags.items()) if str(value)]
+
+
+def filters(**values):
+    """Turn ``name=value or list`` into EC2's filters; ``__`` stands for ``:`` and ``_`` for ``-``."""
+    return [
+        {"Name": name.replace("__", ":").replace("_", "-"), "Values": value if isinstance(value, list) else [value]}
+        for name, value in values.items()
+    ]
+
+
+def find_group(ec2, cluster):
+    """Return the cluster's security group as EC2 describes it, or None.
+
+    Both the name and the tag must match exactly, so a cluster whose name begins alike is another one.
+    """
+    found = ec2.describe_security_groups(
+        Filters=[{"Name": "tag:toilctl:cluster", "Values": [cluster]}, *filters(group_name=group_name(cluster))]
+    )["SecurityGroups"]
+    if len(found) > 1:
+        ids = ", ".join(sorted(group["GroupId"] for group in found))
+        raise AwsError("conflict", f"Cluster {cluster} has more than one security group: {ids}.", "Delete all but one.")
+    return found[0] if found else None
+
+
+def group_name(cluster):
+    """Return the name of a cluster's security group."""
+    return f"toilctl-{cluster}"
+
+
+def poll(timeout_s, delay_s=2.0):
+    """Yield at once, then every ``delay_s`` until ``timeout_s`` have passed; always at least once."""
+    deadline = time.monotonic() + timeout_s
+    yield
+    while time.monotonic() < deadline:
+        time.sleep(delay_s)
+        yield

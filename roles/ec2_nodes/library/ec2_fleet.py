@@ -1,0 +1,362 @@
+#!/usr/bin/python
+"""Ansible module: exactly so many instances of one node type."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_fleet
+short_description: Exactly so many instances of one node type
+description:
+  - Counts the instances that exist and launches what is missing with one instant EC2 fleet.
+  - A crash at any point followed by the same call again ends with the same number. The client token is a digest of the
+    complete request, the cluster's generation and the number of the attempt; an attempt is written to a tag of the
+    security group before the request, and ends only when EC2 has answered. An attempt without an answer is repeated
+    as it was, and EC2 then answers with the instances that it made for it.
+  - Instances are counted, not exceptions. A fleet that is partly filled is no failure; see I(missing) and I(errors).
+options:
+  region: {type: str, required: true, description: The AWS region.}
+  cluster: {type: str, required: true, description: The cluster's name.}
+  generation: {type: str, required: true, description: The cluster's generation.}
+  security_group_id: {type: str, required: true, description: 'The cluster''s group, which carries state and attempts.'}
+  role: {type: str, required: true, choices: [leader, worker], description: The role of the nodes.}
+  node_type: {type: str, required: true, description: 'The canonical string, for the tag.'}
+  slug: {type: str, required: true, description: 'The node type in letters, digits and underscores.'}
+  instance_types: {type: list, elements: str, required: true, description: In order of preference.}
+  spot_bid: {type: float, description: 'USD per hour; left out, instances are bought on demand.'}
+  subnet_ids: {type: list, elements: str, required: true, description: One per zone.}
+  launch_template: {type: dict, required: true, description: 'Its id and version.'}
+  count: {type: int, required: true, description: How many instances there are to be.}
+  count_by:
+    type: str
+    choices: [node-type, intent]
+    default: node-type
+    description: Whether all nodes of the node type are counted, or those of this I(intent) alone.
+  intent: {type: str, required: true, description: 'The tag of what is launched by this call, and by a repetition.'}
+  tags: {type: dict, default: {}, description: More tags for instances and volumes.}
+  settle_timeout_s:
+    type: float
+    default: 90
+    description: How long to try again while EC2 does not see the instance profile, group or template yet.
+"""
+
+RETURN = r"""
+instance_ids: {type: list, returned: always, description: The live instances that were asked for.}
+launched: {type: list, returned: always, description: The instances that this call's requests made.}
+wanted: {type: int, returned: always, description: How many there were to be.}
+missing: {type: int, returned: always, description: How many could not be launched.}
+errors: {type: list, returned: always, description: 'Why: code, message, instance_type and zone.'}
+toilctl_error: {type: dict, returned: when some are missing, description: 'The same as one error: code, message, next_step.'}
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.toilctl_aws import CREDENTIALS_CODES, AwsError, connect, error_code, poll, run, to_dict, to_list
+
+LIVE = ("pending", "running", "stopping", "stopped")
+SERVER_ERROR = 500
+THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "EC2ThrottledException")
+# Younger than EC2's memory of tokens by far, older than any lag of its listings.
+REPEATABLE_S = 600
+NOT_YET_SEEN = (
+    "InvalidGroup.NotFound",
+    "InvalidSecurityGroupID.NotFound",
+    "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateName.NotFoundException",
+)
+CAPACITY = {
+    "InsufficientInstanceCapacity": "Name more zones or instance types (a/b), or try again later.",
+    "InsufficientHostCapacity": "Name more zones or instance types (a/b), or try again later.",
+    "UnfulfillableCapacity": "Name more zones or instance types (a/b), or try again later.",
+    "Unsupported": "Name other zones or instance types: EC2 does not offer this one there.",
+    "InsufficientFreeAddressesInSubnet": "Name another subnet or more zones.",
+    "SpotMaxPriceTooLow": "Bid more than the current price, or buy on demand.",
+    "MaxSpotInstanceCountExceeded": "Ask AWS for a larger spot quota, or terminate other instances.",
+    "VcpuLimitExceeded": "Ask AWS for a larger vCPU quota, or terminate other instances.",
+    "InstanceLimitExceeded": "Ask AWS for a larger vCPU quota, or terminate other instances.",
+}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The attempts at one role and node type, as a tag of the security group keeps them.
+
+    ``ATTEMPT`` when nothing is under way, ``ATTEMPT COUNT SECONDS TOKEN`` while a request may be.
+    """
+
+    attempt: int = 0
+    count: int = 0
+    since: float = 0
+    token: str = ""
+
+    @classmethod
+    def parse(cls, text):
+        """Read the tag's value; no tag is the first attempt."""
+        attempt, count, since, token = [*(text or "0").split(), "0", "0", ""][:4]
+        return cls(int(attempt), int(count), float(since), token)
+
+    def __str__(self):
+        under_way = f" {self.count} {self.since:.0f} {self.token}" if self.token else ""
+        return f"{self.attempt}{under_way}"
+
+    def ended(self):
+        """Return the ledger after an answer."""
+        return Ledger(self.attempt + 1)
+
+    def begin(self, options, missing, now):
+        """Return the ledger with an attempt under way: the one without an answer if it may be repeated, else a new one."""
+        repeated = token(options, request(options, self.count), self.attempt)
+        if self.token == repeated and now - self.since < REPEATABLE_S:
+            return self
+        attempt = self.attempt + bool(self.token)
+        return Ledger(attempt, missing, now, token(options, request(options, missing), attempt))
+
+
+def ensure(ec2, options):
+    """Count, launch what is missing, count again; return what there is and why it may be less than asked."""
+    key = f"toilctl:attempt:{options['role']}-{options['slug']}"
+    ledger = Ledger.parse(group_tags(ec2, options).get(key))
+    launched, errors, answers = set(), [], 0
+    for _ in poll(options["settle_timeout_s"], delay_s=3):
+        live = count_live(ec2, options, launched)
+        missing = options["count"] - len(live)
+        if missing <= 0:
+            break
+        ledger = ledger.begin(options, missing, time.time())
+        write(ec2, options, key, ledger)
+        new, errors = attempt(ec2, options, ledger)
+        ledger = ledger.ended()
+        write(ec2, options, key, ledger)
+        launched |= new
+        answers += 1
+        live = count_live(ec2, options, launched)
+        if len(live) >= options["count"] or not (is_unsettled(errors) or (answers == 1 and not errors)):
+            break
+    undo_if_destroying(ec2, options, launched)
+    return report(options, sorted(live), sorted(launched), errors)
+
+
+def group_tags(ec2, options):
+    """Return the tags of the security group, having refused a cluster that is being destroyed or another one."""
+    group = ec2.describe_security_groups(GroupIds=[options["security_group_id"]])["SecurityGroups"][0]
+    tags = to_dict(group["Tags"])
+    if tags.get("toilctl:state") == "destroying" or tags.get("toilctl:generation") != options["generation"]:
+        name = options["cluster"]
+        raise AwsError(
+            "conflict", f"Cluster {name} is being destroyed.", f"Finish that first: toilctl destroy-cluster {name}."
+        )
+    return tags
+
+
+def count_live(ec2, options, launched):
+    """Return the ids of the live instances; those just launched count even if the listing lags behind."""
+    tags = {name: options[name.replace("-", "_")] for name in ("cluster", "generation", "role", "node-type")}
+    if options["count_by"] == "intent":
+        tags["intent"] = options["intent"]
+    wanted = [{"Name": f"tag:toilctl:{name}", "Values": [value]} for name, value in tags.items()]
+    states = {
+        instance["InstanceId"]: instance["State"]["Name"]
+        for page in ec2.get_paginator("describe_instances").paginate(Filters=wanted)
+        for reservation in page["Reservations"]
+        for instance in reservation["Instances"]
+    }
+    listed = {instance_id for instance_id, state in states.items() if state in LIVE}
+    return listed | (launched - set(states))
+
+
+def write(ec2, options, key, ledger):
+    """Keep the ledger where the next run finds it, whichever machine that is."""
+    ec2.create_tags(Resources=[options["security_group_id"]], Tags=[{"Key": key, "Value": str(ledger)}])
+
+
+def attempt(ec2, options, ledger):
+    """Send the request under way; return the ids of its instances and its errors.
+
+    An error of which it is unknown whether EC2 made instances is raised, and leaves the attempt under way.
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = ec2.create_fleet(ClientToken=ledger.token, **request(options, ledger.count))
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        answered = status < SERVER_ERROR and error_code(error) not in THROTTLED
+        if not answered and error_code(error) not in CAPACITY:
+            raise
+        return set(), [describe_error(error_code(error), error.response["Error"].get("Message", ""))]
+    ids = {instance_id for part in answer.get("Instances", []) for instance_id in part["InstanceIds"]}
+    return ids, [flatten(error) for error in answer.get("Errors", [])]
+
+
+def request(options, count):
+    """Return the complete request but for its token."""
+    spot = options["spot_bid"] is not None
+    template = options["launch_template"]
+    strategy = (
+        {"SpotOptions": {"AllocationStrategy": "capacity-optimized-prioritized"}}
+        if spot
+        else {"OnDemandOptions": {"AllocationStrategy": "prioritized"}}
+    )
+    return {
+        "Type": "instant",
+        "LaunchTemplateConfigs": [
+            {
+                "LaunchTemplateSpecification": {
+                    "LaunchTemplateId": template["id"],
+                    "Version": str(template["version"]),
+                },
+                "Overrides": overrides(options),
+            }
+        ],
+        "TargetCapacitySpecification": {
+            "TotalTargetCapacity": count,
+            "DefaultTargetCapacityType": "spot" if spot else "on-demand",
+        },
+        # Tags of interfaces and spot requests are the template's: a fleet takes none for them.
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": to_list(node_tags(options))} for kind in ("fleet", "instance", "volume")
+        ],
+        **strategy,
+    }
+
+
+def overrides(options):
+    """Return each instance type in each subnet, the preferred type first."""
+    price = {} if options["spot_bid"] is None else {"MaxPrice": f"{options['spot_bid']:g}"}
+    return [
+        {"InstanceType": instance_type, "SubnetId": subnet_id, "Priority": float(priority), **price}
+        for priority, instance_type in enumerate(options["instance_types"])
+        for subnet_id in options["subnet_ids"]
+    ]
+
+
+def node_tags(options):
+    """Return the tags that make an instance a node of the cluster."""
+    names = ("cluster", "generation", "role", "node-type", "intent")
+    return {**options["tags"], **{f"toilctl:{name}": options[name.replace("-", "_")] for name in names}}
+
+
+def token(options, complete_request, number):
+    """Return the client token: 64 hex digits of everything that a launch must not share with another."""
+    text = json.dumps([complete_request, options["generation"], number], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def flatten(error):
+    """Return a fleet's error without the nesting."""
+    place = error.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
+    return describe_error(
+        error.get("ErrorCode", ""),
+        error.get("ErrorMessage", ""),
+        place.get("InstanceType", ""),
+        place.get("AvailabilityZone") or place.get("SubnetId", ""),
+    )
+
+
+def describe_error(code, message, instance_type="", zone=""):
+    """Return one reason for missing instances."""
+    return {"code": code, "message": message, "instance_type": instance_type, "zone": zone}
+
+
+def is_unsettled(errors):
+    """Return whether waiting may help: what was just made is not seen everywhere at once."""
+    return bool(errors) and all(
+        error["code"] in NOT_YET_SEEN or "iaminstanceprofile" in error["message"].lower().replace(" ", "")
+        for error in errors
+    )
+
+
+def undo_if_destroying(ec2, options, launched):
+    """Terminate what was launched if the cluster's destruction began meanwhile: it may have looked before."""
+    if not launched:
+        return
+    try:
+        group_tags(ec2, options)
+    except AwsError:
+        ec2.terminate_instances(InstanceIds=sorted(launched))
+        raise
+
+
+def report(options, live, launched, errors):
+    """Return the module's result; with nothing there at all, fail with EC2's reason."""
+    missing = max(0, options["count"] - len(live))
+    result = {
+        "changed": bool(launched),
+        "instance_ids": live,
+        "launched": launched,
+        "wanted": options["count"],
+        "missing": missing,
+        "errors": errors,
+    }
+    if not missing:
+        return result
+    problem = summarise(options, missing, errors)
+    if not live:
+        raise problem
+    return {
+        **result,
+        "toilctl_error": {
+            "code": "partial",
+            "message": problem.message,
+            "next_step": problem.next_step,
+            "facts": problem.facts,
+        },
+    }
+
+
+def summarise(options, missing, errors):
+    """Return one error for what is missing: each reason once, and what to do about the first."""
+    reasons = list(
+        dict.fromkeys(
+            f"{error['code']}{' in ' + error['zone'] if error['zone'] else ''}: {error['message']}" for error in errors
+        )
+    )
+    first = errors[0] if errors else describe_error("", "")
+    role = "service-linked role" in first["message"].lower() or "ServiceLinkedRole" in first["code"]
+    service = "spot" if options["spot_bid"] is not None and "fleet" not in first["message"].lower() else "ec2fleet"
+    next_step = (
+        f"Ask an administrator to run: aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com"
+        if role
+        else CAPACITY.get(first["code"], "Run the same command again.")
+    )
+    kind = "credentials" if role or first["code"] in CREDENTIALS_CODES else first["code"]
+    return AwsError(
+        "capacity" if first["code"] in CAPACITY or not errors else kind,
+        f"{missing} of {options['count']} {options['role']} nodes {options['node_type']} could not be launched: "
+        f"{'; '.join(reasons) or 'EC2 gave no reason'}.",
+        next_step,
+        aws_code=first["code"],
+        node_type=options["node_type"],
+        role=options["role"],
+        wanted=options["count"],
+        missing=missing,
+        errors=errors,
+    )
+
+
+def main():
+    """Run the module."""
+    text = {"type": "str", "required": True}
+    names = {"type": "list", "elements": "str", "required": True}
+    module = AnsibleModule(
+        {
+            **dict.fromkeys(("region", "cluster", "generation", "security_group_id", "node_type", "slug", "intent"), text),
+            "role": {**text, "choices": ["leader", "worker"]},
+            "instance_types": names,
+            "spot_bid": {"type": "float"},
+            "subnet_ids": names,
+            "launch_template": {"type": "dict", "required": True},
+            "count": {"type": "int", "required": True},
+            "count_by": {"type": "str", "choices": ["node-type", "intent"], "default": "node-type"},
+            "tags": {"type": "dict", "default": {}},
+            "settle_timeout_s": {"type": "float", "default": 90},
+        }
+    )
+    run(module, lambda: ensure(connect("ec2", module.params["region"]), module.params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+#!/usr/bin/python
+"""Ansible module: the launch template of a cluster's role and node type."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_node_template
+short_description: A launch template with the given content
+description:
+  - Finds or creates the template, and adds a version when its content is another one.
+  - The content's digest is the version's description, so what EC2 adds to the content is not taken for a change.
+options:
+  name: {type: str, required: true, description: The template's name.}
+  region: {type: str, required: true, description: The AWS region.}
+  data: {type: dict, required: true, description: 'LaunchTemplateData, in the words of the EC2 API.'}
+  tags: {type: dict, default: {}, description: 'Tags of the template; one of another cluster is refused.'}
+"""
+
+RETURN = r"""
+id: {type: str, returned: always, description: The template's id.}
+version: {type: str, returned: always, description: The number of the version with this content.}
+"""
+
+import hashlib
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run, to_dict, to_list
+
+OWN_TAG = "toilctl:cluster"
+
+
+def ensure(ec2, name, data, tags):
+    """Return id and version of the template with this content."""
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    template = find(ec2, name) or create(ec2, name, data, tags, digest)
+    if to_dict(template.get("Tags")).get(OWN_TAG) != tags.get(OWN_TAG):
+        raise AwsError(
+            "conflict", f"Launch template {name} exists and is not this cluster's.", "Delete it, or choose another name."
+        )
+    template_id = template["LaunchTemplateId"]
+    version = latest(ec2, template_id)
+    if version["VersionDescription"] != digest:
+        version = ec2.create_launch_template_version(
+            LaunchTemplateId=template_id,
+            VersionDescription=digest,
+            LaunchTemplateData=data,
+            # The same change made twice at once is one version.
+            ClientToken=hashlib.sha256(f"{digest} {version['VersionNumber']}".encode()).hexdigest(),
+        )["LaunchTemplateVersion"]
+        changed = True
+    else:
+        changed = template.get("created", False)
+    return {"changed": changed, "id": template_id, "version": str(version["VersionNumber"])}
+
+
+def find(ec2, name):
+    """Return the template of that name, or None."""
+    found = ec2.describe_launch_templates(Filters=[{"Name": "launch-template-name", "Values": [name]}])
+    return next(iter(found["LaunchTemplates"]), None)
+
+
+def create(ec2, name, data, tags, digest):
+    """Create the template; whoever comes second takes what the first made."""
+    from botocore.exceptions import ClientError
+
+    try:
+        created = ec2.create_launch_template(
+            LaunchTemplateName=name,
+            VersionDescription=digest,
+            LaunchTemplateData=data,
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": to_list({"Name": name, **tags})}],
+        )["LaunchTemplate"]
+    except ClientError as error:
+        if error_code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
+            raise
+        return ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"][0]
+    return {**created, "Tags": to_list(tags), "created": True}
+
+
+def latest(ec2, template_id):
+    """Return the newest version."""
+    found = ec2.describe_launch_template_versions(LaunchTemplateId=template_id, Versions=["$Latest"])
+    version = found["LaunchTemplateVersions"][0]
+    return {"VersionDescription": "", **version}
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        {
+            "name": {"type": "str", "required": True},
+            "region": {"type": "str", "required": True},
+            "data": {"type": "dict", "required": True},
+            "tags": {"type": "dict", "default": {}},
+        }
+    )
+    options = module.params
+    run(module, lambda: ensure(connect("ec2", options["region"]), options["name"], options["data"], options["tags"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+#!/usr/bin/python
+"""Ansible module: terminate instances of one cluster."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_terminate
+short_description: Terminate instances of one cluster
+description: Only instances with the cluster's tag are touched, and one listing per poll sees all of them end.
+options:
+  region: {type: str, required: true, description: The AWS region.}
+  cluster: {type: str, required: true, description: The cluster's name.}
+  instance_ids:
+    type: list
+    elements: str
+    description: Which of its instances; left out, all of them. One of another cluster is refused.
+  wait: {type: bool, default: true, description: Whether to wait until they are gone.}
+  timeout_s: {type: float, default: 600, description: How long to wait.}
+"""
+
+RETURN = r"""
+terminated: {type: list, returned: always, description: The instances that this call terminated.}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.toilctl_aws import AwsError, connect, poll, run, to_dict
+
+IDS_PER_CALL = 500
+CLUSTER = "toilctl:cluster"
+
+
+def terminate(ec2, options):
+    """Terminate, and wait; what began to run after the first look is ended, too, when all are meant."""
+    ended = set()
+    for _ in poll(options["timeout_s"] if options["wait"] else 0):
+        states = listing(ec2, options)
+        to_end = sorted(i for i, state in states.items() if state not in ("shutting-down", "terminated"))
+        new = [instance_id for instance_id in to_end if instance_id not in ended]
+        for start in range(0, len(new), IDS_PER_CALL):
+            ec2.terminate_instances(InstanceIds=new[start : start + IDS_PER_CALL])
+        ended |= set(new)
+        if all(state == "terminated" for state in states.values()) and not new:
+            break
+    else:
+        if options["wait"]:
+            raise left_over(states)
+    return {"changed": bool(ended), "terminated": sorted(ended)}
+
+
+def left_over(states):
+    """Return the error for instances that do not end."""
+    left = sorted(instance_id for instance_id, state in states.items() if state != "terminated")
+    return AwsError(
+        "leftovers", f"Not terminated yet: {', '.join(left)}.", "Run the same command again in a minute.", left=left
+    )
+
+
+def listing(ec2, options):
+    """Return id → state of the instances that are meant."""
+    named = options["instance_ids"]
+    if named is not None and not named:
+        return {}
+    wanted = (
+        [{"Name": f"tag:{CLUSTER}", "Values": [options["cluster"]]}]
+        if named is None
+        else [{"Name": "instance-id", "Values": named}]
+    )
+    found = [
+        instance
+        for page in ec2.get_paginator("describe_instances").paginate(Filters=wanted)
+        for reservation in page["Reservations"]
+        for instance in reservation["Instances"]
+    ]
+    foreign = [i["InstanceId"] for i in found if to_dict(i.get("Tags")).get(CLUSTER) != options["cluster"]]
+    if foreign:
+        raise AwsError(
+            "conflict",
+            f"Not of cluster {options['cluster']}: {', '.join(sorted(foreign))}.",
+            "Name nodes that `toilctl describe-cluster` lists.",
+        )
+    return {instance["InstanceId"]: instance["State"]["Name"] for instance in found}
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        {
+            "region": {"type": "str", "required": True},
+            "cluster": {"type": "str", "required": True},
+            "instance_ids": {"type": "list", "elements": "str"},
+            "wait": {"type": "bool", "default": True},
+            "timeout_s": {"type": "float", "default": 600},
+        }
+    )
+    run(module, lambda: terminate(connect("ec2", module.params["region"]), module.params))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+../../ec2_network/module_utils/toilctl_aws.py
