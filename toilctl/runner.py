@@ -101,7 +101,8 @@ def raise_failure(result: PlaybookResult) -> None:
     named = next((failure.error for failure in result.failures if failure.error), None)
     if named:
         kind = _error_classes().get(str(named.get("code")), PlaybookError)
-        raise kind(str(named.get("message", "")), str(named.get("next_step", "")), log=result.log)
+        facts = dict(named.get("facts") or {}) | {"log": result.log}
+        raise kind(str(named.get("message", "")), str(named.get("next_step", "")), **facts)
     resume = f"{result.log} has all of it; the same command goes on from here."
     if not result.failures:
         raise PlaybookError(f"The playbook could not start: {result.reason}", resume, log=result.log)

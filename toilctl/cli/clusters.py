@@ -2,12 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import typer
 
 from toilctl.cli import options, render, views
-from toilctl.cli.command import command
+from toilctl.cli.command import command, provisioner
+from toilctl.errors import PartialError
 
 commands = typer.Typer()
+
+
+@command(commands, "launch-cluster")
+def launch_cluster(
+    name: options.ClusterArgument,
+    zone: options.ZonesOption = None,
+    region: options.RegionOption = None,
+    node_type: options.NodeTypeOption = None,
+    leader_node_type: options.LeaderNodeTypeOption = None,
+    node_types: options.NodeTypesOption = None,
+    preemptible_node_type: options.PreemptibleNodeTypeOption = None,
+    workers: options.WorkersOption = None,
+    leader_storage_gb: options.LeaderStorageOption = None,
+    node_storage_gb: options.NodeStorageOption = None,
+    ami: options.AmiOption = None,
+    owner: options.OwnerOption = None,
+    tag: options.TagOption = None,
+    key_pair_name: options.KeyPairNameOption = None,
+    ssh_key: options.SshKeyOption = None,
+    ssh_cidr: options.SshCidrOption = None,
+    vpc_subnet: options.VpcSubnetOption = None,
+    aws_ec2_profile_arn: options.ProfileArnOption = None,
+    aws_ec2_extra_security_group_id: options.ExtraSecurityGroupOption = None,
+    engine: options.EngineOption = None,
+    cluster_type: options.ClusterTypeOption = None,
+    appliance: options.ApplianceOption = None,
+    dry_run: options.DryRunOption = False,
+) -> None:
+    """Launch a cluster: one leader, and workers of one or more node types.
+
+    The same command again completes what is missing and launches nothing twice.
+    """
+    from toilctl.verbs import launch, preflight
+
+    leader, types = options.merge_node_types(node_type, leader_node_type, node_types, preemptible_node_type)
+    request = preflight.LaunchRequest(
+        cluster=name,
+        zones=zone or (),
+        region=region,
+        leader_node_type=leader,
+        node_types=types,
+        worker_counts=options.counts_for(types, workers),
+        leader_storage_gb=leader_storage_gb,
+        node_storage_gb=node_storage_gb,
+        key_pair_name=key_pair_name,
+        ssh_key=ssh_key,
+        owner=owner,
+        extra_tags=dict(tag or ()),
+        vpc_subnet=vpc_subnet,
+        aws_ec2_profile_arn=aws_ec2_profile_arn,
+        aws_ec2_extra_security_group_ids=tuple(aws_ec2_extra_security_group_id or ()),
+        ssh_cidrs=tuple(ssh_cidr or ()),
+        ami=ami,
+        engine=engine or cluster_type,
+        appliance=appliance,
+    )
+    plan = preflight.plan(request, provisioner())
+    if dry_run:
+        render.show("launch-plan", plan, views.launch_plan)
+        return
+    views.announce(plan)
+    _show("launch-cluster", lambda: launch.launch(plan, provisioner()), views.launched)
 
 
 @command(commands, "list-clusters")
@@ -16,3 +82,61 @@ def list_clusters(zone: options.ZoneOption = None, region: options.RegionOption 
     from toilctl.verbs import find
 
     render.show("list-clusters", find.list_clusters(zone, region), views.clusters)
+
+
+@command(commands, "describe-cluster")
+def describe_cluster(
+    name: options.ClusterArgument,
+    zone: options.ZoneOption = None,
+    region: options.RegionOption = None,
+    ssh_key: options.SshKeyOption = None,
+) -> None:
+    """Show a cluster's settings and its nodes, as EC2 and the engine know them."""
+    from toilctl.verbs import describe
+
+    render.show("describe-cluster", describe.describe(name, zone, region, ssh_key), views.description)
+
+
+@command(commands, "scale-cluster")
+def scale_cluster(
+    name: options.ClusterArgument,
+    workers: options.ScaleWorkersOption,
+    node_type: options.ScaleNodeTypeOption = None,
+    zone: options.ZoneOption = None,
+    region: options.RegionOption = None,
+    force: options.ForceOption = False,
+    ssh_key: options.SshKeyOption = None,
+    dry_run: options.DryRunOption = False,
+) -> None:
+    """Grow or shrink a running cluster to so many workers.
+
+    Workers that go finish their jobs first; idle ones go before busy ones, and new ones before old ones.
+    """
+    from toilctl.verbs import scale
+
+    request = scale.ScaleRequest(name, workers, node_type, zone, region, force, ssh_key)
+    plan, cluster, private_key = scale.plan(request)
+    if dry_run:
+        render.show("scale-plan", plan, views.scale_plan)
+        return
+    _show("scale-cluster", lambda: scale.carry_out(plan, cluster, private_key, provisioner()), views.scaled)
+
+
+@command(commands, "destroy-cluster")
+def destroy_cluster(
+    name: options.ClusterArgument, zone: options.ZoneOption = None, region: options.RegionOption = None
+) -> None:
+    """Destroy a cluster with everything that was made for it, and check that nothing is left."""
+    from toilctl.verbs import destroy
+
+    render.show("destroy-cluster", destroy.destroy(name, zone, region, provisioner()), views.destroyed)
+
+
+def _show(kind: str, work: Callable[[], Any], to_text: Callable[[Any], str]) -> None:
+    """Show a result; a partial one is shown, too, before its error ends the command."""
+    try:
+        render.show(kind, work(), to_text)
+    except PartialError as error:
+        if not render.as_json():
+            print(to_text(error.facts["result"]))
+        raise

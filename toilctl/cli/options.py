@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple, Self
 
 import typer
 
@@ -15,29 +15,56 @@ from toilctl.node_types import NodeType, NodeTypes
 NODES, NETWORK, SOFTWARE = "Nodes", "Network and access", "Software"
 
 
-def _zones(text: str) -> tuple[Zone, ...]:
-    return tuple(Zone.parse(zone.strip()) for zone in text.split(","))
+class Zones(tuple[Zone, ...]):
+    """Availability zones, as -z takes them for a launch."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``us-west-2a,us-west-2b``."""
+        return cls(Zone.parse(zone.strip()) for zone in text.split(","))
 
 
-def _counts(text: str) -> tuple[int, ...]:
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdigit() for word in words):
-        raise UsageError(f"{text!r} is not a number of workers.", "Write one number per node type, such as 3 or 3,2.")
-    return tuple(int(word) for word in words)
+class Counts(tuple[int, ...]):
+    """Numbers of workers, one per node type."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``3,2``."""
+        words = [word.strip() for word in text.split(",")]
+        if not all(word.isdecimal() for word in words):
+            raise UsageError(f"{text!r} is not a number of workers.", "Write one per node type, such as 3 or 3,2.")
+        return cls(int(word) for word in words)
 
 
-def _tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise UsageError(f"{text!r} is not a tag.", "Write KEY=VALUE.")
-    return key.strip(), value
+class Tag(NamedTuple):
+    """A tag of the user's own."""
+
+    key: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``KEY=VALUE``; the value may contain more of =."""
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{text!r} is not a tag.", "Write KEY=VALUE.")
+        return cls(key.strip(), value)
+
+
+def _cidr(text: str) -> str:
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not an address range: {error}.", "Write one such as 198.51.100.7/32.") from error
 
 
 def _seen_clusters(incomplete: str) -> list[str]:
     """Complete with clusters that this machine has connected to: asking AWS would be too slow for a Tab."""
     from toilctl import paths
 
-    names = {path.name for path in (paths.state_dir() / "clusters").glob("*/*")}
+    names = {path.parent.name for path in (paths.state_dir() / "clusters").glob("*/*/known_hosts")}
     return sorted(name for name in names if name.startswith(incomplete))
 
 
@@ -47,14 +74,14 @@ ClusterArgument = Annotated[
                    help="The cluster's name.", show_default=False),
 ]  # fmt: skip
 ZoneOption = Annotated[
-    str | None,
+    Zone | None,
     typer.Option("--zone", "-z", parser=parsed_by(Zone.parse), metavar="ZONE", envvar="TOIL_AWS_ZONE",
                  show_default="the region of AWS_REGION or the profile, else all regions",
                  help="An availability zone of the cluster's region, such as us-west-2a."),
 ]  # fmt: skip
 ZonesOption = Annotated[
-    str | None,
-    typer.Option("--zone", "-z", parser=parsed_by(_zones), metavar="ZONE[,ZONE…]", envvar="TOIL_AWS_ZONE",
+    Zones | None,
+    typer.Option("--zone", "-z", parser=parsed_by(Zones.parse), metavar="ZONE[,ZONE…]", envvar="TOIL_AWS_ZONE",
                  help="Where to launch, such as us-west-2a; several of one region to spread spot workers.",
                  rich_help_panel=NODES),
 ]  # fmt: skip
@@ -63,29 +90,39 @@ RegionOption = Annotated[
 ]
 
 NodeTypeOption = Annotated[
-    str | None,
+    NodeType | None,
     typer.Option("--node-type", parser=parsed_by(NodeType.parse), metavar="TYPE[:BID]", rich_help_panel=NODES,
                  help="Leader and workers of one type. The bid, for spot workers, leaves the leader on demand."),
 ]  # fmt: skip
 LeaderNodeTypeOption = Annotated[
-    str | None,
+    NodeType | None,
     typer.Option("--leader-node-type", parser=parsed_by(NodeType.parse), metavar="TYPE", rich_help_panel=NODES,
                  help="The leader's instance type; a/b in order of preference."),
 ]  # fmt: skip
 NodeTypesOption = Annotated[
-    str | None,
+    NodeTypes | None,
     typer.Option("--node-types", parser=parsed_by(NodeTypes.parse), metavar="TYPE[:BID],…", rich_help_panel=NODES,
                  help="The workers' node types, such as c4.8xlarge:0.6,r3.8xlarge; a bid in USD per hour buys spot."),
 ]  # fmt: skip
 PreemptibleNodeTypeOption = Annotated[
-    str | None,
+    NodeType | None,
     typer.Option("--preemptible-node-type", parser=parsed_by(NodeType.parse), metavar="TYPE:BID",
                  rich_help_panel=NODES, hidden=True, help="One more node type of workers, as older Toil has it."),
 ]  # fmt: skip
 WorkersOption = Annotated[
-    str | None,
-    typer.Option("--workers", "-w", parser=parsed_by(_counts), metavar="N[,N…]", rich_help_panel=NODES,
+    Counts | None,
+    typer.Option("--workers", "-w", parser=parsed_by(Counts.parse), metavar="N[,N…]", rich_help_panel=NODES,
                  help="How many workers of each node type."),
+]  # fmt: skip
+ScaleWorkersOption = Annotated[
+    Counts,
+    typer.Option("--workers", "-w", parser=parsed_by(Counts.parse), metavar="N[,N…]", show_default=False,
+                 help="How many workers there are to be: one number per node type, in the cluster's order."),
+]  # fmt: skip
+ScaleNodeTypeOption = Annotated[
+    NodeType | None,
+    typer.Option("--node-type", parser=parsed_by(NodeType.parse), metavar="TYPE[:BID]", show_default=False,
+                 help="The node type to scale, where the cluster has several; a new one is added."),
 ]  # fmt: skip
 LeaderStorageOption = Annotated[
     int | None, typer.Option("--leader-storage", metavar="GB", help="The leader's root volume.", rich_help_panel=NODES)
@@ -103,9 +140,9 @@ OwnerOption = Annotated[
     typer.Option("--owner", metavar="NAME", help="Who pays and whom to ask: the tag Owner.", rich_help_panel=NODES),
 ]
 TagOption = Annotated[
-    list[str] | None,
-    typer.Option("--tag", "-t", parser=parsed_by(_tag), metavar="KEY=VALUE", rich_help_panel=NODES, show_default=False,
-                 help="A tag for everything that is made; repeat for more."),
+    list[Tag] | None,
+    typer.Option("--tag", "-t", parser=parsed_by(Tag.parse), metavar="KEY=VALUE", rich_help_panel=NODES,
+                 show_default=False, help="A tag for everything that is made; repeat for more."),
 ]  # fmt: skip
 
 KeyPairNameOption = Annotated[
@@ -120,8 +157,8 @@ SshKeyOption = Annotated[
 ]  # fmt: skip
 SshCidrOption = Annotated[
     list[str] | None,
-    typer.Option("--ssh-cidr", metavar="CIDR", rich_help_panel=NETWORK, show_default="this machine's address",
-                 help="Who may reach port 22; repeat for more."),
+    typer.Option("--ssh-cidr", parser=parsed_by(_cidr), metavar="CIDR", rich_help_panel=NETWORK,
+                 show_default="this machine's address", help="Who may reach port 22; repeat for more."),
 ]  # fmt: skip
 VpcSubnetOption = Annotated[
     str | None,
@@ -160,3 +197,27 @@ DryRunOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Terminate workers although jobs run on them; the jobs are lost.")
 ]
+
+
+def merge_node_types(
+    both: NodeType | None, leader: NodeType | None, workers: NodeTypes | None, preemptible: NodeType | None
+) -> tuple[NodeType | None, NodeTypes]:
+    """Bring old and new spellings together: the leader's node type, and those of the workers.
+
+    :raises UsageError: when they contradict each other.
+    """
+    if both and workers:
+        raise UsageError("--node-type and --node-types exclude each other.", "Use --leader-node-type and --node-types.")
+    types = NodeTypes([both] if both else workers or ())
+    if preemptible:
+        if not preemptible.preemptible:
+            raise UsageError(f"--preemptible-node-type {preemptible} has no bid.", f"Write {preemptible}:BID.")
+        types = NodeTypes([*types, preemptible])
+    if both and leader is None:
+        leader = NodeType(both.instance_types)
+    return leader, types
+
+
+def counts_for(types: NodeTypes, counts: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the number of workers of each node type; a single --node-type without -w makes a leader only."""
+    return (0,) if counts is None and len(types) == 1 else counts or ()

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from toilctl.cli.render import table
-from toilctl.verbs.find import ClusterList
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from toilctl import log
+from toilctl.cli.render import counted, pairs, table
+
+if TYPE_CHECKING:
+    from toilctl.verbs.describe import Description
+    from toilctl.verbs.destroy import Destroyed
+    from toilctl.verbs.find import ClusterList
+    from toilctl.verbs.launch import Launched
+    from toilctl.verbs.nodes import NodeLine
+    from toilctl.verbs.preflight import LaunchPlan
+    from toilctl.verbs.scale import Scaled, ScalePlan
+    from toilctl.verbs.software import Software
 
 
 def clusters(found: ClusterList) -> str:
@@ -15,3 +28,115 @@ def clusters(found: ClusterList) -> str:
         for one in found.clusters
     ]
     return table(("NAME", "REGION", "STATE", "LEADER", "WORKERS", "ENGINE", "OWNER"), rows)
+
+
+def announce(plan: LaunchPlan) -> None:
+    """Say on stderr what is about to be launched, and what a user may not expect of it."""
+    if plan.software.note:
+        log.note(plan.software.note)
+    doing = "Completing" if plan.exists else "Launching"
+    log.note(f"{doing} {plan.cluster} in {', '.join(plan.zones)}: {_shape(plan)}.")
+
+
+def launch_plan(plan: LaunchPlan) -> str:
+    """Say what a launch would make."""
+    first = (
+        f"Would {'complete' if plan.exists else 'launch'} {plan.cluster} in {', '.join(plan.zones)}: {_shape(plan)}."
+    )
+    facts = {
+        "image": plan.ami,
+        "storage": f"leader {plan.leader_storage_gb} GB, workers {plan.node_storage_gb} GB",
+        "subnet": plan.vpc_subnet,
+        "key pair": f"{plan.key_pair_name} (private key: {plan.private_key})",
+        "ssh from": ", ".join(plan.ssh_cidrs) or "this machine's address",
+        "profile": plan.aws_ec2_profile_arn,
+        "groups": ", ".join(plan.aws_ec2_extra_security_group_ids),
+        "owner": plan.owner,
+        "tags": _tags(plan.extra_tags),
+        **_software(plan.software),
+        "cost": plan.cost,
+    }
+    return "\n".join(filter(None, (first, plan.software.note, pairs(facts, indent="  "))))
+
+
+def launched(result: Launched) -> str:
+    """Addresses, cost, and what to type next."""
+    facts = pairs({**_software(result.software), "cost": result.cost})
+    following = "\n".join(f"  {line}" for line in result.next_commands)
+    return f"{_nodes(result.nodes)}\n\n{facts}\n\nNext:\n{following}"
+
+
+def description(result: Description) -> str:
+    """Show a cluster's settings and nodes."""
+    wanted = ", ".join(f"{count} {kind}" for kind, count in result.desired.items()) or "none"
+    facts = {
+        "state": result.state,
+        "zones": ", ".join(result.zones) or result.region,
+        "workers": wanted,
+        "engine": result.engine,
+        "appliance": result.appliance_image,
+        "image": result.ami,
+        "key pair": result.key_pair_name,
+        "owner": result.owner,
+        "tags": _tags(result.tags),
+        "cost": result.cost,
+    }
+    parts = (f"Cluster {result.cluster} in {result.region}", pairs(facts, indent="  "), "", _nodes(result.nodes))
+    return "\n".join(parts) + (f"\n\n{result.note}" if result.note else "")
+
+
+def scale_plan(plan: ScalePlan) -> str:
+    """Say what scaling would do."""
+    if plan.nothing_to_do:
+        return f"Nothing to do: {plan.cluster} has {_counts(plan.after.items())}."
+    told = [f"launch {count} {kind}" for kind, count in plan.launches.items()]
+    if plan.terminate:
+        told.append(f"{'terminate' if plan.force else 'drain and terminate'} {', '.join(plan.terminate)}")
+    if plan.configure:
+        told.append(f"set up {', '.join(plan.configure)} again")
+    return f"Would scale {plan.cluster} to {_counts(plan.after.items())}: {'; '.join(told)}."
+
+
+def scaled(result: Scaled) -> str:
+    """Show the nodes as they are now."""
+    if result.plan.nothing_to_do:
+        return scale_plan(result.plan)
+    before, after = _counts(result.plan.before.items()), _counts(result.plan.after.items())
+    first = f"{result.plan.cluster} went from {before} to {after}."
+    return f"{first}\n\n{_nodes(result.nodes)}"
+
+
+def destroyed(result: Destroyed) -> str:
+    """One sentence."""
+    if not result.existed:
+        return f"There is no cluster {result.cluster} in {result.where}: nothing to destroy."
+    return f"{result.cluster} in {result.where} is destroyed; nothing of it is left."
+
+
+def _nodes(nodes: Iterable[NodeLine]) -> str:
+    rows = [
+        (
+            node.role, node.instance_id, node.instance_type, node.market, node.state, node.engine_state, node.jobs,
+            node.public_address, node.private_address,
+        )
+        for node in nodes
+    ]  # fmt: skip
+    return table(("ROLE", "ID", "TYPE", "MARKET", "STATE", "ENGINE", "JOBS", "PUBLIC", "PRIVATE"), rows)
+
+
+def _shape(plan: LaunchPlan) -> str:
+    kinds = [(str(kind), count) for kind, count in zip(plan.node_types, plan.worker_counts, strict=True) if count]
+    workers = f" and {_counts(kinds)}" if kinds else ""
+    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}, {plan.cost}"
+
+
+def _counts(kinds: Iterable[tuple[str, int]]) -> str:
+    return " and ".join(f"{counted(count, 'worker')} ({kind})" for kind, count in kinds) or "no workers"
+
+
+def _software(software: Software) -> dict[str, str]:
+    return {"engine": software.engine, "appliance": f"{software.appliance_image} (by {software.rule})"}
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in tags.items())

@@ -1,0 +1,68 @@
+"""Whether these credentials may do a launch's work, and whether what it refers to exists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from toilctl import aws
+from toilctl.errors import NotFoundError, UsageError
+
+
+def check_identity(region: str) -> str:
+    """Return the account that the credentials belong to; missing or refused ones end here, by the SDK's error."""
+    account: str = aws.client("sts", region).get_caller_identity()["Account"]
+    return account
+
+
+def check_permissions(region: str, cluster: str) -> None:
+    """Try the calls that make things, without making anything; a denied one raises the SDK's error."""
+    ec2 = aws.client("ec2", region)
+    name = f"toilctl-{cluster}"
+    _try(ec2.create_security_group, GroupName=name, Description="toilctl")
+    _try(ec2.create_launch_template, LaunchTemplateName=name, LaunchTemplateData={"InstanceType": "t2.micro"})
+
+
+def check_profile(region: str, arn: str) -> None:
+    """Make sure that an instance profile exists.
+
+    :raises UsageError: when it is not an instance profile's ARN.
+    :raises NotFoundError: when there is none of that name.
+    """
+    if ":instance-profile/" not in arn:
+        raise UsageError(
+            f"{arn!r} is not the ARN of an instance profile.", "It looks like arn:aws:iam::…:instance-profile/…"
+        )
+    name = arn.rpartition("/")[2]
+    try:
+        aws.client("iam", region).get_instance_profile(InstanceProfileName=name)
+    except Exception as error:
+        if aws.error_code(error) != "NoSuchEntity":
+            raise
+        raise NotFoundError(
+            f"There is no instance profile {name!r}.", "'aws iam list-instance-profiles' lists them."
+        ) from error
+
+
+def check_security_groups(region: str, groups: Sequence[str]) -> None:
+    """Make sure that security groups exist.
+
+    :raises NotFoundError: naming the first that does not.
+    """
+    for group in groups:
+        try:
+            aws.client("ec2", region).describe_security_groups(GroupIds=[group])
+        except Exception as error:
+            if not aws.error_code(error).startswith("InvalidGroup"):
+                raise
+            raise NotFoundError(
+                f"There is no security group {group} in {region}.", "'aws ec2 describe-security-groups' lists them."
+            ) from error
+
+
+def _try(call: Callable[..., Any], **parameters: Any) -> None:
+    try:
+        call(DryRun=True, **parameters)
+    except Exception as error:
+        if aws.error_code(error) != "DryRunOperation":
+            raise

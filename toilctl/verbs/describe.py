@@ -1,0 +1,75 @@
+"""describe-cluster: what a cluster is, from its tags, EC2 and its engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from toilctl import inventory, tags
+from toilctl.cluster import Cluster
+from toilctl.errors import ToilctlError
+from toilctl.verbs import keys, nodes, prices
+from toilctl.verbs.find import state_of
+
+
+@dataclass(frozen=True)
+class Description:
+    """A cluster in full."""
+
+    cluster: str
+    region: str
+    state: str
+    zones: tuple[str, ...]
+    owner: str
+    key_pair_name: str
+    engine: str
+    appliance_image: str
+    ami: str
+    desired: Mapping[str, int]
+    """Workers of each node type that it is meant to have."""
+    nodes: tuple[nodes.NodeLine, ...]
+    cost: prices.Cost
+    tags: Mapping[str, str]
+    """The user's own."""
+    note: str = ""
+    """Why the engine could not be asked."""
+
+
+def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | None) -> Description:
+    """Describe a cluster; an engine that does not answer is noted, not an error.
+
+    :raises NotFoundError: when there is no such cluster.
+    """
+    cluster = inventory.find(name, zone, region)
+    members, note = None, ""
+    try:
+        members = nodes.members(cluster, keys.of_cluster(cluster, ssh_key).path)
+    except ToilctlError as error:
+        note = f"The engine could not be asked: {error.message}"
+    has = cluster.settings.get
+    return Description(
+        cluster=cluster.name,
+        region=cluster.region,
+        state=state_of(cluster),
+        zones=tuple(zone for zone in has(tags.ZONES, "").split(",") if zone),
+        owner=has(tags.OWNER, ""),
+        key_pair_name=has(tags.KEY_PAIR_NAME, ""),
+        engine=has(tags.ENGINE, ""),
+        appliance_image=has(tags.APPLIANCE, ""),
+        ami=has(tags.AMI, ""),
+        desired={str(kind): count for kind, count in nodes.desired(cluster).items()},
+        nodes=nodes.lines(cluster, members),
+        cost=prices.cost(cluster.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
+        tags=own_tags(cluster),
+        note=note,
+    )
+
+
+def own_tags(cluster: Cluster) -> dict[str, str]:
+    """Return the tags that a user gave at launch."""
+    return {
+        key: value
+        for key, value in sorted(cluster.settings.items())
+        if key not in tags.RESERVED_KEYS and not key.startswith(tags.RESERVED_PREFIXES)
+    }

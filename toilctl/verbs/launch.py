@@ -1,0 +1,100 @@
+"""launch-cluster: the plan carried out, and what came of it as EC2 and the engine tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from toilctl import inventory, runner
+from toilctl.cluster import Cluster
+from toilctl.errors import PartialError
+from toilctl.node_types import NodeType
+from toilctl.verbs import nodes, prices
+from toilctl.verbs.preflight import LaunchPlan
+from toilctl.verbs.provisioner import Provisioner, ProvisionerName
+from toilctl.verbs.software import Software
+
+
+@dataclass(frozen=True)
+class Launched:
+    """A cluster that runs."""
+
+    cluster: str
+    region: str
+    nodes: tuple[nodes.NodeLine, ...]
+    software: Software
+    cost: prices.Cost
+    next_commands: tuple[str, ...]
+
+
+def launch(plan: LaunchPlan, provisioner: Provisioner) -> Launched:
+    """Launch, or complete, a cluster.
+
+    :raises PartialError: when it works and something is missing; ``facts["result"]`` is what there is.
+    :raises ToilctlError: when it does not work; the same command goes on from there.
+    """
+    result = runner.run(
+        "launch.yml",
+        runner.Target(plan.region, plan.cluster),
+        {**provisioner.extra_variables, **plan.variables()},
+        resume="The same command goes on from here; "
+        f"'{command('destroy-cluster', plan.cluster, plan.zones[0], provisioner)}' removes what was made.",
+    )
+    found = inventory.clusters(plan.region, plan.cluster)
+    if not found or found[0].leader is None or any(failure.error for failure in result.failures):
+        runner.raise_failure(result)
+    return _outcome(plan, found[0], result, provisioner)
+
+
+def command(verb: str, cluster: str, zone: str, provisioner: Provisioner, rest: str = "") -> str:
+    """Return a command line that a user can type, with what it needs to find the cluster from anywhere."""
+    named = provisioner.name is ProvisionerName.AWS or os.environ.get("TOILCTL_PROVISIONER") == provisioner.name
+    where = f"-z {zone}" + ("" if named else f" --provisioner {provisioner.name}")
+    return f"toilctl {verb} {where} {cluster} {rest}".rstrip()
+
+
+def missing_text(short: Mapping[NodeType, int], members: nodes.Outcome, shortfalls: Sequence[Any]) -> str:
+    """Say what a cluster lacks: nodes that EC2 did not give, and nodes that are not in the engine."""
+    told = [str(one["message"]).rstrip(".") for one in shortfalls if isinstance(one, Mapping) and one.get("message")]
+    if not told:
+        told = [f"{count} of {kind} are not there" for kind, count in short.items()]
+    if members.trouble:
+        told.append(f"the engine could not be asked ({members.trouble.rstrip('.')})")
+    elif members.missing:
+        told.append(f"{', '.join(members.missing)} did not join the engine")
+    return "; ".join(told)
+
+
+def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, provisioner: Provisioner) -> Launched:
+    members = nodes.wait_for_members(cluster, plan.private_key.path)
+    short = nodes.short_of(cluster, dict(zip(plan.node_types, plan.worker_counts, strict=True)))
+    launched = Launched(
+        cluster=plan.cluster,
+        region=plan.region,
+        nodes=nodes.lines(cluster, members.members),
+        software=plan.software,
+        cost=prices.cost(plan.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
+        next_commands=tuple(
+            command(verb, plan.cluster, plan.zones[0], provisioner, rest)
+            for verb, rest in (("rsync-cluster", "workflow.py :/tmp"), ("ssh-cluster", ""), ("destroy-cluster", ""))
+        ),
+    )
+    if members.trouble and not result.succeeded:
+        runner.raise_failure(result)
+    missing = missing_text(short, members, result.data.get("shortfalls", ()))
+    if missing:
+        raise PartialError(
+            f"Cluster {plan.cluster!r} works in part: {missing}.",
+            f"{_advice(result.data.get('shortfalls', ()))}The same command tries again for what is missing; "
+            f"{result.log} has the details.",
+            result=launched, missing=members.missing, log=result.log,
+        )  # fmt: skip
+    runner.raise_failure(result)
+    return launched
+
+
+def _advice(shortfalls: Sequence[Any]) -> str:
+    steps = [str(one["next_step"]) for one in shortfalls if isinstance(one, Mapping) and one.get("next_step")]
+    return f"{steps[0]} " if steps else ""
