@@ -1,0 +1,136 @@
+"""What a cluster's engine says of its nodes, and how it is told to leave one alone: the same for Mesos and Slurm.
+
+An engine tells which nodes have joined and what runs there, never which nodes exist: after a restart its list is empty
+or short for a while. EC2 says what exists.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from toilctl import cluster
+from toilctl.capacity import Resources
+from toilctl.errors import EngineError
+
+Run = Callable[[Sequence[str]], str]
+"""Runs words in the leader's container and returns what they print, with the exceptions of ``subprocess.run``."""
+
+
+class NodeState(StrEnum):
+    """What an engine does with a node."""
+
+    JOINED = "joined"
+    CORDONED = "cordoned"
+    """Gets no new jobs, because a human said so."""
+    DRAINING = "draining"
+    """Gets no new jobs, because it is about to be terminated."""
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class EngineNode:
+    """A node as its engine sees it."""
+
+    name: str
+    """The engine's own name for it: what ``cordon`` and the like take."""
+    instance_id: str | None
+    private_address: str | None
+    state: NodeState
+    running: tuple[str, ...]
+    """The ids of the jobs that hold its resources."""
+    resources: Resources
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job holds its resources."""
+        return not self.running
+
+
+class Engine(Protocol):
+    """An engine that can be asked. Each method raises EngineError when it does not answer, or not sensibly."""
+
+    def nodes(self) -> tuple[EngineNode, ...]:
+        """Return the nodes that have joined."""
+
+    def cordon(self, name: str) -> None:
+        """Give a node no new jobs, until ``uncordon``."""
+
+    def uncordon(self, name: str) -> None:
+        """Give a node jobs again; nothing happens when it gets some already."""
+
+    def drain(self, name: str) -> None:
+        """Give a node no new jobs, since it will be terminated; running jobs go on."""
+
+
+def of(engine: cluster.Engine, run: Run, leader_address: str) -> Engine:
+    """Return the engine of a cluster whose leader has this private address."""
+    from toilctl.engines.mesos import Mesos
+    from toilctl.engines.slurm import Slurm
+
+    return Mesos(run, leader_address) if engine is cluster.Engine.MESOS else Slurm(run)
+
+
+def join(known: Iterable[EngineNode], nodes: Iterable[cluster.Node]) -> dict[str, EngineNode]:
+    """Match an engine's nodes with EC2's, by instance id or private address; the keys are instance ids."""
+    known = tuple(known)
+    by_id: dict[str | None, EngineNode] = {node.instance_id: node for node in known if node.instance_id}
+    # An engine may still list a gone node whose address a new one has: an id never belongs to two.
+    nameless = (node for node in known if node.private_address and not node.instance_id)
+    by_address: dict[str | None, EngineNode] = {node.private_address: node for node in nameless}
+    matched = {node.instance_id: by_id.get(node.instance_id, by_address.get(node.private_address)) for node in nodes}
+    return {instance_id: engine_node for instance_id, engine_node in matched.items() if engine_node}
+
+
+def is_idle(engine: Engine, name: str) -> bool:
+    """Tell whether no job holds a node's resources.
+
+    :raises EngineError: when the engine does not list the node: then nobody knows.
+    """
+    for node in engine.nodes():
+        if node.name == name:
+            return node.idle
+    raise unknown_node(name)
+
+
+def ask(run: Run, words: Sequence[str], engine: str) -> str:
+    """Run words in the leader's container.
+
+    :raises EngineError: when they fail or take too long.
+    """
+    try:
+        return run(words)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"{engine} does not answer within {error.timeout:g} s.", _LOOK.format(engine=engine), engine=engine
+        ) from error
+    except (subprocess.SubprocessError, OSError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        raise EngineError(
+            f"{engine} does not answer: {said[-1] if said else 'no message'}.", _LOOK.format(engine=engine),
+            engine=engine, words=list(words),
+        ) from error  # fmt: skip
+
+
+def nonsense(engine: str, answer: str) -> EngineError:
+    """Return the error for an answer that cannot be read."""
+    return EngineError(
+        f"{engine} answers what toilctl cannot read: {answer.strip()[:200]!r}.",
+        _LOOK.format(engine=engine),
+        engine=engine,
+    )
+
+
+def unknown_node(name: str) -> EngineError:
+    """Return the error for a node that the engine does not list."""
+    return EngineError(
+        f"The engine does not know a node {name}.",
+        "It may not have joined yet, or the engine just restarted: try again in two minutes.",
+        node=name,
+    )
+
+
+_LOOK = "Look at its log in the leader's container: toilctl ssh-cluster NAME ls /var/log/slurm /var/lib/mesos."

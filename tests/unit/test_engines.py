@@ -1,0 +1,71 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from toilctl import cluster, engines
+from toilctl.capacity import Resources
+from toilctl.engines import EngineNode, NodeState
+from toilctl.errors import EngineError
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+def engine_node(**changes):
+    usual = {"name": "n", "instance_id": None, "private_address": None, "state": NodeState.JOINED, "running": (),
+             "resources": Resources(1, 1, 1)}  # fmt: skip
+    return EngineNode(**usual | changes)
+
+
+def test_engines_nodes_are_matched_by_instance_id_before_address(node):
+    reused = engine_node(name="gone", instance_id="i-0old", private_address="172.31.0.5")
+    mine = engine_node(name="mine", instance_id="i-0aaa", private_address="10.0.0.1")
+    assert engines.join([reused, mine], [node()]) == {"i-0aaa": mine}
+    assert engines.join([reused], [node()]) == {}
+
+
+def test_engines_nodes_without_ids_are_matched_by_private_address(node):
+    agent = engine_node(private_address="172.31.0.5")
+    assert engines.join([agent], [node(), node(instance_id="i-0x", private_address=None)]) == {"i-0aaa": agent}
+
+
+class Fixed:
+    def __init__(self, *nodes):
+        self.nodes = lambda: nodes
+
+
+def test_node_that_the_engine_does_not_list_is_not_called_idle():
+    with pytest.raises(EngineError, match="does not know a node n"):
+        engines.is_idle(Fixed(), "n")
+
+
+def test_node_is_idle_without_jobs():
+    assert engines.is_idle(Fixed(engine_node()), "n")
+    assert not engines.is_idle(Fixed(engine_node(running=("1",))), "n")
+
+
+@pytest.mark.parametrize("kind", list(cluster.Engine))
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (subprocess.TimeoutExpired("x", 60), "within 60 s"),
+        (subprocess.CalledProcessError(1, "x", "", "a\nUnable to contact slurm controller\n"), "Unable to contact"),
+        (subprocess.CalledProcessError(7, "x"), "returned non-zero exit status 7"),
+    ],
+)
+def test_engine_that_does_not_answer_is_an_engine_error(kind, error, text):
+    def run(words):
+        raise error
+
+    with pytest.raises(EngineError, match=text) as caught:
+        engines.of(kind, run, "172.31.0.5").nodes()
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize("kind", list(cluster.Engine))
+@pytest.mark.parametrize(
+    "answer", ["", "hello\n", "<html>\n200\n{}\n200\n", "NodeName=x State=IDLE\n----\n", "\n----\nx\n"]
+)
+def test_nonsense_is_an_engine_error(kind, answer):
+    with pytest.raises(EngineError, match="cannot read"):
+        engines.of(kind, lambda words: answer, "172.31.0.5").nodes()
