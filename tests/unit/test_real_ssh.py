@@ -178,7 +178,7 @@ def test_changed_host_key_is_refused_until_it_is_forgotten(here, host):
         run(here, host, "true")
     assert caught.value.facts["reason"] == "host-key"
     with pytest.raises(ConnectError, match="host key"):
-        rsync.transfer(here, [":/", str(host.home)], host.home / "id")
+        copy(here, host, ":/", str(host.home))
     subprocess.run(caught.value.next_step.split(": ")[1].rstrip(".").replace("'", "").split(), check=True)
     assert run(here, host, "true") == 0
 
@@ -287,7 +287,7 @@ def test_termination_is_passed_on_to_ssh(terminal):
 
 
 def copy(cluster, host, *words):
-    return rsync.transfer(cluster, words, host.home / "id")
+    return rsync.run(cluster, rsync.parse(words), host.home / "id")
 
 
 def test_odd_file_names_go_there_and_back(here, host, tmp_path):

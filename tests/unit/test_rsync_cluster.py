@@ -67,7 +67,7 @@ def test_words_are_quoted_as_rsync_reads_its_remote_shell(word, shown):
 def test_machine_without_rsync_is_told_what_to_install(cluster, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostError, match="apt-get install rsync"):
-        rsync.transfer(cluster, ["x", ":/tmp"])
+        rsync.run(cluster, rsync.parse(["x", ":/tmp"]))
 
 
 def test_exit_code_is_rsyncs_and_ssh_gets_the_clusters_options(cluster, tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_exit_code_is_rsyncs_and_ssh_gets_the_clusters_options(cluster, tmp_path
     )
     (tmp_path / "bin/rsync").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    assert rsync.transfer(cluster, ["-a", "x", ":/tmp"]) == 23
+    assert rsync.run(cluster, rsync.parse(["-a", "x", ":/tmp"])) == 23
     words, protect = json.loads((tmp_path / "seen").read_text())
     assert protect == "1"
     assert "HostKeyAlias=i-0aaa" in words[0]

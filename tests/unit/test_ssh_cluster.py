@@ -7,6 +7,7 @@ import pytest
 
 from toilctl.errors import ConnectError, NotFoundError, UsageError
 from toilctl.verbs import ssh as verb
+from toilctl.verbs.keys import PrivateKey
 from toilctl.verbs.ssh import Session, choose, command_words, parse_forward, remote_command
 
 
@@ -100,3 +101,17 @@ def test_exit_code_is_passed_on_and_forwards_reach_ssh(cluster, fake_ssh):
     assert "ExitOnForwardFailure=yes" in argv
     assert argv[-2] == "admin@54.1.2.3"
     assert "-T" in argv
+
+
+def test_named_key_is_taken_and_otherwise_the_key_pair_tells(cluster, monkeypatch, tmp_path):
+    monkeypatch.setattr(verb.keys, "of_cluster", lambda cluster: PrivateKey(tmp_path / "k.pem"))
+    assert verb.session_key(cluster, tmp_path / "mine") == tmp_path / "mine"
+    assert verb.session_key(cluster, None) == tmp_path / "k.pem"
+
+
+def test_ssh_decides_when_the_key_pair_tells_nothing(cluster, monkeypatch):
+    def of_cluster(cluster):
+        raise NotFoundError("no key", "next")
+
+    monkeypatch.setattr(verb.keys, "of_cluster", of_cluster)
+    assert verb.session_key(cluster, None) is None

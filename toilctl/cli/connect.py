@@ -58,7 +58,8 @@ def ssh_cluster(
     from toilctl.verbs import ssh
 
     session = ssh.Session(ssh.command_words(words or ()), node, host, tuple(forwards or ()))
-    raise typer.Exit(ssh.connect(inventory.find(name, zone, region), session, key))
+    cluster = inventory.find(name, zone, region)
+    raise typer.Exit(ssh.connect(cluster, session, ssh.session_key(cluster, key)))
 
 
 @command(commands, "rsync-cluster", context_settings=_REST_IS_NOT_OURS)
@@ -71,7 +72,8 @@ def rsync_cluster(
 ) -> None:
     """Copy files to or from the leader's container, such as: rsync-cluster NAME -av sort.py :/tmp."""
     from toilctl import inventory
-    from toilctl.verbs import rsync
+    from toilctl.verbs import rsync, ssh
 
-    rsync.parse(words)
-    raise typer.Exit(rsync.transfer(inventory.find(name, zone, region), words, key))
+    transfer = rsync.parse(words)
+    cluster = inventory.find(name, zone, region)
+    raise typer.Exit(rsync.run(cluster, transfer, ssh.session_key(cluster, key)))

@@ -12,6 +12,7 @@ from typing import Final
 from toilctl import ssh
 from toilctl.cluster import Cluster
 from toilctl.errors import UsageError
+from toilctl.verbs.admission import with_admission
 from toilctl.verbs.ssh import choose
 
 # Options whose value may be the next word, so that a filter rule such as ": .rules" is not taken for a remote path.
@@ -65,30 +66,32 @@ def parse(words: Sequence[str]) -> Transfer:
     return Transfer(tuple(words), remote)
 
 
-def transfer(cluster: Cluster, words: Sequence[str], key: Path | None = None) -> int:
+def run(cluster: Cluster, transfer: Transfer, key: Path | None = None) -> int:
     """Run rsync between this machine and the leader's container, and return its exit code.
 
-    :raises UsageError: as ``parse``.
     :raises ConnectError: when the leader, or the container on it, cannot be reached.
     """
-    checked = parse(words)
     ssh.require_program("rsync", "rsync")
     target = choose(cluster, None, key)
+    return with_admission(cluster, lambda: _run(target, transfer))
+
+
+def quoted(word: str) -> str:
+    """Quote a word as rsync reads its --rsh: in single quotes, which stand for themselves when doubled."""
+    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "''") + "'"
+
+
+def _run(target: ssh.Target, transfer: Transfer) -> int:
     user, _, address = target.login.partition("@")
     with ssh.own_messages(target) as log:
         shell = ["ssh", "-E", str(log), *ssh.options(target), "-T", "-l", user]
-        argv = checked.argv(" ".join(map(quoted, shell)), address, target.container)
+        argv = transfer.argv(" ".join(map(quoted, shell)), address, target.container)
         code = ssh.interactive(argv, _environment())
         if code in _NOTHING_ANSWERS:
             ssh.raise_if_failed(target, log)
     if code in _NOTHING_ANSWERS:
         ssh.check_container(target)
     return code
-
-
-def quoted(word: str) -> str:
-    """Quote a word as rsync reads its --rsh: in single quotes, which stand for themselves when doubled."""
-    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "''") + "'"
 
 
 def _operands(words: Sequence[str]) -> Iterator[tuple[int, str]]:

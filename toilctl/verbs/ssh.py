@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl import ssh
+from toilctl import log, ssh
 from toilctl.cluster import Cluster, Node
 from toilctl.errors import ConnectError, NotFoundError, UsageError
+from toilctl.verbs import keys
+from toilctl.verbs.admission import with_admission
 
 _PORT: Final = re.compile(r"\d{1,5}")
 _FORWARD: Final = re.compile(r"(?:(?:\[[^\]]*\]|[^:\s\[\]]*):)?(\d{1,5}):(?:\[[^\]]+\]|[^:\s\[\]]+):(\d{1,5})")
@@ -51,7 +53,23 @@ def connect(cluster: Cluster, session: Session, key: Path | None = None) -> int:
     """
     target = choose(cluster, session.node_id, key)
     tty = sys.stdin.isatty() and sys.stdout.isatty()
-    return ssh.run(target, remote_command(target.container, session, tty=tty), tty=tty, forwards=session.forwards)
+    command = remote_command(target.container, session, tty=tty)
+    return with_admission(cluster, lambda: ssh.run(target, command, tty=tty, forwards=session.forwards))
+
+
+def session_key(cluster: Cluster, named: Path | None) -> Path | None:
+    """Return the private key to connect with: the one that is named, else the one that opens the cluster's nodes.
+
+    None leaves it to ssh and its agent.
+    """
+    if named is not None:
+        return named.expanduser()
+    try:
+        return keys.of_cluster(cluster).path
+    except Exception as error:
+        # ssh may have a key that EC2 does not know, and says itself when it has none.
+        log.debug(f"The key pair tells no private key: {error}")
+        return None
 
 
 def choose(cluster: Cluster, node_id: str | None, key: Path | None) -> ssh.Target:
