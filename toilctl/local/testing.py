@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from toilctl.local.state import REGION
@@ -63,7 +64,6 @@ class TestCloud:
 
     def client(self, service: str, region: str = REGION, **credentials: str) -> Any:
         """Return a boto3 client of this cloud; ``credentials`` as boto3 names them, else all is allowed."""
-        import boto3
         from botocore.config import Config
 
         env = self.env
@@ -73,7 +73,7 @@ class TestCloud:
             **credentials,
         }
         config = Config(retries={"total_max_attempts": 1})
-        make: Any = boto3.session.Session().client
+        make: Any = _session().client
         return make(service, region_name=region, endpoint_url=self.endpoint, config=config, **keys)
 
     def advance(self, seconds: float) -> None:
@@ -93,6 +93,14 @@ class TestCloud:
         for serving in self._servings:
             serving.stop()
         self.cloud.close()
+
+
+@cache
+def _session() -> Any:
+    """Return one session for all clients: it reads EC2's description, several megabytes, once."""
+    import boto3
+
+    return boto3.session.Session()
 
 
 @contextmanager
