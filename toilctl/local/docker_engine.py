@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from toilctl import paths
 from toilctl.errors import HostError
-from toilctl.local import state
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,9 +36,11 @@ def connect() -> DockerClient:
 
     :raises HostError: when none answers, or one whose containers this machine cannot reach.
     """
-    import docker
-    from docker.errors import DockerException
-
+    try:
+        import docker
+        from docker.errors import DockerException
+    except ImportError as error:
+        raise HostError("The Python package docker is not installed.", "pip install 'toilctl[local]'") from error
     _require_local(os.environ.get("DOCKER_HOST", ""))
     try:
         client = docker.from_env(timeout=API_TIMEOUT_S)
@@ -159,7 +161,7 @@ def _start() -> None:
 def _start_detached() -> Path:
     """Start dockerd without an init system, in a session of its own so that it outlives this command."""
     remove_stale_pid_files(_PID_FILES)
-    log = state.local_dir() / "dockerd.log"
+    log = paths.state_dir() / "dockerd.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd="/")

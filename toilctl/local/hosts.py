@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local import containers, docker_engine, seed
 from toilctl.local.host_spec import HostSpec
@@ -49,6 +49,7 @@ class Container:
     state: str
     """created, running, exited, removing…"""
     exit_status: int | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Hosts:
         It never waits for a host: what is under way goes on in threads, and is left alone until it ends. Hosts of
         instances that the cloud does not know are removed.
         """
-        there = {one.instance_id: one for one in self._list()}
+        there = _list(self._client, self._cloud_id)
         wanted = {spec.instance_id: spec for spec in specs}
         for container in (there[unknown] for unknown in there.keys() - wanted.keys() if not self._busy(unknown)):
             self._begin(container.instance_id, lambda one=container: self._remove(one))  # type: ignore[misc]
@@ -149,10 +150,6 @@ class Hosts:
         """Finish what is under way and let go of Docker; the hosts stay."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._client.close()
-
-    def _list(self) -> list[Container]:
-        mine = {"label": [f"{containers.CLOUD_LABEL}={self._cloud_id}", containers.INSTANCE_LABEL]}
-        return [_container(found) for found in self._client.api.containers(all=True, filters=mine)]
 
     def _advance(self, spec: HostSpec, container: Container | None) -> bool:
         """Begin a host's next step, if any; return whether the host has powered itself off."""
@@ -229,16 +226,33 @@ class Hosts:
                     del memory[instance_id]
 
 
+def list_all(cloud_id: str) -> dict[str, Container]:
+    """Return a cloud's hosts by instance id.
+
+    :raises HostError: when Docker does not answer.
+    """
+    return _list(docker_engine.connect(), cloud_id)
+
+
+def left_of(cloud_id: str) -> list[str]:
+    """Return the names of a cloud's containers, the registry's among them, and networks.
+
+    :raises HostError: when Docker does not answer.
+    """
+    client, mine = docker_engine.connect(), _mine(cloud_id)
+    names = [_name(one) for one in client.api.containers(all=True, filters=mine)]
+    return names + [str(network.name) for network in client.networks.list(filters=mine)]
+
+
 def remove_all(cloud_id: str) -> list[str]:
     """Remove a cloud's containers with their volumes, and its networks; return their names."""
     from docker.errors import NotFound
 
-    client = docker_engine.connect()
-    mine = {"label": f"{containers.CLOUD_LABEL}={cloud_id}"}
+    client, mine = docker_engine.connect(), _mine(cloud_id)
     found = client.api.containers(all=True, filters=mine)
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(lambda one: _remove_container(client, one["Id"]), found))
-    names = [one["Names"][0].lstrip("/") for one in found]
+    names = [_name(one) for one in found]
     for network in client.networks.list(filters=mine):
         names.append(str(network.name))
         try:
@@ -259,12 +273,25 @@ def _remove_container(client: DockerClient, container_id: str) -> None:
             raise
 
 
-def _container(found: Mapping[str, object]) -> Container:
-    labels: Mapping[str, str] = found["Labels"]  # type: ignore[assignment]
-    exited = _EXITED.match(str(found["Status"]))
+def _mine(cloud_id: str) -> dict[str, str]:
+    return {"label": f"{containers.CLOUD_LABEL}={cloud_id}"}
+
+
+def _list(client: DockerClient, cloud_id: str) -> dict[str, Container]:
+    listed = (_container(found) for found in client.api.containers(all=True, filters=_mine(cloud_id)))
+    return {one.instance_id: one for one in listed if one.instance_id}
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    return str(found["Names"][0]).lstrip("/")
+
+
+def _container(found: Mapping[str, Any]) -> Container:
+    exited = _EXITED.match(found["Status"])
     return Container(
-        id=str(found["Id"]),
-        instance_id=labels[containers.INSTANCE_LABEL],
-        state=str(found["State"]),
+        id=found["Id"],
+        instance_id=found["Labels"].get(containers.INSTANCE_LABEL, ""),
+        state=found["State"],
         exit_status=int(exited[1]) if exited else None,
+        name=_name(found),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import re
 import shutil
 import tempfile
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from toilctl import paths
+from toilctl.errors import UsageError
 from toilctl.local import base_image, containers, docker_engine, image_build, registry, wheels
 from toilctl.local.docker_engine import Progress
 
@@ -28,6 +30,7 @@ BASE, PLAIN, PREPARED = "toilctl/base", "toilctl/node-plain", "toilctl/node-prep
 REPOSITORIES: Final = (PREPARED, PLAIN, APPLIANCE, registry.REPOSITORY, BASE)
 NEEDED_BYTES: Final = 5 * 1000**3
 
+_NAME = re.compile(r"[a-z0-9]+([.:_/-]+[a-z0-9]+)*(:[\w][\w.-]*)?", re.ASCII)
 _DATA = Path(__file__).parent / "data"
 
 
@@ -39,6 +42,17 @@ class Images:
     plain: str
     prepared: str = ""
     registry: str = ""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An appliance that was built."""
+
+    image: str
+    engines: tuple[str, ...]
+    toil_version: str
+    size_bytes: int
+    pushed: bool
 
 
 @dataclass(frozen=True)
@@ -177,6 +191,28 @@ class Builder:
 
     def _make_base(self) -> None:
         base_image.make(self._client, self.tags.base, self._progress)
+
+
+def build_appliance(progress: Progress, name: str | None, toil_version: str | None, *, push: bool = False) -> Built:
+    """Make an appliance under a name of the user's, and push it if asked.
+
+    :raises UsageError: for a name that is none, or a push without one.
+    :raises HostError: when this machine lacks something, or the registry refuses.
+    """
+    if push and not name:
+        raise UsageError("--push needs --tag: the name says to which registry.", "Add --tag REGISTRY/NAME:TAG.")
+    if name and not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is not an image's name.", "Write [REGISTRY/]NAME[:TAG], in lower case.", tag=name)
+    version = toil_version or TOIL_VERSION
+    client = docker_engine.ensure(progress)
+    image = client.images.get(Builder(client, progress, version).appliance_alone())
+    full_name = name if name is None or ":" in name.rpartition("/")[2] else f"{name}:{version}"
+    if full_name:
+        image.tag(full_name)
+    if push and full_name:
+        progress(f"Pushing {full_name}")
+        registry.push(client, str(image.id), full_name)
+    return Built(full_name or image.tags[0], ENGINES, version, image.attrs["Size"], pushed=push)
 
 
 def remove_cached(client: DockerClient) -> list[str]:
