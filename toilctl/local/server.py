@@ -140,15 +140,13 @@ def _look(cloud: Cloud, hosts: Any) -> None:
     if hosts is None:
         return
     try:
-        cloud.powered_off(hosts.reconcile(specs))
-        there = hosts.states() if hasattr(hosts, "states") else {}
+        report = hosts.reconcile(specs)
     except Exception:
         _log.exception("the hosts could not be looked at")
         return
+    cloud.powered_off(report.powered_off)
     # An end is over when the host is gone, a stop when it does not run.
-    ended = [one.instance_id for one in specs if one.state == "shutting-down" and one.instance_id not in there]
-    stopped = [one.instance_id for one in specs if one.state == "stopping" and there.get(one.instance_id) != "running"]
-    cloud.settle([*ended, *stopped])
+    cloud.settle(report.at_rest)
 
 
 def _state(settings: Settings, cloud: Cloud, api: Serving, imds: Serving) -> LocalState:
