@@ -32,6 +32,7 @@ _NO_CONTAINER: Final = 213
 """What the remote side ends with when the container is not there; confirmed by asking again, as a command may, too."""
 
 # A terminal type that the container does not know would stop tmux and screen; the C locale would spoil their borders.
+_EXEC: Final = 'exec "$@"'
 _TERMINAL: Final = 'infocmp >/dev/null 2>&1 || export TERM=xterm-256color; export LANG="${LANG:-C.UTF-8}"; exec "$@"'
 
 
@@ -109,14 +110,15 @@ def options(target: Target) -> tuple[str, ...]:
 def in_container(container: str, words: Sequence[str], *, tty: bool = False) -> str:
     """Return the host's shell command that runs ``words`` in a container, with exactly these arguments.
 
-    No login shell: that would reset PATH, which the image sets.
+    No login shell: that would reset PATH, which the image sets. A shell all the same, for the exit code of a command
+    that is not there: Docker's own differs between its versions.
     """
-    terminal = ["bash", "-c", _TERMINAL, "bash"] if tty else []
+    argv = ["bash", "-c", _TERMINAL if tty else _EXEC, "bash", *words]
     flags = '-i -t -e TERM="$TERM"' if tty else "-i"
     is_there = f"[ \"$(sudo -n docker inspect -f '{{{{.State.Running}}}}' {container} 2>/dev/null)\" = true ]"
     # Docker ends with 1 both when the container is missing and when the command in it does.
     return (
-        f"sudo -n docker exec {flags} {container} {shlex.join([*terminal, *words])}; "
+        f"sudo -n docker exec {flags} {container} {shlex.join(argv)}; "
         f"code=$?; [ $code -ne 1 ] || {is_there} || exit {_NO_CONTAINER}; exit $code"
     )
 

@@ -129,6 +129,10 @@ def test_exit_code_is_passed_through(here, host, code):
     assert run(here, host, "sh", "-c", f"exit {code}") == code
 
 
+def test_command_that_is_not_there_ends_as_in_a_shell(here, host):
+    assert run(here, host, "no-such-command") == 127
+
+
 def test_words_arrive_exactly(here, host):
     words = ["a b", "$HOME", "it's", '"', "*", "", "\\", "line\nbreak", "ü"]
     assert capture(here, host, "printf", "<%s>", *words) == "".join(f"<{word}>" for word in words)

@@ -53,7 +53,8 @@ def test_words_reach_the_container_as_they_are():
     words = ["printf", "%s\n", "a b", "$HOME", "it's", '"', "", "*"]
     command = ssh.in_container("toil_leader", words)
     executed = command.split("; code=")[0]
-    assert shlex.split(executed) == ["sudo", "-n", "docker", "exec", "-i", "toil_leader", *words]
+    shell = ["bash", "-c", 'exec "$@"', "bash"]
+    assert shlex.split(executed) == ["sudo", "-n", "docker", "exec", "-i", "toil_leader", *shell, *words]
 
 
 def test_missing_key_file_is_a_usage_error(cluster, tmp_path):

@@ -29,6 +29,8 @@ _LONG_WITH_VALUE: Final = frozenset(
 )
 _OURS: Final = frozenset({"e", "rsh", "rsync-path"})
 _REMOTE: Final = re.compile(r":[^:]|:$")
+_HOME: Final = re.compile(r"^:~(/|$)")
+"""No shell in the container expands it; the user there is root."""
 _OTHER_HOST: Final = re.compile(r"[^/:]+:|rsync://|::")
 _NOTHING_ANSWERS: Final = frozenset({12, 127, ssh.SSH_FAILED})
 """What rsync ends with when no rsync is at the other end: a protocol error, or the remote shell's own code."""
@@ -44,7 +46,9 @@ class Transfer:
 
     def argv(self, shell: str, host: str, container: str) -> tuple[str, ...]:
         """Return rsync's complete command line."""
-        words = (f"{host}{word}" if at in self.remote else word for at, word in enumerate(self.words))
+        words = (
+            host + _HOME.sub(r":/root\1", word) if at in self.remote else word for at, word in enumerate(self.words)
+        )
         return ("rsync", f"--rsh={shell}", f"--rsync-path=sudo -n docker exec -i {container} rsync", *words)
 
 
