@@ -153,13 +153,13 @@ class Lifetimes:
         return before
 
     def _advance(self, life: Life) -> None:
-        now, state = self._clock.now(), life.instance.state
-        if state == "pending" and now >= life.pending_until:
+        state = life.instance.state
+        if state == "pending" and self._clock.now() >= life.pending_until:
             _enter(life.instance, "running")
         elif state in _LEAVING and not self._hosts:
             self._settle(life)
         if life.ended_at is not None:
-            self._forget(life, now - life.ended_at)
+            self._forget(life, self._clock.now() - life.ended_at)
         elif life.instance.state in ("running", "stopped"):
             self._moving.pop(life.instance.id, None)
 

@@ -163,7 +163,7 @@ def _patch_bucket_encryption(patches: Patches) -> None:
     from moto.s3.responses import S3Response
 
     def from_body(response: Any) -> Any:
-        if "<BlockedEncryptionTypes>" in response.body and "<SSEAlgorithm>" not in response.body:
+        if b"<BlockedEncryptionTypes>" in response.body and b"<SSEAlgorithm>" not in response.body:
             # S3 encrypts with its own keys when a rule names no others.
             return {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
         return original(response)

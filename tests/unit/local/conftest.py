@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ class Account:
         usual = {"ImageId": self.ami, "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 1}
         return self.ec2.run_instances(**{**usual, **params})["Instances"]
 
-    def fleet(self, *pools: tuple[str, str], count: int = 1, market: str = "on-demand", **params: Any) -> dict[str, Any]:
+    def fleet(self, *pools: tuple[str, str], count: int = 1, market: str = "on-demand", **params: Any) -> Any:
         """Create an instant fleet of (instance type, zone) pools in their order; return the answer."""
         strategy = "prioritized" if market == "on-demand" else "capacity-optimized-prioritized"
         options = "OnDemandOptions" if market == "on-demand" else "SpotOptions"
@@ -53,7 +52,8 @@ class Account:
 
     def describe(self, *instance_ids: str) -> list[dict[str, Any]]:
         """Describe all instances, or those."""
-        pages = self.ec2.get_paginator("describe_instances").paginate(**({"InstanceIds": list(instance_ids)} if instance_ids else {}))
+        which = {"InstanceIds": list(instance_ids)} if instance_ids else {}
+        pages = self.ec2.get_paginator("describe_instances").paginate(**which)
         return [i for page in pages for reservation in page["Reservations"] for i in reservation["Instances"]]
 
     def role(self, name: str, *statements: dict[str, Any]) -> str:
@@ -61,7 +61,8 @@ class Account:
         iam = self.cloud.client("iam")
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
-        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        little = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements) or [little]})
         iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document)
         iam.create_instance_profile(InstanceProfileName=name)
         iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
@@ -80,7 +81,7 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 @pytest.fixture
-def account(cloud: TestCloud) -> Iterator[Account]:
+def account(cloud: TestCloud) -> Account:
     """An account ready for launches."""
     ec2 = cloud.client("ec2")
     name = "/aws/service/debian/release/12/latest/amd64"
@@ -99,4 +100,4 @@ def account(cloud: TestCloud) -> Iterator[Account]:
         "InstanceInitiatedShutdownBehavior": "terminate",
     }
     template = ec2.create_launch_template(LaunchTemplateName="template", LaunchTemplateData=data)
-    yield Account(cloud, ec2, ami, group, subnets, template["LaunchTemplate"]["LaunchTemplateId"])
+    return Account(cloud, ec2, ami, group, subnets, template["LaunchTemplate"]["LaunchTemplateId"])
