@@ -32,15 +32,15 @@ _ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 
 
 def client(service: str, region: str) -> Any:
-    """Return the client of a service in a region, made once per endpoint and credentials."""
-    identity = (os.environ.get("AWS_ENDPOINT_URL"), os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_PROFILE"))
+    """Return the client of a service in a region, made once per environment (endpoint, credentials, profile)."""
+    identity = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     # botocore's sessions must not make clients in two threads at once.
     with _LOCK:
         return _client(service, region, identity)
 
 
 @cache
-def _client(service: str, region: str, identity: tuple[str | None, ...]) -> Any:
+def _client(service: str, region: str, identity: tuple[tuple[str, str], ...]) -> Any:
     from botocore.config import Config
 
     config = Config(
@@ -50,7 +50,7 @@ def _client(service: str, region: str, identity: tuple[str | None, ...]) -> Any:
 
 
 @cache
-def _session(identity: tuple[str | None, ...]) -> Any:  # noqa: ARG001 - part of the cache's key
+def _session(identity: tuple[tuple[str, str], ...]) -> Any:  # noqa: ARG001 - part of the cache's key
     import boto3
 
     return boto3.Session()

@@ -54,14 +54,14 @@ def launch_plan(plan: LaunchPlan) -> str:
         "owner": plan.owner,
         "tags": _tags(plan.extra_tags),
         **_software(plan.software),
-        "cost": plan.cost,
+        "cost": plan.cost.text(),
     }
     return "\n".join(filter(None, (first, plan.software.note, pairs(facts, indent="  "))))
 
 
 def launched(result: Launched) -> str:
     """Addresses, cost, and what to type next."""
-    facts = pairs({**_software(result.software), "cost": result.cost})
+    facts = pairs({**_software(result.software), "cost": result.cost.text()})
     following = "\n".join(f"  {line}" for line in result.next_commands)
     return f"{_nodes(result.nodes)}\n\n{facts}\n\nNext:\n{following}"
 
@@ -79,7 +79,7 @@ def description(result: Description) -> str:
         "key pair": result.key_pair_name,
         "owner": result.owner,
         "tags": _tags(result.tags),
-        "cost": result.cost,
+        "cost": result.cost.text(),
     }
     parts = (f"Cluster {result.cluster} in {result.region}", pairs(facts, indent="  "), "", _nodes(result.nodes))
     return "\n".join(parts) + (f"\n\n{result.note}" if result.note else "")
@@ -127,7 +127,7 @@ def _nodes(nodes: Iterable[NodeLine]) -> str:
 def _shape(plan: LaunchPlan) -> str:
     kinds = [(str(kind), count) for kind, count in zip(plan.node_types, plan.worker_counts, strict=True) if count]
     workers = f" and {_counts(kinds)}" if kinds else ""
-    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}, {plan.cost}"
+    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}, {plan.cost.text()}"
 
 
 def _counts(kinds: Iterable[tuple[str, int]]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from toilctl import aws, inventory, variables
@@ -47,10 +46,8 @@ def check_zones(region: str, zones: Sequence[Zone], subnet: str | None) -> tuple
     usable = [zone["ZoneName"] for zone in described if zone.get("State") == "available"]
     for zone in zones:
         if zone not in usable:
-            close = get_close_matches(zone, usable, n=1)
-            hint = f"Did you mean {close[0]}? " if close else ""
             raise UsageError(
-                f"There is no zone {zone} in {region}.", f"{hint}It has {', '.join(usable)}.", zone=zone, known=usable
+                f"There is no zone {zone} in {region}.", f"It has {', '.join(usable)}.", zone=zone, known=usable
             )
     if subnet:
         return (_check_subnet(region, subnet, zones),)

@@ -32,7 +32,8 @@ class Cost:
     """Whether bids are in it: spot costs what the market asks, and never more than that."""
     unknown: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def text(self) -> str:
+        """Say it in a few words."""
         if self.usd_per_hour is None:
             return f"unknown (no price is known here for {', '.join(self.unknown)})"
         return f"{'at most' if self.at_most else 'about'} ${self.usd_per_hour:.2f} per hour (prices of {AS_OF})"

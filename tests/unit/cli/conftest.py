@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from toilctl.cli.app import app
+from toilctl.local.testing import TestCloud
+
+
+class Toilctl:
+    """Type a command line and look at what came of it."""
+
+    def __init__(self) -> None:
+        self._runner = CliRunner()
+
+    def __call__(self, *words: str) -> Any:
+        return self._runner.invoke(app, list(words))
+
+    def json(self, *words: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self(*words, "--output", "json").stdout)
+        return answer
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home directory without anything, and an environment that names nothing of Toil's or AWS's."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "TOIL", "SSH_AUTH_SOCK", "ANSIBLE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USER", "tester")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    return tmp_path
+
+
+@pytest.fixture
+def toilctl(home: Path) -> Toilctl:
+    """Type commands, without an AWS account."""
+    return Toilctl()
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make private keys, each kind once."""
+    directory = tmp_path_factory.mktemp("keys")
+
+    def make(name: str) -> Path:
+        path = directory / name
+        if not path.exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sdk_reads_its_data_once() -> Iterator[None]:
+    """Let the SDK's sessions share what they have read of its data files: most of a short test's time."""
+    import botocore.session
+    from botocore.loaders import Loader
+
+    shared = Loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda _: shared)
+        yield
+
+
+@pytest.fixture
+def account(
+    home: Path, aws_env: TestCloud, monkeypatch: pytest.MonkeyPatch, key_file: Callable[[str], Path]
+) -> TestCloud:
+    """An AWS account with the key pair k, whose private key is in ~/.ssh."""
+    for name, value in aws_env.env.items():
+        monkeypatch.setenv(name, value)
+    key = key_file("k")
+    (home / ".ssh" / "k").write_bytes(key.read_bytes())
+    (home / ".ssh" / "k").chmod(0o600)
+    aws_env.client("ec2").import_key_pair(KeyName="k", PublicKeyMaterial=key.with_name("k.pub").read_bytes())
+    # Registries are other tests' business.
+    monkeypatch.setattr("toilctl.registry.check", lambda *_, **__: None)
+    monkeypatch.setattr("toilctl.registry.installed_toil_tag", lambda: None)
+    return aws_env
