@@ -120,7 +120,7 @@ class Root(TyperGroup):
 def _take_values_as_they_are(self: Any, ctx: Any) -> None:
     """Let a Tab's half-typed values pass unchecked: Typer would import pydantic to check them."""
     if ctx.resilient_parsing:
-        for parameter in self.params:
+        for parameter in self.get_params(ctx):
             parameter.process_value = lambda _, value: value
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeVar
 
 from toilctl import log, runner
 from toilctl.cluster import Cluster
 from toilctl.errors import ConnectError, ToilctlError
 
+T = TypeVar("T")
 
-def with_admission(cluster: Cluster, attempt: Callable[[], int]) -> int:
+
+def with_admission(cluster: Cluster, attempt: Callable[[], T]) -> T:
     """Make an attempt to connect; when nothing answers and this machine was not let in, let it in and try once more.
 
     :raises ConnectError: when it was let in already, or cannot be.

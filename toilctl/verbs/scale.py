@@ -12,7 +12,7 @@ from toilctl import aws, inventory, log, runner, tags, variables
 from toilctl.cluster import Cluster, Node
 from toilctl.errors import ConflictError, PartialError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
-from toilctl.verbs import keys, launch, nodes, offers, places, reach
+from toilctl.verbs import admission, keys, launch, nodes, offers, places
 from toilctl.verbs.provisioner import Provisioner
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def plan(request: ScaleRequest) -> tuple[ScalePlan, Cluster, keys.PrivateKey]:
     wanted = _wanted(cluster, request)
     with log.step("Ask the engine"):
         private_key = keys.of_cluster(cluster, request.ssh_key)
-        reach.let_in(cluster)
-        known = nodes.members(cluster, private_key.path)
+        known = admission.with_admission(cluster, lambda: nodes.members(cluster, private_key.path))
     have = nodes.counts(cluster)
     terminate = tuple(
         node.instance_id
