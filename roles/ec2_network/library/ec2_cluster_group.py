@@ -147,14 +147,21 @@ def create(ec2, options):
         if error_code(error) != "InvalidGroup.Duplicate":
             raise
     for _ in poll(timeout_s=20, delay_s=1):
-        group = find_group(ec2, options["cluster"])
-        if group is not None:
-            return group
-    raise AwsError(
-        "conflict",
-        f"A security group {name} exists in {vpc_id} and is not toilctl's.",
-        "Choose another cluster name, or delete that group.",
-    )
+        found = ec2.describe_security_groups(Filters=filters(group_name=name, vpc_id=vpc_id))["SecurityGroups"]
+        if found:
+            return check_own(found[0], options["cluster"])
+    raise AwsError("error", f"EC2 does not show the new security group {name}.", "Run the same command again.")
+
+
+def check_own(group, cluster):
+    """Return a group that carries the cluster's tag."""
+    if to_dict(group.get("Tags")).get("toilctl:cluster") != cluster:
+        raise AwsError(
+            "conflict",
+            f"Security group {group['GroupId']} is called {group['GroupName']} and is not toilctl's.",
+            "Choose another cluster name, or delete that group.",
+        )
+    return group
 
 
 def find_vpc(ec2, options):

@@ -1,0 +1,100 @@
+"""Launch templates, and what is read before a launch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from toilctl.local.testing import TestCloud
+
+Module = Callable[[str], ModuleType]
+OWN = {"toilctl:cluster": "my"}
+
+
+def test_the_same_content_is_the_same_version_and_other_content_another(module: Module, ec2: Any) -> None:
+    ensure = module("ec2_node_template").ensure
+    first = ensure(ec2, "t", {"InstanceType": "t2.micro", "KeyName": "k"}, OWN)
+    again = ensure(ec2, "t", {"KeyName": "k", "InstanceType": "t2.micro"}, OWN)
+    other = ensure(ec2, "t", {"InstanceType": "t3.micro", "KeyName": "k"}, OWN)
+    assert [result["version"] for result in (first, again, other)] == ["1", "1", "2"]
+    assert [result["changed"] for result in (first, again, other)] == [True, False, True]
+    assert len({result["id"] for result in (first, again, other)}) == 1
+
+
+def test_a_template_of_another_cluster_is_refused(module: Module, ec2: Any, aws_utils: ModuleType) -> None:
+    module("ec2_node_template").ensure(ec2, "t", {"InstanceType": "t2.micro"}, {"toilctl:cluster": "other"})
+    with pytest.raises(aws_utils.AwsError, match="not this cluster's"):
+        module("ec2_node_template").ensure(ec2, "t", {"InstanceType": "t2.micro"}, OWN)
+
+
+def test_instance_types_are_described_in_our_units(module: Module, ec2: Any) -> None:
+    found = module("ec2_instance_type_facts").describe(ec2, ["r3.8xlarge", "c5d.large", "t2.micro", "r3.8xlarge"])
+    r3 = found["r3.8xlarge"]
+    assert (r3["vcpus"], r3["memory_mib"], r3["instance_store_gb"]) == (32, 249856, 640)
+    assert (r3["instance_store_disks"], r3["instance_store_mapped"], r3["architecture"]) == (2, True, "x86_64")
+    assert (found["c5d.large"]["instance_store_disks"], found["c5d.large"]["instance_store_mapped"]) == (1, False)
+    assert found["t2.micro"]["instance_store_disks"] == 0
+
+
+def test_an_instance_type_that_ec2_does_not_know_is_named(module: Module, ec2: Any, aws_utils: ModuleType) -> None:
+    with pytest.raises(aws_utils.AwsError, match=r"t2\.micron") as error:
+        module("ec2_instance_type_facts").describe(ec2, ["t2.micro", "t2.micron"])
+    assert error.value.code == "usage"
+
+
+def gather(module: Module, cloud: TestCloud, cluster: str = "my") -> dict[str, Any]:
+    options = {
+        "cluster": cluster,
+        "region": "us-west-2",
+        "ami_ssm_parameter": "/aws/service/debian/release/12/latest/amd64",
+    }
+    result: dict[str, Any] = module("ec2_launch_facts").gather(cloud.client("ec2"), cloud.client("ssm"), options)
+    return result
+
+
+def test_one_subnet_of_each_zone_is_taken(
+    module: Module, cloud: TestCloud, make_group: Callable[..., dict[str, Any]]
+) -> None:
+    make_group(tags={"toilctl:zones": "us-west-2b,us-west-2a"})
+    facts = gather(module, cloud)
+    assert [subnet["zone"] for subnet in facts["subnets"]] == ["us-west-2a", "us-west-2b"]
+    assert facts["image"]["root_device_name"] == "/dev/xvda"
+    assert (facts["image"]["architecture"], facts["image"]["root_gb"]) == ("x86_64", 8)
+
+
+def test_a_named_subnet_is_taken_instead(
+    module: Module, cloud: TestCloud, ec2: Any, make_group: Callable[..., dict[str, Any]]
+) -> None:
+    subnet = ec2.describe_subnets()["Subnets"][2]
+    make_group(tags={"toilctl:zones": "us-west-2a", "toilctl:vpc-subnet": subnet["SubnetId"]})
+    assert gather(module, cloud)["subnets"] == [{"zone": subnet["AvailabilityZone"], "id": subnet["SubnetId"]}]
+
+
+@pytest.mark.parametrize(
+    ("tags", "text"),
+    [
+        ({"toilctl:zones": "us-west-2z"}, "us-west-2z"),
+        ({"toilctl:vpc-subnet": "subnet-0123456789abcdef0"}, "subnet-0123456789abcdef0"),
+        ({}, "Neither a zone nor a subnet"),
+        ({"toilctl:zones": "us-west-2a", "toilctl:ami": "ami-0123456789abcdef0"}, "ami-0123456789abcdef0"),
+    ],
+)
+def test_settings_that_do_not_exist_are_named(
+    tags: dict[str, str],
+    text: str,
+    module: Module,
+    cloud: TestCloud,
+    make_group: Callable[..., dict[str, Any]],
+    aws_utils: ModuleType,
+) -> None:
+    make_group(tags=tags)
+    with pytest.raises(aws_utils.AwsError, match=text):
+        gather(module, cloud)
+
+
+def test_a_cluster_that_does_not_exist_is_named(module: Module, cloud: TestCloud, aws_utils: ModuleType) -> None:
+    with pytest.raises(aws_utils.AwsError, match="no cluster nope"):
+        gather(module, cloud, "nope")

@@ -1,0 +1,111 @@
+"""Terminating and sweeping up: this cluster's, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from toilctl.local.testing import TestCloud
+
+Module = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def run_instances(cloud: TestCloud, ec2: Any) -> Callable[..., list[str]]:
+    """Run instances with a cluster's tag."""
+    image = cloud.client("ssm").get_parameter(Name="/aws/service/debian/release/12/latest/amd64")["Parameter"]["Value"]
+
+    def run(cluster: str, count: int = 1) -> list[str]:
+        tags = [{"Key": "toilctl:cluster", "Value": cluster}]
+        made = ec2.run_instances(
+            ImageId=image,
+            InstanceType="t2.micro",
+            MinCount=count,
+            MaxCount=count,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
+        return sorted(instance["InstanceId"] for instance in made["Instances"])
+
+    return run
+
+
+def terminate(module: Module, ec2: Any, cluster: str, instance_ids: list[str] | None = None) -> list[str]:
+    options = {"cluster": cluster, "instance_ids": instance_ids, "wait": True, "timeout_s": 10}
+    result: list[str] = module("ec2_terminate").terminate(ec2, options)["terminated"]
+    return result
+
+
+def state(ec2: Any, instance_id: str) -> str:
+    found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+    return str(found["State"]["Name"])
+
+
+def test_all_of_a_cluster_end_and_one_whose_name_begins_alike_runs_on(
+    module: Module, ec2: Any, run_instances: Callable[..., list[str]], quick: None
+) -> None:
+    mine, other = run_instances("my", 2), run_instances("my-cluster")[0]
+    assert terminate(module, ec2, "my") == mine
+    assert terminate(module, ec2, "my") == []
+    assert state(ec2, other) == "running"
+
+
+def test_named_nodes_end_and_the_others_run_on(
+    module: Module, ec2: Any, run_instances: Callable[..., list[str]], quick: None
+) -> None:
+    first, second = run_instances("my", 2)
+    assert terminate(module, ec2, "my", [first]) == [first]
+    assert terminate(module, ec2, "my", [first]) == []
+    assert terminate(module, ec2, "my", []) == []
+    assert state(ec2, second) == "running"
+
+
+def test_a_node_of_another_cluster_is_refused(
+    module: Module, ec2: Any, run_instances: Callable[..., list[str]], aws_utils: ModuleType
+) -> None:
+    mine, other = run_instances("my")[0], run_instances("my-cluster")[0]
+    with pytest.raises(aws_utils.AwsError, match=other):
+        terminate(module, ec2, "my", [mine, other])
+    assert state(ec2, mine) == "running"
+
+
+def test_leftovers_are_deleted_and_those_of_another_cluster_stay(module: Module, ec2: Any) -> None:
+    for cluster in ("my", "my-cluster"):
+        tags = [{"Key": "toilctl:cluster", "Value": cluster}]
+        ec2.create_launch_template(
+            LaunchTemplateName=f"toilctl-{cluster}",
+            LaunchTemplateData={"InstanceType": "t2.micro"},
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
+        )
+        ec2.create_volume(
+            AvailabilityZone="us-west-2a", Size=8, TagSpecifications=[{"ResourceType": "volume", "Tags": tags}]
+        )
+        ec2.create_network_interface(
+            SubnetId=ec2.describe_subnets()["Subnets"][0]["SubnetId"],
+            TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}],
+        )
+    assert len(module("ec2_cluster_leftovers").delete_all(ec2, "my")["deleted"]) == 3
+    assert not module("ec2_cluster_leftovers").delete_all(ec2, "my")["changed"]
+    assert len(module("ec2_cluster_leftovers").delete_all(ec2, "my-cluster")["deleted"]) == 3
+
+
+def test_nodes_that_run_and_nodes_that_ended_while_booting_are_told_apart(
+    module: Module, ec2: Any, cloud: TestCloud, run_instances: Callable[..., list[str]], quick: None
+) -> None:
+    cloud.faults.set("boot-delay", seconds=5)
+    first, second = run_instances("my", 2)
+    ec2.terminate_instances(InstanceIds=[first])
+    options = {"cluster": "my", "instance_ids": [first, second], "timeout_s": 30}
+    result = module("ec2_nodes_running").wait(ec2, options)
+    assert (result["running"], result["pending"], list(result["lost"])) == ([second], [], [first])
+
+
+def test_a_node_that_never_runs_is_reported_as_pending(
+    module: Module, ec2: Any, cloud: TestCloud, run_instances: Callable[..., list[str]]
+) -> None:
+    cloud.faults.set("boot-delay", seconds=3600)
+    (node,) = run_instances("my")
+    options = {"cluster": "my", "instance_ids": [node], "timeout_s": 0}
+    assert module("ec2_nodes_running").wait(ec2, options)["pending"] == [node]

@@ -1,0 +1,116 @@
+"""Roles, profiles and service-linked roles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from toilctl.local.testing import TestCloud
+
+Module = Callable[[str], ModuleType]
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+def options(cluster: str, action: str = "s3:*") -> dict[str, Any]:
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+    return {
+        "cluster": cluster,
+        "trust": TRUST,
+        "tags": {"Owner": "", "toilctl:generation": "0123abcd"},
+        "profiles": [
+            {"name": f"toilctl-{cluster}-us-west-2-{role}", "role": role, "policy": json.dumps(policy)}
+            for role in ("leader", "worker")
+        ],
+    }
+
+
+def names(iam: Any) -> list[str]:
+    return sorted(role["RoleName"] for role in iam.list_roles()["Roles"] if role["RoleName"].startswith("toilctl-"))
+
+
+def test_roles_and_profiles_are_made_once_and_follow_their_policy(module: Module, cloud: TestCloud) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    assert profiles.present(iam, options("my"))["changed"]
+    assert not profiles.present(iam, options("my"))["changed"]
+    assert profiles.present(iam, options("my", "s3:GetObject"))["changed"]
+    profile = iam.get_instance_profile(InstanceProfileName="toilctl-my-us-west-2-worker")["InstanceProfile"]
+    assert [role["RoleName"] for role in profile["Roles"]] == ["toilctl-my-us-west-2-worker"]
+    assert {"Key": "toilctl:cluster", "Value": "my"} in profile["Tags"]
+
+
+def test_only_the_roles_of_exactly_this_cluster_are_deleted(module: Module, cloud: TestCloud) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    profiles.present(iam, options("my"))
+    profiles.present(iam, options("my-cluster"))
+    assert profiles.absent(iam, options("my"))["changed"]
+    assert not profiles.absent(iam, options("my"))["changed"]
+    assert names(iam) == ["toilctl-my-cluster-us-west-2-leader", "toilctl-my-cluster-us-west-2-worker"]
+
+
+def test_a_role_with_our_name_and_without_our_tag_is_left_alone(
+    module: Module, cloud: TestCloud, aws_utils: ModuleType
+) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    iam.create_role(RoleName="toilctl-my-us-west-2-leader", AssumeRolePolicyDocument=TRUST)
+    with pytest.raises(aws_utils.AwsError, match="not cluster my's"):
+        profiles.present(iam, options("my"))
+    assert not profiles.absent(iam, options("my"))["changed"]
+    assert names(iam) == ["toilctl-my-us-west-2-leader"]
+
+
+def test_policies_that_somebody_added_do_not_keep_a_role(module: Module, cloud: TestCloud) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    profiles.present(iam, options("my"))
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = iam.create_policy(PolicyName="p", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="toilctl-my-us-west-2-leader", PolicyArn=policy)
+    assert profiles.absent(iam, options("my"))["changed"]
+    assert names(iam) == []
+
+
+SERVICES = ["ec2fleet.amazonaws.com"], ["spot.amazonaws.com"]
+
+
+def test_service_linked_roles_are_made_once(module: Module, cloud: TestCloud) -> None:
+    cloud.faults.set("service-linked-role-missing", service="ec2fleet.amazonaws.com")
+    iam, warnings = cloud.client("iam"), list[str]()
+    ensure_all = module("iam_service_linked_roles").ensure_all
+    assert ensure_all(iam, *SERVICES, warnings.append)["created"] == ["ec2fleet.amazonaws.com"]
+    assert not ensure_all(iam, *SERVICES, warnings.append)["changed"]
+    assert warnings == []
+
+
+def person(cloud: TestCloud, *actions: str) -> Any:
+    """A client of somebody who may do only these actions."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName="u")
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="u")["AccessKey"]
+    return cloud.client(
+        "iam", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+
+
+def test_a_missing_role_that_one_may_not_make_names_the_command(
+    module: Module, cloud: TestCloud, aws_utils: ModuleType
+) -> None:
+    cloud.faults.set("service-linked-role-missing", service="ec2fleet.amazonaws.com")
+    iam = person(cloud, "iam:ListRoles")
+    with pytest.raises(aws_utils.AwsError) as error:
+        module("iam_service_linked_roles").ensure_all(iam, *SERVICES, lambda _: None)
+    assert error.value.code == "credentials"
+    assert "aws iam create-service-linked-role --aws-service-name ec2fleet.amazonaws.com" in error.value.next_step
+
+
+def test_where_one_may_not_even_look_a_warning_is_enough(module: Module, cloud: TestCloud) -> None:
+    warnings = list[str]()
+    iam = person(cloud, "s3:*")
+    assert not module("iam_service_linked_roles").ensure_all(iam, *SERVICES, warnings.append)["changed"]
+    assert len(warnings) == 2
