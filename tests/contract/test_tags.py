@@ -1,0 +1,34 @@
+"""The tags in YAML, templates and modules are those of toilctl/tags.py, and none of Toil's own."""
+
+import re
+from pathlib import Path
+
+from toilctl import tags
+
+ROOT = Path(__file__).parents[2]
+KNOWN = {value for name, value in vars(tags).items() if name.isupper() and isinstance(value, str)}
+# A name with a node type after it: the launch ledger of one kind of nodes.
+PREFIXES = {"toilctl:attempt:"}
+TAG = re.compile(r"(?<![\w/])toilctl:[a-z][a-z-]*:?")
+TOILS_OWN = ("clusterName", "ToilNodeType", "sshKeyName")
+
+
+def ansible_files() -> list[Path]:
+    suffixes = {".yml", ".py", ".j2", ".json"}
+    files = [path for part in ("playbooks", "roles", "inventory") for path in (ROOT / part).rglob("*")]
+    return [path for path in files if path.suffix in suffixes and "__pycache__" not in path.parts]
+
+
+def test_tags_are_known() -> None:
+    unknown = {
+        (str(path.relative_to(ROOT)), tag)
+        for path in ansible_files()
+        for tag in TAG.findall(path.read_text())
+        if tag.rstrip(":") not in KNOWN and tag not in PREFIXES
+    }
+    assert unknown == set()
+
+
+def test_no_tag_by_which_toils_provisioner_finds_nodes() -> None:
+    guilty = [str(path) for path in ansible_files() if any(f"'{tag}'" in path.read_text() for tag in TOILS_OWN)]
+    assert guilty == []
