@@ -201,7 +201,7 @@ def test_peers_know_each_other_by_private_name(world: World, node: HostSpec, pee
 
 
 def test_host_has_none_of_this_machines_disks(world: World, peer: HostSpec) -> None:
-    assert world.ssh(peer, "find /dev -type b") == ""
+    assert world.ssh(peer, "find /dev -type b; lsblk") == ""
     # A device node made by hand does not open either.
     attempt = "sudo mknod /root/disk b 254 0; sudo dd if=/root/disk of=/dev/null count=1 2>&1 | grep -o 'not permitted'"
     assert world.ssh(peer, attempt) == "not permitted"

@@ -26,7 +26,7 @@ ISOLATION: Final[dict[str, Any]] = {
     "security_opt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
     # Its own cgroup tree, in version 1 and 2 alike: nested containers and units cannot touch this machine's.
     "cgroupns": "private",
-    "tmpfs": {"/run": "", "/run/lock": "", "/tmp": "exec,mode=1777"},  # noqa: S108
+    "tmpfs": {"/run": "", "/run/lock": ""},
     # /proc/sys stays read-only; a nested dockerd must find this as it wants it.
     "sysctls": {"net.ipv4.ip_forward": "1"},
 }
