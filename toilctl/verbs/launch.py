@@ -68,7 +68,7 @@ def missing_text(short: Mapping[NodeType, int], members: nodes.Outcome, shortfal
 
 
 def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, provisioner: Provisioner) -> Launched:
-    members = nodes.wait_for_members(cluster, plan.private_key.path)
+    members = nodes.wait_for_members(cluster, plan.private_key.path, patiently=result.succeeded)
     short = nodes.short_of(cluster, dict(zip(plan.node_types, plan.worker_counts, strict=True)))
     launched = Launched(
         cluster=plan.cluster,

@@ -63,9 +63,12 @@ def members(cluster: Cluster, ssh_key: Path | None) -> dict[str, EngineNode]:
     return dict(engines.join(engine.nodes(), cluster.nodes))
 
 
-def wait_for_members(cluster: Cluster, ssh_key: Path | None, patience_s: float = _JOIN_TIMEOUT_S) -> Outcome:
-    """Wait a moment for all live workers to be in the engine, and tell which are not."""
-    end = time.monotonic() + patience_s
+def wait_for_members(cluster: Cluster, ssh_key: Path | None, *, patiently: bool) -> Outcome:
+    """Wait a moment for all live workers to be in the engine, and tell which are not.
+
+    There is no point in being patient when setting them up has failed.
+    """
+    end = time.monotonic() + (_JOIN_TIMEOUT_S if patiently else 0.0)
     while True:
         try:
             known = members(cluster, ssh_key)

@@ -189,7 +189,7 @@ def _intent(cluster: Cluster, plan: ScalePlan) -> str:
 def _outcome(
     plan: ScalePlan, cluster: Cluster, private_key: keys.PrivateKey, results: Sequence[runner.PlaybookResult]
 ) -> Scaled:
-    members = nodes.wait_for_members(cluster, private_key.path)
+    members = nodes.wait_for_members(cluster, private_key.path, patiently=all(result.succeeded for result in results))
     scaled = Scaled(plan, nodes.lines(cluster, members.members))
     shortfalls = [one for result in results for one in result.data.get("shortfalls", ())]
     wanted = {NodeType.parse(kind): count for kind, count in plan.after.items()}
