@@ -219,7 +219,9 @@ def _not_running() -> HostError:
         left = []
     if left:
         return HostError(
-            f"The rehearsal cloud has ended and left {len(left)} hosts.", "Remove them: toilctl local down", left=left
+            f"The rehearsal cloud has ended and left {len(left)} host{'s' * (len(left) > 1)}.",
+            "Remove them: toilctl local down",
+            left=left,
         )
     return HostError("No rehearsal cloud is running.", "Start one: toilctl local up")
 
