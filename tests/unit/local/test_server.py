@@ -59,7 +59,7 @@ def test_second_process_of_one_directory_gives_way() -> None:
 
 
 def test_process_that_dies_leaves_its_last_words(directory: Path) -> None:
-    with pytest.raises(HostError, match="(?s)exit code 1 .*TypeError"):
+    with pytest.raises(HostError, match=r"(?s)exit code 1 .*TypeError"):
         client.start_background({"image": "plain", "hosts": False, "port": "nonsense"})
 
 
