@@ -71,7 +71,11 @@ def present(ec2, options):
     check_usable(options, tags)
     retagged = retag(ec2, group["GroupId"], tags, options["tags"])
     opened, closed = converge_rules(ec2, group["GroupId"], options["ssh_cidrs"])
-    return {**facts(group, {**tags, **retagged}), "opened": opened, "changed": bool(created or retagged or opened or closed)}
+    return {
+        **facts(group, {**tags, **retagged}),
+        "opened": opened,
+        "changed": bool(created or retagged or opened or closed),
+    }
 
 
 def opened(ec2, options):
@@ -183,7 +187,9 @@ def check_usable(options, tags):
         raise AwsError(
             "conflict", f"Cluster {name} is being destroyed.", f"Finish that first: toilctl destroy-cluster {name}."
         )
-    other = {key: tags.get(key, "") for key in options["fixed_tags"] if tags.get(key, "") != options["tags"].get(key, "")}
+    other = {
+        key: tags.get(key, "") for key in options["fixed_tags"] if tags.get(key, "") != options["tags"].get(key, "")
+    }
     if other:
         has = ", ".join(f"{key} = {value!r}" for key, value in sorted(other.items()))
         raise AwsError(
@@ -221,7 +227,12 @@ def rules(ec2, group_id):
     """Return the ingress rules: id → (protocol, from port, to port, source)."""
     pages = ec2.get_paginator("describe_security_group_rules").paginate(Filters=filters(group_id=group_id))
     return {
-        rule["SecurityGroupRuleId"]: (rule["IpProtocol"], rule.get("FromPort", -1), rule.get("ToPort", -1), source(rule))
+        rule["SecurityGroupRuleId"]: (
+            rule["IpProtocol"],
+            rule.get("FromPort", -1),
+            rule.get("ToPort", -1),
+            source(rule),
+        )
         for page in pages
         for rule in page["SecurityGroupRules"]
         if not rule["IsEgress"]

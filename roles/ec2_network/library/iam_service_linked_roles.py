@@ -8,7 +8,11 @@ module: iam_service_linked_role
 short_description: The service-linked roles of the account
 description: Makes the roles that AWS services act with, once per account; says how to make one where that is forbidden.
 options:
-  required: {type: list, elements: str, required: true, description: 'Services, such as ec2fleet.amazonaws.com, whose role must exist.'}
+  required:
+    type: list
+    elements: str
+    required: true
+    description: Services, such as ec2fleet.amazonaws.com, whose role must exist.
   region: {type: str, required: true, description: 'The AWS region, for its partition.'}
   wanted: {type: list, elements: str, default: [], description: Services for which a warning is enough.}
 """

@@ -6,7 +6,9 @@ from dataclasses import asdict, fields
 
 from ansible.errors import AnsibleFilterError
 
-NOT_INSTALLED = "toilctl is not installed in the Python that runs Ansible ({python}). Install it there: pip install toilctl."
+NOT_INSTALLED = (
+    "toilctl is not installed in the Python that runs Ansible ({python}). Install it there: pip install toilctl."
+)
 
 
 def node_type(spec):

@@ -59,7 +59,9 @@ def pages(ec2, call, key, wanted):
 
 def spot_requests(ec2, cluster):
     """Return the requests that could still launch something."""
-    found = pages(ec2, "describe_spot_instance_requests", "SpotInstanceRequests", tagged(cluster, state=["open", "active"]))
+    found = pages(
+        ec2, "describe_spot_instance_requests", "SpotInstanceRequests", tagged(cluster, state=["open", "active"])
+    )
     return [request["SpotInstanceRequestId"] for request in found]
 
 

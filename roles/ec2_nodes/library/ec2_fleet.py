@@ -45,7 +45,7 @@ launched: {type: list, returned: always, description: The instances that this ca
 wanted: {type: int, returned: always, description: How many there were to be.}
 missing: {type: int, returned: always, description: How many could not be launched.}
 errors: {type: list, returned: always, description: 'Why: code, message, instance_type and zone.'}
-toilctl_error: {type: dict, returned: when some are missing, description: 'The same as one error: code, message, next_step.'}
+toilctl_error: {type: dict, returned: when some are missing, description: 'The same as one error for people.'}
 """
 
 import hashlib
@@ -54,7 +54,16 @@ import time
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import CREDENTIALS_CODES, AwsError, connect, error_code, poll, run, to_dict, to_list
+from ansible.module_utils.toilctl_aws import (
+    CREDENTIALS_CODES,
+    AwsError,
+    connect,
+    error_code,
+    poll,
+    run,
+    to_dict,
+    to_list,
+)
 
 LIVE = ("pending", "running", "stopping", "stopped")
 SERVER_ERROR = 500
@@ -107,7 +116,7 @@ class Ledger:
         return Ledger(self.attempt + 1)
 
     def begin(self, options, missing, now):
-        """Return the ledger with an attempt under way: the one without an answer if it may be repeated, else a new one."""
+        """Return the ledger with an attempt under way: one without an answer if it may be repeated, else a new one."""
         repeated = token(options, request(options, self.count), self.attempt)
         if self.token == repeated and now - self.since < REPEATABLE_S:
             return self
@@ -119,8 +128,8 @@ def ensure(ec2, options):
     """Count, launch what is missing, count again; return what there is and why it may be less than asked."""
     key = f"toilctl:attempt:{options['role']}-{options['slug']}"
     ledger = Ledger.parse(group_tags(ec2, options).get(key))
-    launched, errors, answers = set(), [], 0
-    for _ in poll(options["settle_timeout_s"], delay_s=3):
+    launched, errors = set(), []
+    for earlier, _ in enumerate(poll(options["settle_timeout_s"], delay_s=2)):
         live = count_live(ec2, options, launched)
         missing = options["count"] - len(live)
         if missing <= 0:
@@ -131,9 +140,10 @@ def ensure(ec2, options):
         ledger = ledger.ended()
         write(ec2, options, key, ledger)
         launched |= new
-        answers += 1
         live = count_live(ec2, options, launched)
-        if len(live) >= options["count"] or not (is_unsettled(errors) or (answers == 1 and not errors)):
+        # An attempt that was repeated may have answered with instances that ended since.
+        outdated = not errors and not earlier
+        if len(live) >= options["count"] or not (is_unsettled(errors) or outdated):
             break
     undo_if_destroying(ec2, options, launched)
     return report(options, sorted(live), sorted(launched), errors)
@@ -343,7 +353,9 @@ def main():
     names = {"type": "list", "elements": "str", "required": True}
     module = AnsibleModule(
         {
-            **dict.fromkeys(("region", "cluster", "generation", "security_group_id", "node_type", "slug", "intent"), text),
+            **dict.fromkeys(
+                ("region", "cluster", "generation", "security_group_id", "node_type", "slug", "intent"), text
+            ),
             "role": {**text, "choices": ["leader", "worker"]},
             "instance_types": names,
             "spot_bid": {"type": "float"},

@@ -36,7 +36,9 @@ def ensure(ec2, name, data, tags):
     template = find(ec2, name) or create(ec2, name, data, tags, digest)
     if to_dict(template.get("Tags")).get(OWN_TAG) != tags.get(OWN_TAG):
         raise AwsError(
-            "conflict", f"Launch template {name} exists and is not this cluster's.", "Delete it, or choose another name."
+            "conflict",
+            f"Launch template {name} exists and is not this cluster's.",
+            "Delete it, or choose another name.",
         )
     template_id = template["LaunchTemplateId"]
     version = latest(ec2, template_id)

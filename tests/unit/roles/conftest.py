@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,12 +58,11 @@ def ec2(cloud: TestCloud) -> Any:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, cloud: TestCloud) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch, cloud: TestCloud) -> None:
     """Let waiting move the cloud's time instead of ours."""
     import time
 
     monkeypatch.setattr(time, "sleep", cloud.advance)
-    yield
 
 
 @pytest.fixture

@@ -41,9 +41,7 @@ def test_the_first_service_that_answers_sensibly_is_believed(module: Module) -> 
 
 
 @pytest.mark.parametrize("answer", ["0.0.0.0/0", "0.0.0.0", "198.51.100.0/24", "::", ""])
-def test_an_answer_that_is_not_one_address_opens_nothing(
-    answer: str, module: Module, aws_utils: ModuleType
-) -> None:
+def test_an_answer_that_is_not_one_address_opens_nothing(answer: str, module: Module, aws_utils: ModuleType) -> None:
     with answering(answer) as url, pytest.raises(aws_utils.AwsError) as error:
         module("caller_cidr").seen_by([url], 5)
     assert "--ssh-cidr" in error.value.next_step

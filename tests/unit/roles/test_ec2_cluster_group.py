@@ -68,9 +68,7 @@ def test_another_address_is_let_in_once_and_named(make_group: Make) -> None:
 
 
 @pytest.mark.parametrize("cidr", ["10.1.2.3/0", "everyone", "", "10.0.0.1/33"])
-def test_what_is_no_address_range_opens_nothing(
-    cidr: str, ec2: Any, make_group: Make, aws_utils: ModuleType
-) -> None:
+def test_what_is_no_address_range_opens_nothing(cidr: str, ec2: Any, make_group: Make, aws_utils: ModuleType) -> None:
     group_id = make_group()["group_id"]
     with pytest.raises(aws_utils.AwsError, match="not an address range"):
         make_group(ssh_cidrs=[cidr])

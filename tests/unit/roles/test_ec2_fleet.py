@@ -282,9 +282,7 @@ def test_a_cluster_being_destroyed_gets_no_nodes(
 
     class Destroyed(CrashingClient):
         def _crash(self, **params: Any) -> Any:
-            ec2.create_tags(
-                Resources=[params["GroupIds"][0]], Tags=[{"Key": "toilctl:state", "Value": "destroying"}]
-            )
+            ec2.create_tags(Resources=[params["GroupIds"][0]], Tags=[{"Key": "toilctl:state", "Value": "destroying"}])
             return ec2.describe_security_groups(**params)
 
     with pytest.raises(aws_utils.AwsError, match="being destroyed"):

@@ -93,9 +93,7 @@ def person(cloud: TestCloud, *actions: str) -> Any:
     policy = {"Version": "2012-10-17", "Statement": [statement]}
     iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName="u")["AccessKey"]
-    return cloud.client(
-        "iam", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
-    )
+    return cloud.client("iam", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
 
 
 def test_a_missing_role_that_one_may_not_make_names_the_command(
