@@ -9,7 +9,9 @@ Without --input, a file of random lines is made first. Input and output may be p
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
+import itertools
 import random
 import socket
 import string
@@ -23,22 +25,34 @@ from toil.fileStores.abstractFileStore import AbstractFileStore
 from toil.job import Job, Promise
 
 LINE_LENGTH = 50
+# Each split makes as many parts, and each merge takes as many files.
+FANOUT = 3
 # Small enough for a t2.micro, of which 668 MiB are left for jobs.
 SMALL = {"cores": 1, "memory": "256Mi", "disk": "512Mi"}
 
 
 def split(job: Job, file_id: FileID, pieces: int, seconds: float) -> Promise:
-    """Halve a file until there is one piece per job; return the promise of the sorted whole."""
+    """Split a file until there is one piece per sorting job; return the promise of the sorted whole."""
+    lines = read_lines(job.fileStore, file_id)
+    parts = []
+    for lower, upper in even_ranges(pieces, FANOUT):
+        first, last = (len(lines) * bound // pieces for bound in (lower, upper))
+        part_id = write_lines(job.fileStore, lines[first:last])
+        parts.append(sorting(job, part_id, upper - lower, seconds).rv())
+    return job.addFollowOnJobFn(merge, *parts, **SMALL).rv()
+
+
+def sorting(job: Job, file_id: FileID, pieces: int, seconds: float) -> Job:
+    """Add the child that sorts a part: by itself, or by splitting it further."""
     if pieces == 1:
-        return job.addChildJobFn(sort_piece, file_id, seconds, **SMALL).rv()
-    store = job.fileStore
-    lines = read_lines(store, file_id)
-    middle = len(lines) // 2
-    halves = [
-        job.addChildJobFn(split, write_lines(store, part), count, seconds, **SMALL).rv()
-        for part, count in ((lines[:middle], pieces // 2), (lines[middle:], pieces - pieces // 2))
-    ]
-    return job.addFollowOnJobFn(merge, *halves, **SMALL).rv()
+        return job.addChildJobFn(sort_piece, file_id, seconds, **SMALL)
+    return job.addChildJobFn(split, file_id, pieces, seconds, **SMALL)
+
+
+def even_ranges(total: int, parts: int) -> list[tuple[int, int]]:
+    """Divide range(total) into at most so many ranges of about equal length, none of them empty."""
+    bounds = [total * part // parts for part in range(parts + 1)]
+    return [(lower, upper) for lower, upper in itertools.pairwise(bounds) if lower < upper]
 
 
 def sort_piece(job: Job, file_id: FileID, seconds: float) -> FileID:
@@ -52,14 +66,12 @@ def sort_piece(job: Job, file_id: FileID, seconds: float) -> FileID:
     return sorted_id
 
 
-def merge(job: Job, first: FileID, second: FileID) -> FileID:
-    """Merge two sorted files."""
-    with (
-        job.fileStore.readGlobalFileStream(first) as one,
-        job.fileStore.readGlobalFileStream(second) as two,
-        job.fileStore.writeGlobalFileStream() as (merged, merged_id),
-    ):
-        merged.writelines(heapq.merge(one, two))
+def merge(job: Job, *parts: FileID) -> FileID:
+    """Merge sorted files."""
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(job.fileStore.readGlobalFileStream(part)) for part in parts]
+        merged, merged_id = stack.enter_context(job.fileStore.writeGlobalFileStream())
+        merged.writelines(heapq.merge(*streams))
     return merged_id
 
 
@@ -97,9 +109,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--output", default="sorted.txt", help="where the sorted file goes (default: %(default)s)")
     parser.add_argument("--lines", type=int, default=120_000, help="length of a new file (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="what a new file is made from (default: %(default)s)")
-    parser.add_argument("--pieces", type=int, default=8, help="number of sorting jobs (default: %(default)s)")
+    parser.add_argument("--pieces", type=int, default=9, help="number of sorting jobs (default: %(default)s)")
     parser.add_argument(
-        "--job-seconds", type=float, default=3.0, help="least time that a sorting job takes (default: %(default)s)"
+        "--job-seconds", type=float, default=2.0, help="least time that a sorting job takes (default: %(default)s)"
     )
     return parser.parse_args()
 

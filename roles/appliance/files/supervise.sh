@@ -3,21 +3,29 @@
 set -u -m
 
 keep() {
-  while :; do
-    bash -c "$1" || true
+  local ending=
+  trap ending=yes TERM
+  while [ -z "$ending" ]; do
+    bash -c "$1" &
+    # A signal ends wait, not the service: the controller still saves its state.
+    while kill -0 "$!" 2>/dev/null; do wait "$!"; done
+    [ -n "$ending" ] && break
     echo "supervise: '${1%% *}' ended; it is started again" >&2
-    sleep 2
+    sleep 2 &
+    wait "$!"
   done
 }
 
 stop() {
   trap - TERM INT
-  # With job control each service leads its own process group.
+  # With job control each service is a process group of its own.
   for group in $(jobs -p); do kill -TERM -- "-$group"; done
   wait
   exit 0
 }
 
+# Login shells, such as tmux starts, set a PATH of their own.
+printf 'PATH=%q\nexport PATH\n' "$PATH" > /etc/profile.d/toilctl.sh
 # The directory comes from the host, made by Docker.
 chmod 1777 /tmp
 trap stop TERM INT

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 import logging
 import shlex
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toil.batchSystems.slurm import SlurmBatchSystem
     from toil.job import JobDescription
-    from toil.resource import Resource
+    from toil.resource import DirectoryResource, Resource
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,11 @@ NONPREEMPTIBLE = "nonpreemptible"
 
 PREEMPTIBLE_MARK = "TOILCTL_PREEMPTIBLE"
 """Carries a job's preemptibility from its description to its submission, in the job's own environment."""
+
+REFUSED_DIRECTORIES = frozenset(
+    {"/tmp", "/var", "/etc", "/bin", "/sbin", "/home", "/dev", "/sys", "/usr", "/run"}  # noqa: S108
+)
+"""Directories that Toil does not pack, so that a script there (``/tmp/sort.py``) could not run at all."""
 
 _USED_PARAMETERS = {
     "issueBatchJob": {"command", "job_desc", "job_environment"},
@@ -43,14 +51,16 @@ def slurm_batch_system() -> type[SlurmBatchSystem]:
     """Return the class that ``--batchSystem slurm`` shall mean."""
     from toil.batchSystems.slurm import SlurmBatchSystem
 
+    missing = [name for name in _USED_PARAMETERS if not _has(SlurmBatchSystem, name)]
     try:
         from toil.batchSystems.contained_executor import pack_job
-    except ImportError:
-        pack_job = None
-    missing = [name for name in _USED_PARAMETERS if not _has(SlurmBatchSystem, name)]
-    if missing or pack_job is None:
-        _warn_unknown(", ".join(missing) or "pack_job")
+        from toil.resource import DirectoryResource
+    except ImportError as error:
+        missing.append(str(error.name))
+    if missing:
+        _warn_unknown(", ".join(missing))
         return SlurmBatchSystem
+    _pack_scripts_everywhere(DirectoryResource)
     return _deploying(SlurmBatchSystem, pack_job)
 
 
@@ -69,6 +79,25 @@ def _warn_unknown(what: str) -> None:
     )
 
 
+def _pack_scripts_everywhere(resource: type[DirectoryResource]) -> None:
+    """Let a script in one of the refused directories take along the Python files beside it, and nothing else."""
+    pack_all = resource._load
+
+    def load(path: str) -> io.BytesIO:
+        return _pack_python_files(Path(path)) if path in REFUSED_DIRECTORIES else pack_all(path)
+
+    resource._load = staticmethod(load)  # type: ignore[assignment]
+
+
+def _pack_python_files(directory: Path) -> io.BytesIO:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(directory.glob("*.py")):
+            archive.write(file, file.name)
+    packed.seek(0)
+    return packed
+
+
 def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str]]) -> type[SlurmBatchSystem]:
     """Make the subclass, whose jobs fetch the user's script before they start."""
     prepare = inspect.signature(builtin.GridEngineThread.prepareSubmission)
@@ -77,6 +106,11 @@ def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str
         user_script: Resource | None = None
 
         class GridEngineThread(builtin.GridEngineThread):  # type: ignore[misc, name-defined]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                # A workflow that fails before Toil shuts its batch system down must end all the same.
+                self.daemon = True
+
             def prepareSubmission(self, *args: Any, **kwargs: Any) -> list[str]:
                 bound = prepare.bind(self, *args, **kwargs)
                 bound.apply_defaults()

@@ -1,0 +1,62 @@
+"""slurm_drain.py TIMEOUT_S FORCE ID…: empty nodes of a Slurm cluster; print what became of each as JSON.
+
+Runs in the leader's container, with whatever Python is first on its PATH.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+POLL_S = 1.0
+REASON = "toilctl: draining"
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def known(ids):
+    """Return those nodes that the controller knows, in order."""
+    listed = output("scontrol", "show", "nodes", "--oneliner")
+    names = {line.split()[0].removeprefix("NodeName=") for line in listed.splitlines() if line.startswith("NodeName=")}
+    return [name for name in ids if name in names]
+
+
+def running(names):
+    """Return the ids of the jobs on each busy node; a job that is just ending counts."""
+    if not names:
+        return {}
+    listed = output("squeue", "--noheader", "--nodelist", ",".join(names), "--states", "R,CG,S", "--format", "%N %A")
+    jobs = {}
+    for line in listed.splitlines():
+        node, job = line.split()
+        jobs.setdefault(node, []).append(job)
+    return jobs
+
+
+def update(names, state):
+    if names:
+        output("scontrol", "update", f"NodeName={','.join(names)}", f"State={state}", f"Reason={REASON}")
+
+
+def drain(ids, timeout_s, force):
+    names = known(ids)
+    update(names, "DRAIN")
+    deadline = time.monotonic() + timeout_s
+    busy = running(names)
+    while busy and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        busy = running(names)
+    if force:
+        # The controller puts the jobs of a node that is down back into the queue.
+        update(sorted(busy), "DOWN")
+        # A node that is only down comes back when its slurmd calls again.
+        update(sorted(busy), "DRAIN")
+        busy = {}
+    return {"drained": [name for name in ids if name not in busy], "still_running": busy, "cordoned": names}
+
+
+if __name__ == "__main__":
+    timeout_s, force, *ids = sys.argv[1:]
+    print(json.dumps(drain(ids, float(timeout_s), force == "true")))
