@@ -1,0 +1,31 @@
+"""A rehearsal cloud of the tests' own, and the real program in a home of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .world import World
+
+
+def world_with(image: str, factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Run a world for the length of its tests; whatever they left goes with it."""
+    world = World(factory.mktemp(f"{image}-home"))
+    try:
+        world.up(image)
+        yield world
+    finally:
+        world.toilctl("local", "down")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose machine image has Docker and the appliance, as a site's own image may."""
+    yield from world_with("prepared", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def plain_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose machine image is Debian alone, and which pulls the appliance from a registry."""
+    yield from world_with("plain", tmp_path_factory)
