@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,8 +17,10 @@ from toilctl.local import containers
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.models.containers import Container
 
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_BUILDER: Final = "toilctl-build-"
 _FILL_TIMEOUT_S: Final = 600
 
 
@@ -96,8 +99,8 @@ def fill_docker(client: DockerClient, image: str, content: str, script: Path, ta
                 out.write(chunk)
         # Mounts, not volumes: those would be committed into the image's settings.
         mounts = [Mount("/fill", scratch, type="bind", read_only=True), Mount("/srv/docker", None, type="volume")]
-        container = client.containers.run(
-            image, entrypoint=["/bin/sh", "/fill/fill"], mounts=mounts, detach=True, **containers.ISOLATION
+        container = start(
+            client, image, tag, entrypoint=["/bin/sh", "/fill/fill"], mounts=mounts, **containers.ISOLATION
         )
         try:
             _require_success(container, tag)
@@ -105,6 +108,27 @@ def fill_docker(client: DockerClient, image: str, content: str, script: Path, ta
             container.commit(repository, version, changes=['ENTRYPOINT ["/sbin/host-init"]', "CMD []"])
         finally:
             container.remove(force=True, v=True)
+
+
+def discard(client: DockerClient, tag: str) -> None:
+    """Remove a name that is no longer needed; the layers, which another image has, stay."""
+    from docker.errors import APIError
+
+    with suppress(APIError):
+        client.images.remove(tag, noprune=True)
+
+
+def start(client: DockerClient, image: str, tag: str, **settings: Any) -> Container:
+    """Start a container from which the image ``tag`` is to be made; one of a build that was killed makes way."""
+    name = f"{_BUILDER}{tag.rpartition(':')[2]}"
+    remove_abandoned(client, name)
+    return client.containers.run(image, name=name, detach=True, **settings)
+
+
+def remove_abandoned(client: DockerClient, name: str = _BUILDER) -> None:
+    """Remove containers of builds that were killed."""
+    for container in client.containers.list(all=True, filters={"name": f"^/?{name}"}):
+        container.remove(force=True, v=True)
 
 
 def _require_success(container: Any, tag: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from toilctl import paths
 from toilctl.errors import UsageError
 from toilctl.local import base_image, containers, docker_engine, image_build, registry, wheels
 from toilctl.local.docker_engine import Progress
@@ -27,7 +27,9 @@ TOIL_VERSION: Final = "9.6.0"
 ENGINES: Final = ("slurm",)
 APPLIANCE: Final = f"{containers.REGISTRY_NAME}:{containers.REGISTRY_PORT}/{registry.PATH}"
 BASE, PLAIN, PREPARED = "toilctl/base", "toilctl/node-plain", "toilctl/node-prepared"
-REPOSITORIES: Final = (PREPARED, PLAIN, APPLIANCE, registry.REPOSITORY, BASE)
+LAYERS, WITH_DOCKER, EMPTY = "toilctl/appliance-layers", "toilctl/node-docker", "toilctl/registry-empty"
+"""What is made on the way to others, and stays only if that is interrupted."""
+REPOSITORIES: Final = (PREPARED, WITH_DOCKER, PLAIN, APPLIANCE, LAYERS, registry.REPOSITORY, EMPTY, BASE)
 NEEDED_BYTES: Final = 5 * 1000**3
 
 _NAME = re.compile(r"[a-z0-9]+([.:_/-]+[a-z0-9]+)*(:[\w][\w.-]*)?", re.ASCII)
@@ -144,7 +146,7 @@ class Builder:
         image_build.build(self._client, _DATA / "node", self.tags.plain, BASE=self.tags.base)
 
     def _make_appliance(self) -> None:
-        layered = _sibling(self.tags.appliance, "toilctl/appliance-layers")
+        layered = _sibling(self.tags.appliance, LAYERS)
         with tempfile.TemporaryDirectory() as scratch:
             context = Path(scratch, "context")
             shutil.copytree(_DATA / "appliance", context)
@@ -152,20 +154,20 @@ class Builder:
             image_build.build(self._client, context, layered, BASE=self.tags.base, TOIL_VERSION=self._toil_version)
         # Of one layer: unpacked inside another image, a layer that deletes files of a lower one loses its marks.
         image_build.flatten(self._client, layered, self.tags.appliance)
-        self._client.images.remove(layered)
+        image_build.discard(self._client, layered)
         self._client.images.prune({"dangling": True, "label": "toilctl.build=appliance"})
 
     def _make_prepared(self) -> None:
-        with_docker = _sibling(self.tags.prepared, "toilctl/node-docker")
+        with_docker = _sibling(self.tags.prepared, WITH_DOCKER)
         image_build.build(self._client, _DATA / "prepared", with_docker, BASE=self.tags.plain)
         image_build.fill_docker(self._client, with_docker, self.tags.appliance, _DATA / "fill", self.tags.prepared)
-        self._client.images.remove(with_docker, noprune=True)
+        image_build.discard(self._client, with_docker)
 
     def _make_registry(self) -> None:
-        empty = _sibling(self.tags.registry, "toilctl/registry-empty")
+        empty = _sibling(self.tags.registry, EMPTY)
         image_build.build(self._client, _DATA / "registry", empty, BASE=self.tags.base)
         registry.fill(self._client, empty, self.tags.appliance, self.tags.registry)
-        self._client.images.remove(empty, noprune=True)
+        image_build.discard(self._client, empty)
 
     def _make(self, tag: str, what: str, make: Callable[[], None]) -> None:
         if self._all_there(tag):
@@ -183,10 +185,12 @@ class Builder:
     def _making(self) -> Iterator[None]:
         """One process at a time makes images; the others find them when it is done."""
         docker_engine.require_disk(self._client, NEEDED_BYTES, "Making the rehearsal cloud's images")
-        paths.cache_dir().mkdir(parents=True, exist_ok=True)
-        with (paths.cache_dir() / "images.lock").open("w") as lock:
+        with Path(tempfile.gettempdir(), f"toilctl-images-{os.getuid()}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self._make(self.tags.base, "the base image", self._make_base)
+            with ThreadPoolExecutor(1) as pool:
+                # A failure shows where the wheels are used; the network and the disk have time for both now.
+                pool.submit(wheels.prefetch, self._toil_version)
+                self._make(self.tags.base, "the base image", self._make_base)
             yield
 
     def _make_base(self) -> None:
@@ -219,6 +223,7 @@ def remove_cached(client: DockerClient) -> list[str]:
     """Remove every image that toilctl made, except what other containers use; return their tags."""
     from docker.errors import APIError
 
+    image_build.remove_abandoned(client)
     removed = []
     for repository in REPOSITORIES:
         for tag in [tag for image in client.images.list(repository) for tag in image.tags]:

@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Final
 
 from toilctl.errors import HostError
-from toilctl.local import containers
+from toilctl.local import containers, image_build
 from toilctl.local.networks import Networks
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def fill(client: DockerClient, empty: str, content: str, tag: str) -> None:
 
     :raises HostError: when the registry does not start or refuses the image.
     """
-    container = client.containers.run(empty, ports={_PORT: ("127.0.0.1", 0)}, detach=True)
+    container = image_build.start(client, empty, tag, ports={_PORT: ("127.0.0.1", 0)})
     try:
         address = _published(client, container)
         _await(address)
@@ -85,7 +85,7 @@ def push(client: DockerClient, image: str, name: str) -> None:
                 )
     finally:
         if passing:
-            client.images.remove(name, noprune=True)
+            image_build.discard(client, name)
 
 
 def _published(client: DockerClient, container: Container) -> str:

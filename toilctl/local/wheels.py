@@ -36,6 +36,12 @@ def fill(directory: Path, toil_version: str) -> None:
         shutil.copy(authorities, directory / "ca.crt")
 
 
+def prefetch(toil_version: str) -> None:
+    """Fetch the wheels into the cache, if they are to be fetched here."""
+    if makes_wheels_for_debian_12():
+        _cached(toil_version)
+
+
 def makes_wheels_for_debian_12() -> bool:
     """Tell whether what pip builds here runs there: the same Python, and no newer C library."""
     library, version = platform.libc_ver()
