@@ -175,7 +175,9 @@ class _Events:
 
 def _failure(data: Mapping[str, Any], *, unreachable: bool) -> Failure:
     result = data.get("res") or {}
-    message = str(result.get("msg") or result.get("stderr") or result.get("module_stderr") or "no message")
+    # Of a failed command, what it said tells more than that it failed.
+    said = [result.get(key) for key in ("msg", "stderr", "module_stderr", "stdout")]
+    message = str(next((text for text in said if text and text != "non-zero return code"), "no message"))
     named = result.get("toilctl_error")
     return Failure(
         host=str(data.get("host", "")),

@@ -87,8 +87,8 @@ class Command(TyperCommand):
 
         defaults = variables.shown_defaults()
         for parameter in self.params:
-            if parameter.name in defaults and parameter.default is None:
-                parameter.default = defaults[parameter.name]
+            if parameter.default is None and parameter.name is not None:
+                parameter.default = defaults.get(parameter.name)
         super().format_help(ctx, formatter)
 
 

@@ -130,7 +130,8 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         described = offers.check(region, zones, (leader, *request.node_types), image)
         offers.check_quota(region, ((leader, 1), *workers), described)
         _check_references(region, request)
-        chosen = software.choose(request.engine, request.appliance, image.architecture, provisioner)
+        had = software.of_cluster(existing) if existing else None
+        chosen = software.choose(software.Wish(request.engine, request.appliance, had), image.architecture, provisioner)
     decided = LaunchPlan(
         cluster=request.cluster,
         region=region,
@@ -210,13 +211,10 @@ def _as_before(request: LaunchRequest, existing: Cluster | None) -> LaunchReques
     from dataclasses import replace
 
     had = existing.settings
-    engine = had.get(tags.ENGINE)
     return replace(
         request,
         ami=request.ami or had.get(tags.AMI) or None,
         owner=request.owner or had.get(tags.OWNER) or None,
-        engine=request.engine or (Engine(engine) if engine else None),
-        appliance=request.appliance or software.named_by_environment() or had.get(tags.APPLIANCE) or None,
     )
 
 

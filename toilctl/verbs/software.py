@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from toilctl import variables
-from toilctl.cluster import Engine
+from toilctl import tags, variables
+from toilctl.cluster import Cluster, Engine
 from toilctl.errors import UsageError
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 
@@ -23,28 +23,44 @@ class Software:
     """What a user may not expect of the choice."""
 
 
-def choose(engine: Engine | None, appliance: str | None, architecture: str, provisioner: Provisioner) -> Software:
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for, and what the cluster has already when it is launched again."""
+
+    engine: Engine | None = None
+    appliance_image: str | None = None
+    had: Software | None = None
+
+
+def choose(wish: Wish, architecture: str, provisioner: Provisioner) -> Software:
     """Choose as Toil does, and make sure that the image has the engine and the nodes' architecture.
 
-    :raises ToilctlError: when it lacks one of them.
+    A cluster keeps its image unless another is asked for: the rules' outcome may have moved on since it was launched.
+
+    :raises ToilctlError: when the image lacks one of them.
     """
-    if provisioner.name is ProvisionerName.LOCAL and not appliance and provisioner.appliance_image:
-        return _rehearsed(engine, provisioner)
+    rehearsal = provisioner.name is ProvisionerName.LOCAL
+    named = wish.appliance_image or (None if rehearsal else os.environ.get("TOIL_APPLIANCE_SELF"))
+    if wish.had and wish.engine in (None, wish.had.engine) and named in (None, wish.had.appliance_image):
+        return wish.had
+    if rehearsal and named is None and provisioner.appliance_image:
+        return _rehearsed(wish.engine, provisioner)
     from toilctl import appliance as appliances
     from toilctl import registry
 
     default = variables.defaults()
     tag = registry.installed_toil_tag()
-    chosen = appliances.choose(appliance, os.environ, str(default["appliance_image"]), tag)
-    engine = engine or Engine(default["engine"])
+    chosen = appliances.choose(wish.appliance_image, os.environ, str(default["appliance_image"]), tag)
+    engine = wish.engine or Engine(default["engine"])
     insecure = tuple(provisioner.extra_variables.get("docker_insecure_registries", ()))
     registry.check(chosen.image, engine, architecture, insecure)
     return Software(engine, chosen.image, chosen.rule)
 
 
-def named_by_environment() -> str | None:
-    """Return the image that TOIL_APPLIANCE_SELF names."""
-    return os.environ.get("TOIL_APPLIANCE_SELF") or None
+def of_cluster(cluster: Cluster) -> Software | None:
+    """Return what a cluster was launched with."""
+    engine, image = cluster.settings.get(tags.ENGINE), cluster.settings.get(tags.APPLIANCE)
+    return Software(Engine(engine), image, "the first launch") if engine and image else None
 
 
 def _rehearsed(engine: Engine | None, provisioner: Provisioner) -> Software:
