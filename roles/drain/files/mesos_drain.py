@@ -14,15 +14,17 @@ ACTIVE_STATES = {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING"
 
 
 def get(master, path):
+    """Return an answer of the master's."""
     with urllib.request.urlopen(f"http://{master}/{path}", timeout=30) as answer:
         return json.load(answer)
 
 
 def call(master, operation, **arguments):
+    """Call an operation of the operator API."""
     body = json.dumps({"type": operation.upper(), operation: arguments}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://{master}/api/v1", body, headers)
-    urllib.request.urlopen(request, timeout=30).close()
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
 
 
 def agent_ids(slaves, addresses):
@@ -41,6 +43,7 @@ def running(tasks, agents):
 
 
 def drain(master, timeout_s, force, addresses):
+    """Deactivate the agents, wait until they are idle, and tell what became of each."""
     agents = agent_ids(get(master, "slaves"), addresses)
     for agent in agents.values():
         call(master, "deactivate_agent", agent_id={"value": agent})

@@ -9,13 +9,14 @@ import urllib.request
 
 
 def main(master, addresses):
+    """Mark the agents at these addresses as gone; return the addresses that the master listed."""
     with urllib.request.urlopen(f"http://{master}/slaves", timeout=30) as answer:
         listed = [agent for agent in json.load(answer)["slaves"] if agent["hostname"] in addresses]
     for agent in listed:
         call = {"type": "MARK_AGENT_GONE", "mark_agent_gone": {"agent_id": {"value": agent["id"]}}}
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"http://{master}/api/v1", json.dumps(call).encode(), headers)
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
     return [agent["hostname"] for agent in listed]
 
 

@@ -13,6 +13,7 @@ REASON = "toilctl: draining"
 
 
 def output(*command):
+    """Run a command of Slurm's; return what it prints."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
@@ -36,11 +37,13 @@ def running(names):
 
 
 def update(names, state):
+    """Set the state of nodes."""
     if names:
         output("scontrol", "update", f"NodeName={','.join(names)}", f"State={state}", f"Reason={REASON}")
 
 
 def drain(ids, timeout_s, force):
+    """Cordon the nodes, wait until they are idle, and tell what became of each."""
     names = known(ids)
     update(names, "DRAIN")
     deadline = time.monotonic() + timeout_s

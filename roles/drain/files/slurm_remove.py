@@ -13,6 +13,7 @@ DELAY_S = 0.5
 
 
 def scontrol(*arguments):
+    """Run scontrol; the caller looks at its return code."""
     return subprocess.run(["scontrol", *arguments], capture_output=True, text=True, check=False)
 
 

@@ -13,12 +13,14 @@ COLUMNS = "NAME,PATH,TYPE,SIZE,MODEL,FSTYPE,PTTYPE,LABEL,MOUNTPOINTS"
 
 
 def metadata(path, method="GET", **headers):
-    request = urllib.request.Request(f"{METADATA}/{path}", method=method, headers=headers)
-    with urllib.request.urlopen(request, timeout=2) as answer:
+    """Ask EC2's metadata service."""
+    request = urllib.request.Request(f"{METADATA}/{path}", method=method, headers=headers)  # noqa: S310
+    with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310
         return answer.read().decode()
 
 
 def ephemeral_devices():
+    """Return the names by which EC2 maps instance store: those that the launch asked for."""
     token = metadata("api/token", "PUT", **{"X-aws-ec2-metadata-token-ttl-seconds": "60"})
     known = {"X-aws-ec2-metadata-token": token}
     names = metadata("meta-data/block-device-mapping/", **known).split()
