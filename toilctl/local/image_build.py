@@ -111,11 +111,11 @@ def fill_docker(client: DockerClient, image: str, content: str, script: Path, ta
 
 
 def discard(client: DockerClient, tag: str) -> None:
-    """Remove a name that is no longer needed; the layers, which another image has, stay."""
+    """Remove an image that another one was made from; layers that they share stay."""
     from docker.errors import APIError
 
     with suppress(APIError):
-        client.images.remove(tag, noprune=True)
+        client.images.remove(tag)
 
 
 def start(client: DockerClient, image: str, tag: str, **settings: Any) -> Container:
