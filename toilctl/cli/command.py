@@ -76,11 +76,6 @@ def command(
 class Command(TyperCommand):
     """A command whose help shows the defaults that the playbooks' variables have."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the words."""
-        _take_values_as_they_are(self, ctx)
-        return super().parse_args(ctx, args)
-
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Read the shared defaults only now, when somebody looks."""
         from toilctl import variables
@@ -94,11 +89,6 @@ class Command(TyperCommand):
 
 class Root(TyperGroup):
     """The whole program: errors become one sentence and an exit code, here and nowhere else."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the words."""
-        _take_values_as_they_are(self, ctx)
-        return super().parse_args(ctx, args)
 
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         """Run a command line."""
@@ -115,13 +105,6 @@ class Root(TyperGroup):
                 traceback.print_exc()
             sys.exit(_report(error))
         sys.exit(code if isinstance(code, int) else 0)
-
-
-def _take_values_as_they_are(self: Any, ctx: Any) -> None:
-    """Let a Tab's half-typed values pass unchecked: Typer would import pydantic to check them."""
-    if ctx.resilient_parsing:
-        for parameter in self.get_params(ctx):
-            parameter.process_value = lambda _, value: value
 
 
 def kebab(name: str) -> str:
