@@ -339,6 +339,7 @@ def test_a_missing_service_linked_role_names_the_command_that_makes_it(
 
 def test_several_zones_are_one_request(ec2: Any, launch: Launch, cloud: TestCloud) -> None:
     cloud.faults.set("insufficient-capacity", zone="us-west-2a", count=1)
+    cloud.faults.set("insufficient-capacity", zone="us-west-2b", count=2)
     launch(3, zones=["us-west-2a", "us-west-2b"])
     assert sorted(i["Placement"]["AvailabilityZone"] for i in live(ec2)) == ["us-west-2a", "us-west-2b", "us-west-2b"]
     assert cloud.calls["ec2:CreateFleet"] == 1

@@ -1,0 +1,73 @@
+"""Playbooks as ops run them, against an AWS account without hosts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from toilctl.local.testing import TestCloud
+
+ROOT = Path(__file__).parents[2]
+
+Play = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def play(cloud: TestCloud, tmp_path: Path) -> Play:
+    """Run a playbook's plays on localhost: there are no hosts. The extra variables are those of a small cluster."""
+    cloud.client("ec2").create_key_pair(KeyName="k")
+    cloud.faults.set("profile-delay", seconds=0)
+
+    def run(playbook: str, *, cluster: str = "my", intent: str = "", **variables: Any) -> Any:
+        usual = {
+            "zones": ["us-west-2a"],
+            "key_pair_name": "k",
+            "leader_node_type": "t2.micro",
+            "node_types": ["t2.micro"],
+            "worker_counts": [2],
+            "engine": "slurm",
+            "appliance_image": "example.org/toil:1",
+            "owner": "me",
+        }
+        env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))},
+            **cloud.env,
+            "TOILCTL_CLUSTER": cluster,
+            "TOILCTL_REGION": "us-west-2",
+            "TOILCTL_INTENT": intent,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
+            "NO_COLOR": "1",
+        }
+        extra = tmp_path / "extra.json"
+        extra.write_text(json.dumps({**usual, **variables}), encoding="utf-8")
+        plays = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
+        local = tmp_path / playbook
+        local.write_text(yaml.safe_dump([play for play in plays if play.get("hosts") == "localhost"]), encoding="utf-8")
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return subprocess.run(
+            [program, "-i", "inventory", str(local), "-e", f"@{extra}"],
+            cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=180,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def changed() -> Callable[[subprocess.CompletedProcess[str]], int]:
+    """Return how many tasks of a successful run changed something."""
+
+    def count(result: subprocess.CompletedProcess[str]) -> int:
+        assert result.returncode == 0, result.stdout + result.stderr
+        recap = result.stdout.rsplit("PLAY RECAP", 1)[1]
+        return int(recap.split("changed=")[1].split()[0])
+
+    return count
