@@ -18,10 +18,10 @@ def output(*command):
 
 
 def known(ids):
-    """Return those nodes that the controller knows, in order."""
-    listed = output("scontrol", "show", "nodes", "--oneliner")
-    names = {line.split()[0].removeprefix("NodeName=") for line in listed.splitlines() if line.startswith("NodeName=")}
-    return [name for name in ids if name in names]
+    """Return name → state of those nodes that the controller knows."""
+    listed = output("scontrol", "show", "nodes", "--oneliner").splitlines()
+    nodes = [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in listed]
+    return {node["NodeName"]: node["State"] for node in nodes if node.get("NodeName") in ids}
 
 
 def running(names):
@@ -45,7 +45,8 @@ def update(names, state):
 def drain(ids, timeout_s, force):
     """Cordon the nodes, wait until they are idle, and tell what became of each."""
     names = known(ids)
-    update(names, "DRAIN")
+    fresh = [name for name, state in names.items() if "DRAIN" not in state]
+    update(fresh, "DRAIN")
     deadline = time.monotonic() + timeout_s
     busy = running(names)
     while busy and time.monotonic() < deadline:
@@ -57,7 +58,7 @@ def drain(ids, timeout_s, force):
         # A node that is only down comes back when its slurmd calls again.
         update(sorted(busy), "DRAIN")
         busy = {}
-    return {"drained": [name for name in ids if name not in busy], "still_running": busy, "cordoned": names}
+    return {"drained": [name for name in ids if name not in busy], "still_running": busy, "cordoned": fresh}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,91 @@
+"""Start and remove the hosts of a role's molecule scenario: containers of the rehearsal cloud's node images."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import NotFound
+
+from toilctl.local import containers, docker_engine
+from toilctl.local.images import Builder
+
+NETWORK = "toilctl-molecule"
+USER = "admin"
+PREPARE_USER = f"""
+id {USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {USER}
+echo '{USER} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{USER}
+install -d -o {USER} -m 0700 /home/{USER}/.ssh
+printf '%s\\n' "$1" > /home/{USER}/.ssh/authorized_keys
+chown {USER} /home/{USER}/.ssh/authorized_keys
+until test -S /run/systemd/private && systemctl is-active --quiet ssh; do sleep 0.2; done
+"""
+
+
+def create(client: DockerClient, platforms: list[dict[str, Any]], directory: Path, instance_config: Path) -> None:
+    builder = Builder(client, lambda line: print(line, file=sys.stderr))
+    if not client.networks.list(names=[NETWORK]):
+        client.networks.create(NETWORK, driver="bridge")
+    key = make_key(directory)
+    hosts = [start(client, platform, builder, key.with_suffix(".pub").read_text().strip()) for platform in platforms]
+    instance_config.write_text(json.dumps([host | {"identity_file": str(key)} for host in hosts]))
+    (directory / "appliance_image").write_text(builder.tags.appliance)
+
+
+def make_key(directory: Path) -> Path:
+    key = directory / "id_ed25519"
+    if not key.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    return key
+
+
+def start(client: DockerClient, platform: dict[str, Any], builder: Builder, public_key: str) -> dict[str, Any]:
+    images = builder.for_hosts(platform.get("image", "prepared"))
+    name = container_name(platform)
+    remove(client, name)
+    host = client.containers.run(
+        images.prepared or images.plain,
+        name=name,
+        hostname=platform["name"],
+        network=NETWORK,
+        volumes=["/var/lib/docker"],
+        tty=True,
+        detach=True,
+        **containers.ISOLATION,
+    )
+    answer = host.exec_run(["bash", "-ec", PREPARE_USER, "prepare", public_key])
+    if answer.exit_code:
+        raise SystemExit(f"{name}: {answer.output.decode()}")
+    host.reload()
+    address = host.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+    return {"instance": platform["name"], "address": address, "user": USER, "port": "22"}
+
+
+def container_name(platform: dict[str, Any]) -> str:
+    return f"toilctl-molecule-{platform['name']}"
+
+
+def remove(client: DockerClient, name: str) -> None:
+    try:
+        client.containers.get(name).remove(force=True, v=True)
+    except NotFound:
+        return
+
+
+def main() -> None:
+    verb, platforms_json, *paths = sys.argv[1:]
+    platforms = json.loads(platforms_json)
+    client = docker_engine.connect()
+    if verb == "create":
+        create(client, platforms, *map(Path, paths))
+        return
+    for platform in platforms:
+        remove(client, container_name(platform))
+
+
+if __name__ == "__main__":
+    main()
