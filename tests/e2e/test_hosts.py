@@ -101,6 +101,7 @@ class World:
         while True:
             done = subprocess.run(
                 [*base, f"{spec.login_user}@{spec.public_ip}", command],
+                check=False,
                 capture_output=True,
                 text=True,
                 timeout=timeout_s,

@@ -80,7 +80,7 @@ def push(client: DockerClient, image: str, name: str) -> None:
             if "error" in step:
                 raise HostError(
                     f"The registry refuses {name}: {step['error']}",
-                    f"Log in first: docker login {repository.partition('/')[0]}.",
+                    f"Check the name; if it is right, log in: docker login {repository.partition('/')[0]}.",
                     image=name,
                 )
     finally:
