@@ -26,7 +26,7 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
     cloud.client("ec2").create_key_pair(KeyName="k")
     cloud.faults.set("profile-delay", seconds=0)
 
-    def run(playbook: str, *, cluster: str = "my", intent: str = "", **variables: Any) -> Any:
+    def run(playbook: str, *, cluster: str = "my", intent: str = "", leader: str = "", **variables: Any) -> Any:
         usual = {
             "zones": ["us-west-2a"],
             "key_pair_name": "k",
@@ -47,6 +47,14 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
             "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
             "NO_COLOR": "1",
         }
+        if leader:
+            # As on the leader itself: its credentials come from the instance's metadata.
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+                del env[name]
+            env |= {
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.metadata(leader),
+                "TOILCTL_CONNECT_ADDRESS": "private",
+            }
         extra = tmp_path / "extra.json"
         extra.write_text(json.dumps({**usual, **variables}), encoding="utf-8")
         plays = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
