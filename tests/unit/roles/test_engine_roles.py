@@ -72,6 +72,7 @@ class Rendered:
             "aws_endpoint_url": "",
             "node_types": ["t2.micro"],
             "engine_capacity_forced": False,
+            "leader_worker_resources": [SIZE],
             "out": str(directory),
         } | variables
         (directory / "inventory.json").write_text(json.dumps(INVENTORY))
