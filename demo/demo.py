@@ -35,6 +35,7 @@ class Demo:
     stage: Stage
     directory: Path
     was_up: bool = False
+    """Whether the cloud is the user's: it was there before any demo, and stays."""
     first_state: dict[str, frozenset[str]] = field(default_factory=dict)
     workers: dict[str, str] = field(default_factory=dict)
     """Instance ids of the workers, and their private addresses, in the order they joined."""
@@ -49,9 +50,13 @@ class Demo:
 
     def start_cloud(self) -> None:
         """Start the rehearsal cloud, unless one is up, and remove what an interrupted demo left in it."""
-        self.was_up = state.find() is not None
+        started = self.directory / "cloud"
+        running = state.find()
+        self.was_up = running is not None and not (started.is_file() and started.read_text() == str(running.pid))
         with self.stage.phase("Rehearsal cloud", "Starting the rehearsal cloud"):
             self.stage.toilctl("local", "up")
+            if not self.was_up:
+                started.write_text(str(state.load().pid))
             if CLUSTER in (one["name"] for one in self.stage.toilctl_data("list-clusters", *LOCAL)["clusters"]):
                 self.stage.toilctl("destroy-cluster", *LOCAL, CLUSTER)
         self.stage.say(f"{state.load().endpoint} answers as AWS" + (" (it was up already)" if self.was_up else ""))
