@@ -52,6 +52,12 @@ def filters() -> ModuleType:
     return load("toilctl_filters", ROLES / "ec2_nodes/filter_plugins/toilctl_node_types.py")
 
 
+@pytest.fixture(scope="session")
+def first_contact() -> ModuleType:
+    """The action that waits for new hosts."""
+    return load("toilctl_first_contact", ROLES / "ec2_nodes/action_plugins/first_contact.py")
+
+
 @pytest.fixture
 def ec2(cloud: TestCloud) -> Any:
     return cloud.client("ec2")
