@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from toilctl.errors import UsageError
@@ -102,6 +103,7 @@ class Builder:
         self.tags = Tags.of(toil_version)
         self._client = client
         self._progress = progress
+        self._speaking = Lock()
         self._toil_version = toil_version
 
     def for_hosts(self, image: str) -> Images:
@@ -172,10 +174,15 @@ class Builder:
     def _make(self, tag: str, what: str, make: Callable[[], None]) -> None:
         if self._all_there(tag):
             return
-        self._progress(f"Making {what}")
+        self._say(f"Making {what}")
         started = time.monotonic()
         make()
-        self._progress(f"Made {what} in {time.monotonic() - started:.0f} s")
+        self._say(f"Made {what} in {time.monotonic() - started:.0f} s")
+
+    def _say(self, line: str) -> None:
+        # Two images are made at a time; their lines must not mix.
+        with self._speaking:
+            self._progress(line)
 
     def _all_there(self, *tags: str) -> bool:
         there = {tag for image in self._client.api.images() for tag in image.get("RepoTags") or ()}
@@ -194,7 +201,7 @@ class Builder:
             yield
 
     def _make_base(self) -> None:
-        base_image.make(self._client, self.tags.base, self._progress)
+        base_image.make(self._client, self.tags.base, self._say)
 
 
 def build_appliance(progress: Progress, name: str | None, toil_version: str | None, *, push: bool = False) -> Built:
