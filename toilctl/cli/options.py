@@ -152,7 +152,7 @@ KeyPairNameOption = Annotated[
 ]  # fmt: skip
 SshKeyOption = Annotated[
     Path | None,
-    typer.Option("--ssh-key", "-i", metavar="FILE", rich_help_panel=NETWORK,
+    typer.Option("--ssh-key", "-i", metavar="FILE", resolve_path=True, rich_help_panel=NETWORK,
                  show_default="the agent's, else the matching one in ~/.ssh", help="The key pair's private key."),
 ]  # fmt: skip
 SshCidrOption = Annotated[

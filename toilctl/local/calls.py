@@ -66,7 +66,7 @@ def parse(environ: Environ) -> Call:
     else:
         params = {**query, **dict(parse_qsl(_body(environ).decode(), keep_blank_values=True))}
         action = params.get("Action", "Unknown")
-    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("X-Amz-Security-Token", "")
+    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or _presigned_token(query)
     source = environ.get("REMOTE_ADDR", "")
     return Call(service, action, region, protocol, params, access_key_id, token, resource, source)
 
@@ -75,7 +75,14 @@ def _credential(environ: Environ, query: Mapping[str, str]) -> tuple[str, str, s
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     signed = "Credential=" + query["X-Amz-Credential"] if "X-Amz-Credential" in query else authorization
     match = _CREDENTIAL.search(signed)
-    return (match[1], match[3], match[4].lower()) if match else ("", "us-east-1", "s3")
+    if match is None:
+        # S3 alone is called without a signature, and with version 2's in the query of a presigned URL.
+        return query.get("AWSAccessKeyId", ""), "us-east-1", "s3"
+    return match[1], match[3], match[4].lower()
+
+
+def _presigned_token(query: Mapping[str, str]) -> str:
+    return query.get("X-Amz-Security-Token") or query.get("x-amz-security-token", "")
 
 
 def _protocol(service: str, target: str) -> Protocol:

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from toilctl.local import ec2_actions, idempotency, moto_patches, seeds
+from toilctl.local import ec2_actions, idempotency, moto_patches, public_objects, seeds
 from toilctl.local.calls import Call, Environ, parse
 from toilctl.local.clock import Clock
 from toilctl.local.faults import Faults
@@ -182,7 +182,9 @@ class Cloud:
         if self.faults.take("throttle", action=call.name) or self.faults.take("throttle", action=call.action):
             raise throttled(call.protocol)
         if not call.access_key_id:
-            raise unknown_key(call.protocol)
+            if not public_objects.is_public(call, self.account_id):
+                raise unknown_key(call.protocol)
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
         with nullcontext() if call.service in _PARALLEL else self.lock:
             self._refresh()
             existing = self.resources(call.region if call.service == "ec2" else "us-east-1")
@@ -250,8 +252,11 @@ def _collect(application: Any, environ: Environ) -> Answer:
 def _reset_moto() -> None:
     """Drop every backend; moto's own reset makes new ones at once, and some of them make others anew."""
     from moto.core.base_backend import BackendDict
+    from moto.s3.models import s3_backends
 
     known: Any = vars(BackendDict)["_instances"]
     for backends in known:
         backends.clear()
     known.clear()
+    # Whose a bucket's name is stands outside the backends.
+    s3_backends.bucket_accounts.clear()
