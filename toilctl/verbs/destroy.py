@@ -62,7 +62,7 @@ def destroy(name: str, zone: str | None, region: str | None, provisioner: Provis
     )
     _check_gone(where, name, result)
     (paths.cluster_dir(where, name) / "known_hosts").unlink(missing_ok=True)
-    return Destroyed(name, where, existed=True, nodes=sum(len(cluster.nodes) for cluster in found))
+    return Destroyed(name, where, existed=True, nodes=sum(node.live for one in found for node in one.nodes))
 
 
 def leftovers(region: str, name: str) -> tuple[Leftover, ...]:

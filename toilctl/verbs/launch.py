@@ -9,7 +9,7 @@ from typing import Any
 
 from toilctl import inventory, runner
 from toilctl.cluster import Cluster
-from toilctl.errors import PartialError
+from toilctl.errors import ConnectError, PartialError
 from toilctl.node_types import NodeType
 from toilctl.verbs import nodes, prices
 from toilctl.verbs.preflight import LaunchPlan
@@ -82,13 +82,14 @@ def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, 
         ),
     )
     if members.trouble and not result.succeeded:
+        _raise_if_leader_is_silent(plan, cluster, result, provisioner)
         runner.raise_failure(result)
     missing = missing_text(short, members, result.data.get("shortfalls", ()))
     if missing:
         raise PartialError(
             f"Cluster {plan.cluster!r} works in part: {missing}.",
-            f"{_advice(result.data.get('shortfalls', ()))}The same command tries again for what is missing; "
-            f"{result.log} has the details.",
+            f"{_advice(result.data.get('shortfalls', ()))}The same command tries again for what is missing"
+            f"{_replacement(plan, members, provisioner)}; {result.log} has the details.",
             result=launched, missing=members.missing, log=result.log,
         )  # fmt: skip
     runner.raise_failure(result)
@@ -98,3 +99,25 @@ def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, 
 def _advice(shortfalls: Sequence[Any]) -> str:
     steps = [str(one["next_step"]) for one in shortfalls if isinstance(one, Mapping) and one.get("next_step")]
     return f"{steps[0]} " if steps else ""
+
+
+def _replacement(plan: LaunchPlan, members: nodes.Outcome, provisioner: Provisioner) -> str:
+    """Say how to get rid of workers that do not join, and of them only: they are the first to go."""
+    if members.trouble or not members.missing or len(plan.node_types) != 1:
+        return ""
+    fewer = sum(plan.worker_counts) - len(members.missing)
+    scale = command("scale-cluster", plan.cluster, plan.zones[0], provisioner, f"-w {fewer}")
+    return f", and '{scale}' followed by -w {sum(plan.worker_counts)} replaces it"
+
+
+def _raise_if_leader_is_silent(
+    plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, provisioner: Provisioner
+) -> None:
+    leader = cluster.leader.instance_id if cluster.leader else ""
+    if any(failure.unreachable and failure.host == leader for failure in result.failures):
+        raise ConnectError(
+            f"The leader {leader} does not answer over ssh.",
+            "The same command waits for it once more; "
+            f"'{command('destroy-cluster', plan.cluster, plan.zones[0], provisioner)}' clears the way for a new one.",
+            instance_id=leader, log=result.log,
+        )  # fmt: skip

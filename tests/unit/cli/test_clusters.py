@@ -278,6 +278,26 @@ def test_worker_that_never_boots_is_named_and_the_rest_works(toilctl, playbooks,
     assert result.exit_code == 6
     assert f"{next(iter(playbooks.not_joining))} did not join the engine" in result.stderr
     assert "missing" in result.stdout
+    assert "'toilctl scale-cluster -z us-west-2a c -w 1' followed by -w 2 replaces it" in result.stderr
+
+
+def test_leader_that_never_answers_is_named(toilctl, playbooks, monkeypatch):
+    from toilctl.errors import ConnectError
+
+    def launch(*words: Any, **more: Any) -> runner.PlaybookResult:
+        result = playbooks.run(*words, **more)
+        silent = runner.Failure(playbooks.live("leader")[0], "Wait", "timed out", unreachable=True)
+        return runner.PlaybookResult(False, (silent,), result.data, result.log)
+
+    def unreachable(*_: object) -> None:
+        raise ConnectError("No answer.")
+
+    monkeypatch.setattr("toilctl.runner.run", launch)
+    monkeypatch.setattr("toilctl.verbs.nodes.members", unreachable)
+    result = toilctl(*LAUNCH)
+    assert result.exit_code == 13
+    assert f"The leader {playbooks.live('leader')[0]} does not answer over ssh." in result.stderr
+    assert "'toilctl destroy-cluster -z us-west-2a c' clears the way" in result.stderr
 
 
 def test_partial_result_is_one_json_document(toilctl, playbooks):
