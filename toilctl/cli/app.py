@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
-from toilctl.cli import clusters, command
+from toilctl.cli import appliance, clusters, command, connect, local
 
 app = typer.Typer(
     name="toilctl",
@@ -20,9 +18,9 @@ app = typer.Typer(
     epilog="Toil's own spellings of options, such as --leaderNodeType, work everywhere.",
 )
 app.add_typer(clusters.commands)
-for _module, _group in (("connect", None), ("appliance", "appliance"), ("local", "local")):
-    if find_spec(f"toilctl.cli.{_module}"):
-        app.add_typer(import_module(f"toilctl.cli.{_module}").commands, name=_group)
+app.add_typer(connect.commands)
+app.add_typer(appliance.commands, name="appliance")
+app.add_typer(local.commands, name="local")
 
 
 def _print_version(asked: bool) -> None:

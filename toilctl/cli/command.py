@@ -7,7 +7,8 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -162,15 +163,13 @@ def _add_parameters(run: Callable[..., None], function: Callable[..., None], wit
     run.__annotations__ = {name: parameter.annotation for name, parameter in run.__signature__.parameters.items()}  # type: ignore[attr-defined]
 
 
-class _interruptible:
-    """Turns Ctrl-C into an error with a next step, unless what was interrupted knows a better one."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
-            raise Interrupted("Stopped.", "Type the same command again to go on from here.") from None
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C into an error with a next step, unless what was interrupted knows a better one."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped.", "Type the same command again to go on from here.") from None
 
 
 def _report(error: Exception) -> int:
