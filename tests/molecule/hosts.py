@@ -10,11 +10,14 @@ from typing import Any
 
 from docker import DockerClient
 from docker.errors import NotFound
+from docker.types import IPAMConfig, IPAMPool
 
 from toilctl.local import containers, docker_engine
 from toilctl.local.images import Builder
 
 NETWORK = "toilctl-molecule"
+SUBNET = "10.254.77.0/24"
+FIRST_ADDRESS = 10
 USER = "admin"
 PREPARE_USER = f"""
 id {USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {USER}
@@ -29,9 +32,14 @@ until test -S /run/systemd/private && systemctl is-active --quiet ssh; do sleep 
 def create(client: DockerClient, platforms: list[dict[str, Any]], directory: Path, instance_config: Path) -> None:
     builder = Builder(client, lambda line: print(line, file=sys.stderr))
     if not client.networks.list(names=[NETWORK]):
-        client.networks.create(NETWORK, driver="bridge")
+        client.networks.create(NETWORK, driver="bridge", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET)]))
     key = make_key(directory)
-    hosts = [start(client, platform, builder, key.with_suffix(".pub").read_text().strip()) for platform in platforms]
+    public_key = key.with_suffix(".pub").read_text().strip()
+    hosts = []
+    for number, platform in enumerate(platforms, FIRST_ADDRESS):
+        address = SUBNET.replace(".0/24", f".{number}")
+        start(client, platform, builder, public_key, address)
+        hosts.append({"instance": platform["name"], "address": address, "user": USER, "port": "22"})
     instance_config.write_text(json.dumps([host | {"identity_file": str(key)} for host in hosts]))
     (directory / "appliance_image").write_text(builder.tags.appliance)
 
@@ -43,26 +51,26 @@ def make_key(directory: Path) -> Path:
     return key
 
 
-def start(client: DockerClient, platform: dict[str, Any], builder: Builder, public_key: str) -> dict[str, Any]:
+def start(client: DockerClient, platform: dict[str, Any], builder: Builder, public_key: str, address: str) -> None:
     images = builder.for_hosts(platform.get("image", "prepared"))
     name = container_name(platform)
     remove(client, name)
-    host = client.containers.run(
+    host = client.containers.create(
         images.prepared or images.plain,
         name=name,
         hostname=platform["name"],
         network=NETWORK,
+        # An address that lasts, and a restart by Docker: a host may reboot.
+        networking_config={NETWORK: client.api.create_endpoint_config(ipv4_address=address)},
+        restart_policy={"Name": "always"},
         volumes=["/var/lib/docker"],
         tty=True,
-        detach=True,
         **containers.ISOLATION,
     )
+    host.start()
     answer = host.exec_run(["bash", "-ec", PREPARE_USER, "prepare", public_key])
     if answer.exit_code:
         raise SystemExit(f"{name}: {answer.output.decode()}")
-    host.reload()
-    address = host.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
-    return {"instance": platform["name"], "address": address, "user": USER, "port": "22"}
 
 
 def container_name(platform: dict[str, Any]) -> str:
