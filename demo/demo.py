@@ -8,9 +8,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import time
 import traceback
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,21 +75,21 @@ class Demo:
             self.first_state = self._everything()
             public = self.key.with_suffix(".pub").read_bytes()
             ec2.import_key_pair(KeyName=KEY_PAIR, PublicKeyMaterial=public)
+            self.stage.run(["ssh-add", "-q", str(self.key)])
 
     def launch(self) -> None:
         """Launch a leader and two workers of one core each, so that one of them cannot do it all."""
         types = ("--leader-node-type", "t2.medium", "--node-types", "t2.micro", "-w", "2")
-        access = ("--key-pair-name", KEY_PAIR, "--ssh-key", str(self.key))
         with self.stage.phase("Launch", "Launching a leader and two workers"):
-            self.stage.toilctl("launch-cluster", *LOCAL, "-z", ZONE, *types, *access, CLUSTER)
+            self.stage.toilctl("launch-cluster", *LOCAL, "-z", ZONE, *types, "--key-pair-name", KEY_PAIR, CLUSTER)
             self._meet_workers()
 
     def upload(self) -> None:
         """Send the workflow and a file to sort."""
         make_lines(self.directory / "lines.txt")
-        script = Path(__file__).with_name("sort.py")
+        shutil.copy(Path(__file__).with_name("sort.py"), self.directory)
         with self.stage.phase("Upload", "Uploading the workflow"):
-            self._rsync("-a", str(script), str(self.directory / "lines.txt"), ":/tmp")
+            self._rsync("-a", "sort.py", "lines.txt", ":/tmp")
 
     def sort(self, title: str, pieces: int) -> None:
         """Run the workflow, fetch what it made, and check it."""
@@ -96,8 +100,8 @@ class Demo:
             "--input", "/tmp/lines.txt", "--output", "/tmp/sorted.txt", "--pieces", str(pieces), "--job-seconds", "2",
         )  # fmt: skip
         with self.stage.phase(title, "Sorting"):
-            self.stage.toilctl("ssh-cluster", *LOCAL, "--ssh-key", str(self.key), CLUSTER, *workflow)
-            self._rsync("-a", ":/tmp/sorted.txt", str(self.directory))
+            self.stage.toilctl("ssh-cluster", *LOCAL, CLUSTER, *workflow)
+            self._rsync("-a", ":/tmp/sorted.txt", ".")
         count = check_sorted(self.directory / "lines.txt", result)
         self.stage.say(f"{count:,} lines, sorted; {self._remember_run()}")
 
@@ -148,23 +152,20 @@ class Demo:
         return f"  {where}{toilctl} destroy-cluster {' '.join(LOCAL)} {CLUSTER}{down}"
 
     def _scale(self, count: int) -> None:
-        key = ("--ssh-key", str(self.key))
-        self.stage.toilctl("scale-cluster", *LOCAL, *key, "-w", str(count), CLUSTER)
+        self.stage.toilctl("scale-cluster", *LOCAL, "-w", str(count), CLUSTER)
 
     def _rsync(self, *words: str) -> None:
-        self.stage.toilctl("rsync-cluster", *LOCAL, "--ssh-key", str(self.key), CLUSTER, *words)
+        self.stage.toilctl("rsync-cluster", *LOCAL, CLUSTER, *words)
 
     def _meet_workers(self) -> None:
-        key = ("--ssh-key", str(self.key))
-        described = self.stage.toilctl_data("describe-cluster", *LOCAL, *key, CLUSTER)
+        described = self.stage.toilctl_data("describe-cluster", *LOCAL, CLUSTER)
         for node in described["nodes"]:
             if node["role"] == "worker":
                 self.workers.setdefault(node["instance_id"], node["private_address"])
 
     def _remember_run(self) -> str:
         """Learn from Slurm what ran where since the last time; every worker must have had a part."""
-        key = ("--ssh-key", str(self.key))
-        log = self.stage.run([_toilctl(), "ssh-cluster", *LOCAL, *key, CLUSTER, "cat", JOBCOMP_LOG])
+        log = self.stage.run([_toilctl(), "ssh-cluster", *LOCAL, CLUSTER, "cat", JOBCOMP_LOG])
         jobs = ended_jobs(log)[self.jobs_seen :]
         self.jobs_seen += len(jobs)
         self.runs.append(by_node(jobs))
@@ -202,9 +203,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = paths.state_dir() / "demo"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (directory / "demo.log").open("w", buffering=1) as log:
-        demo = Demo(Stage(_environment(), log), directory)
-        demo.stage.console.print(f"[bold]toilctl demo[/]  [dim]log: {log.name}[/]\n", soft_wrap=True)
+    with (directory / "demo.log").open("w", buffering=1) as log, _ssh_agent(directory) as agent:
+        demo = Demo(Stage(_environment() | agent, directory, log), directory)
+        demo.stage.console.print(f"[bold]toilctl demo[/]  [dim]log: {log.name}[/]", soft_wrap=True)
         code = _play(demo, keep=arguments.keep)
     if arguments.json:
         arguments.json.write_text(json.dumps({"exit_code": code, "seconds": demo.stage.times}, indent=2) + "\n")
@@ -242,6 +243,22 @@ def _environment() -> dict[str, str]:
     astray = ("TOILCTL_", "TOIL_", "AWS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(astray) or name == "AWS_CA_BUNDLE"}
     return kept | {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"}
+
+
+@contextmanager
+def _ssh_agent(directory: Path) -> Iterator[dict[str, str]]:
+    """Run an ssh agent for the demo's key, so that no command has to name it; yield what finds it."""
+    socket = directory / "agent"
+    socket.unlink(missing_ok=True)
+    # A group of its own: Ctrl-C must not take the key from a command that is finishing.
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL, process_group=0)
+    try:
+        while not socket.exists() and agent.poll() is None:
+            time.sleep(0.01)
+        yield {"SSH_AUTH_SOCK": str(socket)}
+    finally:
+        agent.terminate()
+        agent.wait()
 
 
 def _toilctl() -> str:

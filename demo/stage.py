@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +31,9 @@ class DemoError(Exception):
 class Stage:
     """Where the demo appears: the terminal, and the log."""
 
-    environment: Mapping[str, str]
+    environment: dict[str, str]
+    directory: Path
+    """Where commands run."""
     log: IO[str]
     times: dict[str, float] = field(default_factory=dict)
     console: Console = field(default_factory=lambda: Console(highlight=False, width=_width()))
@@ -41,8 +43,7 @@ class Stage:
         """Do one part of the story, and say how long it took."""
         began = time.monotonic()
         self.log.write(f"\n=== {title}\n")
-        if not self.console.is_terminal:
-            self.console.print(f"{title} …")
+        self.console.print()
         with self.console.status(f"{about} …") as self._status:
             yield
         self.times[title] = time.monotonic() - began
@@ -56,7 +57,7 @@ class Stage:
     def say(self, text: str) -> None:
         """Print a fact below the phase that it belongs to."""
         self.log.write(f"{text}\n")
-        self.console.print(f"    {escape(text)}")
+        self.console.print(f"  {escape(text)}", soft_wrap=True)
 
     def show(self, command: Sequence[str]) -> None:
         """Print a command as a user would type it."""
@@ -81,8 +82,8 @@ class Stage:
         self.log.flush()
         # A group of its own: the terminal's Ctrl-C comes to us alone, and we pass it on.
         process = subprocess.Popen(
-            argv, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, errors="replace", process_group=0,
+            argv, env=self.environment, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, errors="replace", process_group=0,
         )  # fmt: skip
         said: list[str] = []
         reader = threading.Thread(target=self._follow, args=(process.stderr, said), daemon=True)
