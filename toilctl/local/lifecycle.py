@@ -153,7 +153,13 @@ def environment() -> dict[str, str]:
     :raises HostError: when none is running.
     """
     running = state.load()
-    return {**running.env, "TOIL_APPLIANCE_SELF": running.appliance_image}
+    return {
+        **running.env,
+        "TOIL_APPLIANCE_SELF": running.appliance_image,
+        # What --provisioner local tells the playbooks as variables.
+        "TOILCTL_INSECURE_REGISTRIES": running.registry,
+        "TOILCTL_ENGINE_CAPACITY_FORCED": "true",
+    }
 
 
 def _already(running: LocalState, image: str | None, with_hosts: bool) -> Up:
