@@ -39,9 +39,7 @@ class NodeType:
                     node_type=spec,
                 )
         if len(set(names)) < len(names):
-            raise UsageError(
-                f"Node type {spec!r} names an instance type twice.", "Name each once.", node_type=spec
-            )
+            raise UsageError(f"Node type {spec!r} names an instance type twice.", "Name each once.", node_type=spec)
         return cls(names, cls._parse_bid(spec, bid) if colon else None)
 
     @staticmethod

@@ -135,9 +135,7 @@ def _resolved(cloud: Cloud, backend: Any, params: Mapping[str, Any]) -> Launch:
     market = options.get("MarketType") or "on-demand"
     price = (options.get("SpotOptions") or {}).get("MaxPrice")
     launch = resolve(_account(cloud, backend), data, market)
-    return replace(
-        launch, template_id=template_id, managed_tags=managed, max_price=float(price) if price else None
-    )
+    return replace(launch, template_id=template_id, managed_tags=managed, max_price=float(price) if price else None)
 
 
 def _account(cloud: Cloud, backend: Any) -> Account:
@@ -159,5 +157,3 @@ def _need_role(cloud: Cloud, service: str) -> None:
             f"The provided credentials do not have permission to create the service-linked role for EC2 {what}.",
             403,
         )
-
-

@@ -34,9 +34,7 @@ def as_user(cloud: TestCloud) -> Callable[..., Any]:
             document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
             iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=document)
         key = iam.create_access_key(UserName="u")["AccessKey"]
-        return cloud.client(
-            service, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
-        )
+        return cloud.client(service, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
 
     return make
 

@@ -167,9 +167,9 @@ def test_user_data_comes_back_as_it_was(account: Account) -> None:
 
 def test_template_is_merged_with_the_request(account: Account) -> None:
     template = {"LaunchTemplateId": account.template}
-    instance = account.ec2.run_instances(
-        LaunchTemplate=template, InstanceType="m5.large", MinCount=1, MaxCount=1
-    )["Instances"][0]
+    instance = account.ec2.run_instances(LaunchTemplate=template, InstanceType="m5.large", MinCount=1, MaxCount=1)[
+        "Instances"
+    ][0]
     assert (instance["InstanceType"], instance["KeyName"]) == ("m5.large", "k")
     assert account.ec2.describe_volumes()["Volumes"][0]["Size"] == 50
 
