@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
 from toilctl.local import containers, docker_engine
 from toilctl.local.images import Builder
 
 NETWORK = "toilctl-molecule"
-SUBNET = "10.254.77.0/24"
-FIRST_ADDRESS = 10
+SUBNET = "10.254.0.0/16"
 USER = "admin"
 PREPARE_USER = f"""
 id {USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {USER}
@@ -36,8 +37,8 @@ def create(client: DockerClient, platforms: list[dict[str, Any]], directory: Pat
     key = make_key(directory)
     public_key = key.with_suffix(".pub").read_text().strip()
     hosts = []
-    for number, platform in enumerate(platforms, FIRST_ADDRESS):
-        address = SUBNET.replace(".0/24", f".{number}")
+    for platform in platforms:
+        address = address_of(platform)
         start(client, platform, builder, public_key, address)
         hosts.append({"instance": platform["name"], "address": address, "user": USER, "port": "22"})
     instance_config.write_text(json.dumps([host | {"identity_file": str(key)} for host in hosts]))
@@ -73,6 +74,12 @@ def start(client: DockerClient, platform: dict[str, Any], builder: Builder, publ
         raise SystemExit(f"{name}: {answer.output.decode()}")
 
 
+def address_of(platform: dict[str, Any]) -> str:
+    # From its name, so that scenarios of several roles can run at once.
+    number = zlib.crc32(platform["name"].encode())
+    return f"10.254.{number // 256 % 256}.{number % 250 + 2}"
+
+
 def container_name(platform: dict[str, Any]) -> str:
     return f"toilctl-molecule-{platform['name']}"
 
@@ -84,6 +91,13 @@ def remove(client: DockerClient, name: str) -> None:
         return
 
 
+def remove_network(client: DockerClient) -> None:
+    for network in client.networks.list(names=[NETWORK]):
+        # Another role's hosts may still be on it.
+        with contextlib.suppress(APIError):
+            network.remove()
+
+
 def main() -> None:
     verb, platforms_json, *paths = sys.argv[1:]
     platforms = json.loads(platforms_json)
@@ -93,6 +107,7 @@ def main() -> None:
         return
     for platform in platforms:
         remove(client, container_name(platform))
+    remove_network(client)
 
 
 if __name__ == "__main__":
