@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from proof import by_node, check_nothing_left, check_sorted, ended_jobs, everything, make_lines
+from rich import box
 from rich.table import Table
 from stage import DemoError, Stage
 
@@ -30,6 +31,7 @@ CLUSTER, KEY_PAIR = "demo", "toilctl-demo"
 REGION, ZONE = "us-west-2", "us-west-2a"
 LOCAL = ("--provisioner", "local")
 JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
+STYLE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "title_style": "bold"}
 
 
 @dataclass
@@ -134,11 +136,13 @@ class Demo:
 
     def close(self) -> None:
         """Show which job ran on which node, and where the time went."""
-        jobs = Table("run", "node", "address", "jobs, by Slurm's numbers", title="Which job ran on which node")
+        jobs = Table(
+            "run", "node", "address", "jobs, with Slurm's numbers", title="Which job ran on which node", **STYLE
+        )
         for number, run in enumerate(self.runs, start=1):
             for node, ran in sorted(run.items(), key=lambda item: list(self.workers).index(item[0])):
                 jobs.add_row(str(number), node, self.workers[node], ran)
-        times = Table("phase", "seconds", title="Where the time went")
+        times = Table("phase", "seconds", title="Where the time went", **STYLE)
         times.columns[1].justify = "right"
         for title, seconds in (self.stage.times | {"[bold]total": sum(self.stage.times.values())}).items():
             times.add_row(title, f"{seconds:.1f}")
