@@ -15,12 +15,17 @@ def check_identity(region: str) -> str:
     return account
 
 
-def check_permissions(region: str, cluster: str) -> None:
-    """Try the calls that make things, without making anything; a denied one raises the SDK's error."""
+def check_permissions(region: str, cluster: str, *, makes_roles: bool) -> None:
+    """Try the calls that make things, without making anything; a denied one raises the SDK's error.
+
+    :param makes_roles: whether the cluster gets IAM roles of its own; IAM lets nobody try, but only look.
+    """
     ec2 = aws.client("ec2", region)
     name = f"toilctl-{cluster}"
     _try(ec2.create_security_group, GroupName=name, Description="toilctl")
     _try(ec2.create_launch_template, LaunchTemplateName=name, LaunchTemplateData={"InstanceType": "t2.micro"})
+    if makes_roles:
+        _look(aws.client("iam", region).get_role, RoleName=f"{name}-{region}-leader")
 
 
 def check_profile(region: str, arn: str) -> None:
@@ -58,6 +63,14 @@ def check_security_groups(region: str, groups: Sequence[str]) -> None:
             raise NotFoundError(
                 f"There is no security group {group} in {region}.", "'aws ec2 describe-security-groups' lists them."
             ) from error
+
+
+def _look(call: Callable[..., Any], **parameters: Any) -> None:
+    try:
+        call(**parameters)
+    except Exception as error:
+        if aws.error_code(error) != "NoSuchEntity":
+            raise
 
 
 def _try(call: Callable[..., Any], **parameters: Any) -> None:

@@ -119,7 +119,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
     region = places.region_of(request.zones, request.region)
     with log.step("Check the request"):
         access.check_identity(region)
-        existing = _existing(region, request.cluster)
+        existing = _existing(region, request)
         request = _as_before(request, existing)
         zones = places.check_zones(region, request.zones, request.vpc_subnet)
         pair = keys.key_pair(region, key_pair_name)
@@ -191,10 +191,11 @@ def _check_tags(request: LaunchRequest) -> None:
             )
 
 
-def _existing(region: str, name: str) -> Cluster | None:
+def _existing(region: str, request: LaunchRequest) -> Cluster | None:
+    name = request.cluster
     found = inventory.clusters(region, name)
     if not found:
-        access.check_permissions(region, name)
+        access.check_permissions(region, name, makes_roles=not request.aws_ec2_profile_arn)
         return None
     if found[0].settings.get(tags.STATE) == tags.DESTROYING:
         raise ConflictError(
@@ -220,8 +221,13 @@ def _as_before(request: LaunchRequest, existing: Cluster | None) -> LaunchReques
 
 def _storage(request: LaunchRequest, image: places.Image) -> tuple[int, int]:
     defaults = variables.defaults()
-    leader = request.leader_storage_gb or int(defaults["leader_storage_gb"])
-    node = request.node_storage_gb or int(defaults["node_storage_gb"])
+    leader, node = (
+        int(defaults[name]) if asked is None else asked
+        for name, asked in (
+            ("leader_storage_gb", request.leader_storage_gb),
+            ("node_storage_gb", request.node_storage_gb),
+        )
+    )
     places.check_storage(image, leader_storage=leader, node_storage=node)
     return leader, node
 
@@ -241,10 +247,11 @@ def _check_same(plan: LaunchPlan, existing: Cluster) -> None:
         return
     told = "; ".join(f"{name} is {had or 'none'}, not {asked or 'none'}" for name, (had, asked) in differing.items())
     only_workers = set(differing) == {"workers"}
+    zone = (existing.settings.get(tags.ZONES) or plan.zones[0]).partition(",")[0]
     raise ConflictError(
         f"There is a cluster {plan.cluster!r} in {plan.region} with other settings: {told}.",
         f"Resize it: toilctl scale-cluster -z {plan.zones[0]} {plan.cluster} -w {asked[tags.WORKERS]}"
         if only_workers
-        else "Choose another name, or destroy that cluster first.",
+        else f"Choose another name, or destroy that cluster first: toilctl destroy-cluster -z {zone} {plan.cluster}",
         differing=differing,
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 THROTTLE_ATTEMPTS = 10
 
 NEXT_STEPS = {
-    "UnauthorizedOperation": "Ask for the permission that the message names, then run the same command again.",
-    "AccessDenied": "Ask for the permission that the message names, then run the same command again.",
+    "UnauthorizedOperation": "Ask for that permission, then run the same command again.",
+    "AccessDenied": "Ask for that permission, then run the same command again.",
     "AuthFailure": "Check the AWS credentials with `aws sts get-caller-identity`.",
     "InvalidClientTokenId": "Check the AWS credentials with `aws sts get-caller-identity`.",
     "RequestExpired": "Renew the AWS credentials and check this machine's clock.",
     "ExpiredToken": "Renew the AWS credentials.",
 }
 CREDENTIALS_CODES = frozenset(NEXT_STEPS)
+DENIED_ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 # Those of the command line's classes of errors (toilctl.errors) that a module can meet.
 CODES = ("usage", "credentials", "not-found", "conflict", "partial", "capacity", "host", "leftovers")
 
@@ -56,13 +58,19 @@ def run(module, work):
     except ClientError as error:
         code = error_code(error)
         kind = "credentials" if code in CREDENTIALS_CODES else code
-        fail(module, AwsError(kind, str(error), NEXT_STEPS.get(code, ""), aws_code=code))
+        fail(module, AwsError(kind, said(error), NEXT_STEPS.get(code, ""), aws_code=code, aws_message=str(error)))
     except NoCredentialsError as error:
         fail(module, AwsError("credentials", str(error), "Configure AWS credentials, for instance with AWS_PROFILE."))
     except BotoCoreError as error:
         fail(module, AwsError("error", str(error), "Check the network and AWS_ENDPOINT_URL, then run it again."))
     else:
         module.exit_json(**result)
+
+
+def said(error):
+    """Return what a botocore ClientError says, a denied action without all that AWS tells of it."""
+    denied = error_code(error) in ("UnauthorizedOperation", "AccessDenied") and DENIED_ACTION.search(str(error))
+    return f"These credentials may not do {denied[1]}." if denied else str(error)
 
 
 def fail(module, error):

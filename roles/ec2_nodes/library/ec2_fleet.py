@@ -24,6 +24,7 @@ options:
   instance_types: {type: list, elements: str, required: true, description: In order of preference.}
   spot_bid: {type: float, description: 'USD per hour; left out, instances are bought on demand.'}
   subnet_ids: {type: list, elements: str, required: true, description: One per zone.}
+  zones: {type: dict, default: {}, description: 'The zone of each subnet, for what is said of errors.'}
   launch_template: {type: dict, required: true, description: 'Its id and version.'}
   count: {type: int, required: true, description: How many instances there are to be.}
   count_by:
@@ -50,12 +51,14 @@ toilctl_error: {type: dict, returned: when some are missing, description: 'The s
 
 import hashlib
 import json
+import re
 import time
 from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.toilctl_aws import (
     CREDENTIALS_CODES,
+    NEXT_STEPS,
     AwsError,
     connect,
     error_code,
@@ -76,17 +79,22 @@ NOT_YET_SEEN = (
     "InvalidLaunchTemplateId.NotFound",
     "InvalidLaunchTemplateName.NotFoundException",
 )
+NO_CAPACITY = "Try again later, or launch with more zones (-z a,b) or instance types (a/b)."
 CAPACITY = {
-    "InsufficientInstanceCapacity": "Name more zones or instance types (a/b), or try again later.",
-    "InsufficientHostCapacity": "Name more zones or instance types (a/b), or try again later.",
-    "UnfulfillableCapacity": "Name more zones or instance types (a/b), or try again later.",
+    "InsufficientInstanceCapacity": NO_CAPACITY,
+    "InsufficientHostCapacity": NO_CAPACITY,
+    "UnfulfillableCapacity": NO_CAPACITY,
     "Unsupported": "Name other zones or instance types: EC2 does not offer this one there.",
     "InsufficientFreeAddressesInSubnet": "Name another subnet or more zones.",
     "SpotMaxPriceTooLow": "Bid more than the current price, or buy on demand.",
-    "MaxSpotInstanceCountExceeded": "Ask AWS for a larger spot quota, or terminate other instances.",
-    "VcpuLimitExceeded": "Ask AWS for a larger vCPU quota, or terminate other instances.",
-    "InstanceLimitExceeded": "Ask AWS for a larger vCPU quota, or terminate other instances.",
+    "MaxSpotInstanceCountExceeded": "Terminate other instances, or ask AWS for a larger spot quota",
+    "VcpuLimitExceeded": "Terminate other instances, or ask AWS for a larger vCPU quota",
+    "InstanceLimitExceeded": "Terminate other instances, or ask AWS for a larger vCPU quota",
 }
+QUOTAS = ("MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded")
+# Service Quotas' codes for the vCPUs of the standard families; each other family has its own.
+STANDARD_FAMILY = re.compile(r"[acdhimrtz]\d")
+STANDARD_QUOTA = {False: "L-1216C47A", True: "L-34B43A08"}
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ def attempt(ec2, options, ledger):
             raise
         return set(), [describe_error(error_code(error), error.response["Error"].get("Message", ""))]
     ids = {instance_id for part in answer.get("Instances", []) for instance_id in part["InstanceIds"]}
-    return ids, [flatten(error) for error in answer.get("Errors", [])]
+    return ids, [flatten(error, options["zones"]) for error in answer.get("Errors", [])]
 
 
 def request(options, count):
@@ -255,20 +263,21 @@ def token(options, complete_request, number):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def flatten(error):
+def flatten(error, zones):
     """Return a fleet's error without the nesting."""
     place = error.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
+    subnet = place.get("SubnetId", "")
     return describe_error(
         error.get("ErrorCode", ""),
         error.get("ErrorMessage", ""),
         place.get("InstanceType", ""),
-        place.get("AvailabilityZone") or place.get("SubnetId", ""),
+        place.get("AvailabilityZone") or zones.get(subnet, subnet),
     )
 
 
 def describe_error(code, message, instance_type="", zone=""):
     """Return one reason for missing instances."""
-    return {"code": code, "message": message, "instance_type": instance_type, "zone": zone}
+    return {"code": code, "message": message.rstrip(". "), "instance_type": instance_type, "zone": zone}
 
 
 def is_unsettled(errors):
@@ -330,7 +339,7 @@ def summarise(options, missing, errors):
     next_step = (
         f"Ask an administrator to run: aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com"
         if role
-        else CAPACITY.get(first["code"], "Run the same command again.")
+        else advice(options, first["code"])
     )
     kind = "credentials" if role or first["code"] in CREDENTIALS_CODES else first["code"]
     return AwsError(
@@ -347,6 +356,20 @@ def summarise(options, missing, errors):
     )
 
 
+def advice(options, code):
+    """Return what to do about EC2's code."""
+    if code not in QUOTAS:
+        return CAPACITY.get(code) or NEXT_STEPS.get(code) or "Run the same command again."
+    where = f"Service Quotas, EC2, {options['region']}"
+    if STANDARD_FAMILY.match(options["instance_types"][0]):
+        quota = STANDARD_QUOTA[options["spot_bid"] is not None]
+        where = (
+            f"aws service-quotas request-service-quota-increase --region {options['region']} --service-code ec2 "
+            f"--quota-code {quota} --desired-value VCPUS"
+        )
+    return f"{CAPACITY[code]}: {where}"
+
+
 def main():
     """Run the module."""
     text = {"type": "str", "required": True}
@@ -360,6 +383,7 @@ def main():
             "instance_types": names,
             "spot_bid": {"type": "float"},
             "subnet_ids": names,
+            "zones": {"type": "dict", "default": {}},
             "launch_template": {"type": "dict", "required": True},
             "count": {"type": "int", "required": True},
             "count_by": {"type": "str", "choices": ["node-type", "intent"], "default": "node-type"},

@@ -11,7 +11,6 @@ import pytest
 
 from toilctl.local.testing import TestCloud
 
-READ_ONLY = {"Effect": "Allow", "Action": ["ec2:Describe*", "sts:*", "ssm:Get*"], "Resource": "*"}
 USUAL = ("launch-cluster", "my-cluster", "--nodeType", "t2.micro", "-z", "us-west-2a", "--keyPairName", "k", "-w", "3")
 
 
@@ -161,20 +160,45 @@ def test_profile_that_is_not_there(toilctl, monkeypatch):
     assert (result.exit_code, "nobody" in result.stderr) == (3, True), result.stderr
 
 
-def test_no_permission_names_the_action(toilctl, account, monkeypatch):
-    iam = account.client("iam")
-    iam.create_user(UserName="reader")
-    iam.put_user_policy(
-        UserName="reader",
-        PolicyName="p",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [READ_ONLY]}),
-    )
-    key = iam.create_access_key(UserName="reader")["AccessKey"]
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+@pytest.mark.parametrize(
+    ("allowed", "action"),
+    [
+        (["ec2:Describe*", "sts:*", "ssm:Get*"], "ec2:CreateSecurityGroup"),
+        (["ec2:*", "sts:*", "ssm:Get*"], "iam:GetRole"),
+        ([], "ec2:DescribeSecurityGroups"),
+    ],
+)
+def test_no_permission_names_the_action(toilctl, become, allowed, action):
+    become(allowed)
     result = toilctl(*USUAL)
     assert result.exit_code == 3
-    assert "may not do ec2:CreateSecurityGroup" in result.stderr
+    assert f"These credentials may not do {action}.\nAsk for that permission" in result.stderr
+
+
+def test_cluster_with_an_instance_profile_of_the_users_own_takes_no_permissions_on_roles(toilctl, account, become):
+    account.client("iam").create_instance_profile(InstanceProfileName="x")
+    arn = account.client("iam").get_instance_profile(InstanceProfileName="x")["InstanceProfile"]["Arn"]
+    become(["ec2:*", "sts:*", "ssm:Get*", "iam:GetInstanceProfile"])
+    result = toilctl(*USUAL, "--awsEc2ProfileArn", arn, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+
+
+@pytest.fixture
+def become(account: TestCloud, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
+    """Be a user who may do certain actions only."""
+
+    def be(actions: list[str]) -> None:
+        iam = account.client("iam")
+        iam.create_user(UserName="user")
+        if actions:
+            statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            iam.put_user_policy(UserName="user", PolicyName="p", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="user")["AccessKey"]
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+
+    return be
 
 
 @pytest.mark.parametrize(
@@ -203,11 +227,12 @@ def test_bid_on_a_leader(toilctl):
     assert (result.exit_code, "The leader cannot be a spot instance" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("gb", ["4", "0"])
 @pytest.mark.parametrize("option", ["--leader-storage", "--nodeStorage"])
-def test_storage_that_is_smaller_than_the_image(toilctl, option):
-    result = toilctl(*USUAL, option, "4")
+def test_storage_that_is_smaller_than_the_image(toilctl, option, gb):
+    result = toilctl(*USUAL, option, gb)
     assert result.exit_code == 2
-    assert "4 is smaller than the machine image, which has 8 GB.\nGive at least 8." in result.stderr
+    assert f"{gb} is smaller than the machine image, which has 8 GB.\nGive at least 8." in result.stderr
 
 
 def test_subnet_that_is_not_there(toilctl):

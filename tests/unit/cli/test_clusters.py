@@ -200,6 +200,25 @@ def test_spot_workers_and_alternatives(toilctl, playbooks):
     assert playbooks.runs == []
 
 
+def test_toils_spelling_of_every_option(toilctl, account):
+    ec2, iam = account.client("ec2"), account.client("iam")
+    arn = iam.create_instance_profile(InstanceProfileName="x")["InstanceProfile"]["Arn"]
+    subnets = ec2.describe_subnets()["Subnets"]
+    subnet = next(one["SubnetId"] for one in subnets if one["AvailabilityZone"] == "us-west-2a")
+    group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    plan = toilctl.json(
+        "launch-cluster", "c", "--leaderNodeType", "t2.small", "--nodeTypes", "t2.micro,t2.micro:0.1", "-w", "2,1",
+        "--zone", "us-west-2a", "--keyPairName", "k", "--leaderStorage", "20", "--nodeStorage", "30",
+        "--vpcSubnet", subnet, "--awsEc2ProfileArn", arn, "--awsEc2ExtraSecurityGroupId", group,
+        "--clusterType", "slurm", "--appliance", "example.org/slurm:1", "--owner", "me", "--tag", "k=a=b",
+        "--logLevel", "INFO", "--dry-run",
+    )["data"]  # fmt: skip
+    told = ("leader_node_type", "node_types", "worker_counts", "leader_storage_gb", "node_storage_gb", "vpc_subnet")
+    assert [plan[name] for name in told] == ["t2.small", ["t2.micro", "t2.micro:0.1"], [2, 1], 20, 30, subnet]
+    assert (plan["aws_ec2_profile_arn"], plan["aws_ec2_extra_security_group_ids"]) == (arn, [group])
+    assert (plan["software"]["engine"], plan["owner"], plan["extra_tags"]) == ("slurm", "me", {"k": "a=b"})
+
+
 def test_preemptable_node_type_of_older_toil(toilctl):
     words = ("--nodeType", "t2.micro", "--preemptableNodeType", "t2.micro:0.1", "-w", "1,2")
     plan = toilctl.json("launch-cluster", "c", *words, "-z", "us-west-2a", "--keyPairName", "k", "--dry-run")["data"]
@@ -226,7 +245,11 @@ def test_same_command_again_converges(toilctl, cluster):
         (("-w", "3"), "workers is 2, not 3", "toilctl scale-cluster -z us-west-2a c -w 3"),
         (("--leader-node-type", "t2.small"), "leader-node-type is t2.micro, not t2.small", "another name"),
         (("--node-storage", "60"), "node-storage-gb is 50, not 60", "another name"),
-        (("-z", "us-west-2b"), "zones is us-west-2a, not us-west-2b", "another name"),
+        (
+            ("-z", "us-west-2b"),
+            "zones is us-west-2a, not us-west-2b",
+            "another name, or destroy that cluster first: toilctl destroy-cluster -z us-west-2a c",
+        ),
         (("--engine", "slurm"), "engine is mesos, not slurm", "another name"),
     ],
 )

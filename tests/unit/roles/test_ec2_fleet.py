@@ -57,6 +57,7 @@ def launch(
         usual = {
             "cluster": "my",
             "generation": group["generation"],
+            "region": "us-west-2",
             "security_group_id": group["group_id"],
             "role": "worker",
             "node_type": "t2.micro",
@@ -64,6 +65,7 @@ def launch(
             "instance_types": ["t2.micro"],
             "spot_bid": None,
             "subnet_ids": sorted(subnet["SubnetId"] for subnet in found),
+            "zones": {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in found},
             "launch_template": template,
             "count": count,
             "count_by": "node-type",
@@ -140,6 +142,8 @@ def test_no_capacity_at_all_fails_with_the_code_of_ec2(launch: Launch, cloud: Te
     with pytest.raises(aws_utils.AwsError, match="InsufficientInstanceCapacity") as error:
         launch(2)
     assert (error.value.code, error.value.facts["aws_code"]) == ("capacity", "InsufficientInstanceCapacity")
+    assert "InsufficientInstanceCapacity in us-west-2a: We currently do not have" in str(error.value)
+    assert not str(error.value).endswith("..")
     assert "zones" in error.value.next_step
 
 
@@ -147,7 +151,47 @@ def test_a_quota_that_is_used_up_says_so(launch: Launch, cloud: TestCloud, aws_u
     cloud.faults.set("vcpu-quota", market="on-demand", vcpus=0)
     with pytest.raises(aws_utils.AwsError, match="VcpuLimitExceeded") as error:
         launch(2)
-    assert (error.value.code, "quota" in error.value.next_step) == ("capacity", True)
+    assert error.value.code == "capacity"
+    assert "request-service-quota-increase --region us-west-2 --service-code ec2 --quota-code L-1216C47A" in (
+        error.value.next_step
+    )
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "bid", "told"),
+    [
+        ("m5.large", None, "--quota-code L-1216C47A"),
+        ("c4.8xlarge", 0.6, "--quota-code L-34B43A08"),
+        ("p3.2xlarge", None, "ask AWS for a larger vCPU quota: Service Quotas, EC2, us-west-2"),
+        ("inf1.xlarge", None, "Service Quotas, EC2, us-west-2"),
+    ],
+)
+def test_advice_on_a_quota_names_the_one_of_the_family_and_market(
+    module: Callable[[str], ModuleType], instance_type: str, bid: float | None, told: str
+) -> None:
+    options = {"region": "us-west-2", "instance_types": [instance_type], "spot_bid": bid}
+    assert told in module("ec2_fleet").advice(options, "VcpuLimitExceeded")
+
+
+def test_a_denied_launch_asks_for_the_permission(
+    ec2: Any, launch: Launch, cloud: TestCloud, aws_utils: ModuleType
+) -> None:
+    from botocore.exceptions import ClientError
+
+    class Denied:
+        def __getattr__(self, name: str) -> Any:
+            return self._deny if name == "create_fleet" else getattr(ec2, name)
+
+        def _deny(self, **_: Any) -> None:
+            error = {"Code": "UnauthorizedOperation", "Message": "Not authorized to perform: ec2:CreateFleet."}
+            raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 403}}, "CreateFleet")
+
+    with pytest.raises(aws_utils.AwsError, match="ec2:CreateFleet") as error:
+        launch(1, Denied())
+    assert (error.value.code, error.value.next_step) == (
+        "credentials",
+        "Ask for that permission, then run the same command again.",
+    )
 
 
 @pytest.mark.parametrize("lag_s", [0, 2])
