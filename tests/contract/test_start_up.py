@@ -19,12 +19,14 @@ except SystemExit as end:
 finally:
     print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})), file=sys.stderr)
 """
+# Typer otherwise looks for a shell among the parents, and a CI server need not be started by one.
+SHELL_IS_NAMED = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
 
 
 def imported(words: list[str], **environment: str) -> set[str]:
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(words)],
-        capture_output=True, text=True, check=True, env={**os.environ, **environment},
+        capture_output=True, text=True, check=True, env={**os.environ, **SHELL_IS_NAMED, **environment},
     )  # fmt: skip
     return set(json.loads(run.stderr.splitlines()[-1]))
 
