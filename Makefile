@@ -46,9 +46,10 @@ lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint
 	@ruff check .
 	@ruff format --check .
 	@mypy
-	@lint-imports
+	@lint-imports --no-logo
 	@yamllint --strict .
-	@ansible-lint
+	@# The inventory is a cluster's; without one its playbooks can be read all the same.
+	@ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=false ansible-lint
 
 unit: $(VENV)/.dev ## The tests that need no Docker engine
 	@pytest -m "not e2e" $(PYTEST)
