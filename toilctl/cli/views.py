@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from toilctl import log
 from toilctl.cli.render import counted, pairs, table
+from toilctl.cluster import Role
 
 if TYPE_CHECKING:
     from toilctl.verbs.describe import Description
@@ -101,8 +102,10 @@ def scaled(result: Scaled) -> str:
     """Show the nodes as they are now."""
     if result.plan.nothing_to_do:
         return scale_plan(result.plan)
-    before, after = _counts(result.plan.before.items()), _counts(result.plan.after.items())
-    first = f"{result.plan.cluster} went from {before} to {after}."
+    before = _counts(result.plan.before.items())
+    workers = [node.node_type for node in result.nodes if node.role is Role.WORKER]
+    there = _counts((kind, workers.count(kind)) for kind in result.plan.after)
+    first = f"{result.plan.cluster} went from {before} to {there}."
     return f"{first}\n\n{_nodes(result.nodes)}"
 
 

@@ -67,6 +67,12 @@ def missing_text(short: Mapping[NodeType, int], members: nodes.Outcome, shortfal
     return "; ".join(told)
 
 
+def advice(shortfalls: Sequence[Any]) -> str:
+    """Say what to do about the first of what EC2 did not give."""
+    steps = [str(one["next_step"]) for one in shortfalls if isinstance(one, Mapping) and one.get("next_step")]
+    return f"{steps[0]}\n" if steps else ""
+
+
 def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, provisioner: Provisioner) -> Launched:
     members = nodes.wait_for_members(cluster, plan.private_key.path, patiently=result.succeeded)
     short = nodes.short_of(cluster, dict(zip(plan.node_types, plan.worker_counts, strict=True)))
@@ -88,17 +94,12 @@ def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, 
     if missing:
         raise PartialError(
             f"Cluster {plan.cluster!r} works in part: {missing}.",
-            f"{_advice(result.data.get('shortfalls', ()))}The same command tries again for what is missing"
+            f"{advice(result.data.get('shortfalls', ()))}The same command tries again for what is missing"
             f"{_replacement(plan, members, provisioner)}; {result.log} has the details.",
             result=launched, missing=members.missing, log=result.log,
         )  # fmt: skip
     runner.raise_failure(result)
     return launched
-
-
-def _advice(shortfalls: Sequence[Any]) -> str:
-    steps = [str(one["next_step"]) for one in shortfalls if isinstance(one, Mapping) and one.get("next_step")]
-    return f"{steps[0]} " if steps else ""
 
 
 def _replacement(plan: LaunchPlan, members: nodes.Outcome, provisioner: Provisioner) -> str:

@@ -200,7 +200,8 @@ def _outcome(
     if missing:
         raise PartialError(
             f"Cluster {cluster.name!r} was scaled in part: {missing}.",
-            "The same command tries again for the rest.", result=scaled, missing=members.missing, busy=busy,
+            f"{launch.advice(shortfalls)}The same command tries again for the rest.",
+            result=scaled, missing=members.missing, busy=busy,
         )  # fmt: skip
     for result in results:
         runner.raise_failure(result)

@@ -281,7 +281,7 @@ def test_partial_fill_shows_what_there_is_and_a_second_run_completes_it(toilctl,
     result = toilctl(*LAUNCH)
     assert result.exit_code == 6
     assert "works in part: 1 worker nodes could not be launched: InsufficientInstanceCapacity" in result.stderr
-    assert "Try another zone." in result.stderr
+    assert "Try another zone.\nThe same command tries again for what is missing;" in result.stderr
     assert playbooks.live()[0] in result.stdout
     playbooks.given = 5
     assert toilctl(*LAUNCH).exit_code == 0
@@ -406,6 +406,17 @@ def test_growing_launches_the_difference(toilctl, cluster):
     assert cluster.runs[0][1]["launches"] == [{"node_type": "t2.micro", "count": 1}]
     assert "c went from 2 workers (t2.micro) to 3 workers (t2.micro)." in result.stdout
     assert toilctl.json("describe-cluster", "c")["data"]["desired"] == {"t2.micro": 3}
+
+
+def test_growing_in_part_tells_what_there_is_and_what_to_do(toilctl, cluster):
+    cluster.given = 1
+    result = toilctl("scale-cluster", "c", "-w", "5")
+    assert result.exit_code == 6
+    assert "c went from 2 workers (t2.micro) to 3 workers (t2.micro)." in result.stdout
+    assert "Try another zone.\nThe same command tries again for the rest." in result.stderr
+    cluster.given = 5
+    assert toilctl("scale-cluster", "c", "-w", "5").exit_code == 0
+    assert len(cluster.live()) == 5
 
 
 def test_shrinking_takes_idle_workers_and_newest_first(toilctl, cluster):
