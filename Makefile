@@ -40,7 +40,8 @@ test: ## Lint, unit, contract, playbook, role and end-to-end tests
 	@$(STEP) "lint" $(MAKE) lint
 	@$(STEP) "images" $(MAKE) images
 	@$(STEP) "molecule" $(MAKE) molecule
-	@printf '\n── pytest\n' && exec pytest --durations=10 $(PYTEST)
+	@$(STEP) "unit, contract and playbook tests" $(MAKE) unit
+	@$(STEP) "end-to-end tests" pytest -m e2e --durations=10 $(PYTEST)
 
 lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint
 	@ruff check .
@@ -52,7 +53,7 @@ lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint
 	@ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=false ansible-lint
 
 unit: $(VENV)/.dev ## The tests that need no Docker engine
-	@pytest -m "not e2e" $(PYTEST)
+	@pytest -m "not e2e" --numprocesses auto $(PYTEST)
 
 images: $(VENV)/.dev ## A Docker engine, and the images of the rehearsal cloud
 	@python .ci/images.py
