@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -102,6 +103,9 @@ def options(target: Target) -> tuple[str, ...]:
         # The messages are what failures are told apart by.
         "LogLevel": "INFO",
     }
+    if not (sys.stdin and sys.stdin.isatty()):
+        # ssh would ask for a passphrase on /dev/tty, where nobody may be looking.
+        chosen |= {"BatchMode": "yes"}
     if target.key:
         chosen |= {"IdentityFile": _as_ssh_path(target.key), "IdentitiesOnly": "yes"}
     return tuple(word for name, value in chosen.items() for word in ("-o", f"{name}={value}"))

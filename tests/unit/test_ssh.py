@@ -1,6 +1,7 @@
 import shlex
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,13 @@ def test_given_key_is_the_only_one_offered(cluster):
 
 def test_without_a_key_the_agent_decides(cluster):
     assert "IdentitiesOnly" not in settings_of(ssh.options(ssh.Target(cluster, cluster.leader)))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_is_asked_where_stdin_is_no_terminal(cluster, monkeypatch, terminal):
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: terminal))
+    chosen = settings_of(ssh.options(ssh.Target(cluster, cluster.leader)))
+    assert chosen.get("BatchMode") == (None if terminal else "yes")
 
 
 def test_ssh_reads_paths_with_spaces_and_percent_signs_as_they_are(cluster, tmp_path, monkeypatch):
