@@ -204,7 +204,8 @@ def tell(demo: Demo, *, keep: bool) -> None:
 def main() -> int:
     """Run the demo and return its exit code."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that runs us in the background has SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     directory = paths.state_dir() / "demo"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (directory / "demo.log").open("w", buffering=1) as log, _ssh_agent(directory) as agent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -111,8 +112,8 @@ class Stage:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Interrupt a command and let it finish what must not be cut in two."""
-    process.send_signal(signal.SIGINT)
+    """Interrupt a command as a terminal does, and let it finish what must not be cut in two."""
+    os.killpg(process.pid, signal.SIGINT)
     try:
         process.communicate(timeout=GRACE_S)
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
