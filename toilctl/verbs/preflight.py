@@ -239,8 +239,13 @@ def _check_references(region: str, request: LaunchRequest) -> None:
 
 
 def _check_same(plan: LaunchPlan, existing: Cluster) -> None:
-    """Refuse a name in use with other settings, and say which differ."""
+    """Refuse a name in use with other settings, and say which differ.
+
+    While it has no nodes, as after a launch for which EC2 had no capacity, only its network is settled.
+    """
     asked = plan.settings()
+    if not any(node.live for node in existing.nodes):
+        asked = {tags.VPC_SUBNET: asked[tags.VPC_SUBNET]}
     differing = {tag: (existing.settings.get(tag, ""), value) for tag, value in asked.items()}
     differing = {tag.partition(":")[2]: pair for tag, pair in differing.items() if pair[0] != pair[1]}
     if not differing:
@@ -250,7 +255,7 @@ def _check_same(plan: LaunchPlan, existing: Cluster) -> None:
     zone = (existing.settings.get(tags.ZONES) or plan.zones[0]).partition(",")[0]
     raise ConflictError(
         f"There is a cluster {plan.cluster!r} in {plan.region} with other settings: {told}.",
-        f"Resize it: toilctl scale-cluster -z {plan.zones[0]} {plan.cluster} -w {asked[tags.WORKERS]}"
+        f"Resize it: toilctl scale-cluster -z {plan.zones[0]} {plan.cluster} -w {plan.settings()[tags.WORKERS]}"
         if only_workers
         else f"Choose another name, or destroy that cluster first: toilctl destroy-cluster -z {zone} {plan.cluster}",
         differing=differing,

@@ -68,7 +68,7 @@ def present(ec2, options):
     if group is None:
         group = create(ec2, options)
     tags = to_dict(group["Tags"])
-    check_usable(options, tags)
+    check_usable(ec2, options, tags)
     retagged = retag(ec2, group["GroupId"], tags, options["tags"])
     opened, closed = converge_rules(ec2, group["GroupId"], options["ssh_cidrs"])
     return {
@@ -180,8 +180,8 @@ def find_vpc(ec2, options):
     return found[0]["VpcId"]
 
 
-def check_usable(options, tags):
-    """Refuse a group that is being destroyed, or that belongs to a cluster with other settings."""
+def check_usable(ec2, options, tags):
+    """Refuse a group that is being destroyed, or that belongs to nodes with other settings."""
     name = options["cluster"]
     if tags.get(STATE) == "destroying":
         raise AwsError(
@@ -190,7 +190,7 @@ def check_usable(options, tags):
     other = {
         key: tags.get(key, "") for key in options["fixed_tags"] if tags.get(key, "") != options["tags"].get(key, "")
     }
-    if other:
+    if other and has_nodes(ec2, name):
         has = ", ".join(f"{key} = {value!r}" for key, value in sorted(other.items()))
         raise AwsError(
             "conflict",
@@ -198,6 +198,14 @@ def check_usable(options, tags):
             "Launch with the same settings, choose another name, or destroy it first.",
             settings=other,
         )
+
+
+def has_nodes(ec2, cluster):
+    """Return whether a cluster has any instance that is not going or gone; what has none can still become another."""
+    wanted = {"tag:toilctl:cluster": [cluster], "instance-state-name": ["pending", "running", "stopping", "stopped"]}
+    listed = [{"Name": name, "Values": values} for name, values in wanted.items()]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=listed)
+    return any(page["Reservations"] for page in pages)
 
 
 def retag(ec2, group_id, existing, wanted):

@@ -261,6 +261,14 @@ def test_name_in_use_with_other_settings_is_refused(toilctl, cluster, changed, t
     assert cluster.runs == []
 
 
+def test_cluster_that_got_no_node_may_be_launched_otherwise(toilctl, cluster):
+    everything = cluster.ec2.describe_instances()["Reservations"]
+    cluster.ec2.terminate_instances(InstanceIds=[one["InstanceId"] for r in everything for one in r["Instances"]])
+    result = toilctl(*LAUNCH, "--zone", "us-west-2a,us-west-2b", "--leader-node-type", "t2.small")
+    assert "other settings" not in result.stderr
+    assert len(cluster.runs) == 1
+
+
 def test_image_that_moved_on_since_the_first_launch_is_no_other_setting(toilctl, cluster, monkeypatch):
     monkeypatch.setattr("toilctl.verbs.places._default_ami", lambda _: pytest.fail("The cluster has an image."))
     monkeypatch.setitem(__import__("os").environ, "USER", "somebody-else")

@@ -90,13 +90,22 @@ def test_a_cluster_being_destroyed_is_not_launched(make_group: Make, aws_utils: 
     assert "toilctl destroy-cluster my" in error.value.next_step
 
 
-def test_other_settings_of_what_runs_are_refused_and_named(make_group: Make, aws_utils: ModuleType) -> None:
+def test_other_settings_of_what_runs_are_refused_and_named(ec2: Any, make_group: Make, aws_utils: ModuleType) -> None:
     make_group(tags={"toilctl:engine": "slurm", "toilctl:workers": "3"})
+    ours = [{"ResourceType": "instance", "Tags": [{"Key": "toilctl:cluster", "Value": "my"}]}]
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    ec2.run_instances(ImageId=image, InstanceType="t2.micro", MinCount=1, MaxCount=1, TagSpecifications=ours)
     fixed = ["toilctl:engine"]
     with pytest.raises(aws_utils.AwsError, match="toilctl:engine = 'slurm'"):
         make_group(tags={"toilctl:engine": "mesos", "toilctl:workers": "3"}, fixed_tags=fixed)
     changed = make_group(tags={"toilctl:engine": "slurm", "toilctl:workers": "5"}, fixed_tags=fixed)
     assert changed["tags"]["toilctl:workers"] == "5"
+
+
+def test_what_never_got_a_node_takes_other_settings(make_group: Make) -> None:
+    make_group(tags={"toilctl:engine": "slurm"})
+    changed = make_group(tags={"toilctl:engine": "mesos"}, fixed_tags=["toilctl:engine"])
+    assert changed["tags"]["toilctl:engine"] == "mesos"
 
 
 def test_a_cluster_whose_name_begins_alike_is_another(ec2: Any, make_group: Make) -> None:
