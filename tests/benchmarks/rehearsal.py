@@ -17,7 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ZONE = "us-west-2a"
-BOOT_TASKS = ("Wait until ssh answers", "Wait until the first boot has finished", "Wait until the instances run")
+BOOT_TASKS = ("Wait until the host answers and its first boot has finished", "Wait until the instances run")
 PULL_TASKS = ("Run the appliance",)
 
 
