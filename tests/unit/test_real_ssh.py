@@ -270,9 +270,11 @@ def test_terminal_type_that_the_container_does_not_know_is_replaced(terminal):
 
 def test_ctrl_c_interrupts_the_remote_command_and_not_the_session(terminal):
     child = terminal()
-    child.sendline("PS1='ready> '; sleep 100")
-    child.expect("sleep 100")
-    time.sleep(0.5)
+    # Quoted apart, so that the terminal's echo of a line is not taken for its output.
+    child.sendline("PS1='rea''dy> '")
+    child.expect("ready> ")
+    child.sendline("echo be''gan; sleep 100")
+    child.expect("began")
     child.sendintr()
     child.expect("ready> ")
     child.sendline("exit 9")

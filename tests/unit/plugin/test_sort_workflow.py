@@ -7,10 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("toil")
-
 SORT = Path(__file__).parents[3] / "demo/sort.py"
 
 

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("toil")
-
 PLUGIN_DIR = Path(__file__).parents[3] / "roles/appliance/files"
 NAME = "toil_batch_system_toilctl"
 
