@@ -31,6 +31,17 @@ class Engine(StrEnum):
     SLURM = "slurm"
 
 
+class NodeState(StrEnum):
+    """What an engine does with a node."""
+
+    JOINED = "joined"
+    CORDONED = "cordoned"
+    """Gets no new jobs, because a human said so."""
+    DRAINING = "draining"
+    """Gets no new jobs, because it is about to be terminated."""
+    DOWN = "down"
+
+
 class ClusterName(str):
     """A name that can be part of the names of EC2 and IAM resources."""
 

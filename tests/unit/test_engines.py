@@ -5,7 +5,8 @@ import pytest
 
 from toilctl import cluster, engines
 from toilctl.capacity import Resources
-from toilctl.engines import EngineNode, NodeState
+from toilctl.cluster import NodeState
+from toilctl.engines import EngineNode
 from toilctl.errors import EngineError
 
 DATA = Path(__file__).parents[1] / "data"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from toilctl.capacity import Resources
-from toilctl.engines import NodeState
+from toilctl.cluster import NodeState
 from toilctl.engines.slurm import Slurm, expand
 from toilctl.errors import EngineError
 

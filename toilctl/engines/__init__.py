@@ -9,26 +9,16 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import Protocol
 
 from toilctl import cluster
 from toilctl.capacity import Resources
+from toilctl.cluster import NodeState
 from toilctl.errors import EngineError
 
 Run = Callable[[Sequence[str]], str]
 """Runs words in the leader's container and returns what they print, with the exceptions of ``subprocess.run``."""
-
-
-class NodeState(StrEnum):
-    """What an engine does with a node."""
-
-    JOINED = "joined"
-    CORDONED = "cordoned"
-    """Gets no new jobs, because a human said so."""
-    DRAINING = "draining"
-    """Gets no new jobs, because it is about to be terminated."""
-    DOWN = "down"
 
 
 @dataclass(frozen=True)
@@ -43,6 +33,8 @@ class EngineNode:
     running: tuple[str, ...]
     """The ids of the jobs that hold its resources."""
     resources: Resources
+    idle_since: datetime | None = None
+    """Since when no job holds its resources; None when one does, or the engine does not tell."""
 
     @property
     def idle(self) -> bool:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from toilctl.capacity import Resources
-from toilctl.engines import EngineNode, NodeState, Run, ask, nonsense, unknown_node
+from toilctl.cluster import NodeState
+from toilctl.engines import EngineNode, Run, ask, nonsense, unknown_node
 from toilctl.errors import EngineError
 
 PORT: Final = 5050

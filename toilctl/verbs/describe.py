@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toilctl import inventory, tags
+from toilctl import inventory, prices, tags
 from toilctl.cluster import Cluster
 from toilctl.errors import ToilctlError
-from toilctl.verbs import keys, nodes, prices
+from toilctl.verbs import keys, nodes
 from toilctl.verbs.find import state_of
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toilctl import inventory, runner
+from toilctl import inventory, prices, runner
 from toilctl.cluster import Cluster
 from toilctl.errors import ConnectError, PartialError
 from toilctl.node_types import NodeType
-from toilctl.verbs import nodes, prices
+from toilctl.verbs import nodes
 from toilctl.verbs.preflight import LaunchPlan
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 from toilctl.verbs.software import Software

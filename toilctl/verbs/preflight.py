@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toilctl import inventory, log, tags, variables
+from toilctl import inventory, log, prices, tags, variables
 from toilctl.cluster import Cluster, ClusterName, Engine, Zone
 from toilctl.errors import ConflictError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
-from toilctl.verbs import access, keys, offers, places, prices, software
+from toilctl.verbs import access, keys, offers, places, software
 from toilctl.verbs.provisioner import Provisioner
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from toilctl import prices
 from toilctl.node_types import NodeType
-from toilctl.verbs import prices
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The autoscaler: a pure core that decides, and a thin shell that observes and executes, on the leader."""

@@ -1,0 +1,285 @@
+"""What the autoscaler sees and what it decides, as values; nothing here reads a clock, a file or the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from toilctl.capacity import Resources
+from toilctl.cluster import NodeState
+from toilctl.node_types import NodeType
+
+
+@dataclass(frozen=True, order=True)
+class Shape:
+    """What a job needs of a node: resources only."""
+
+    cores: float
+    memory_mib: int
+    disk_mib: int
+    preemptible: bool
+    """Whether it may run on a node that EC2 can take away."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A queued or running job, as its engine or Toil's plugin tells."""
+
+    job_id: str
+    name: str
+    """What run times are estimated by."""
+    shape: Shape
+    node: str | None = None
+    """The instance id where it runs; None while it waits."""
+    since: datetime | None = None
+    """Since when it runs, or waits."""
+    service: bool = False
+    """Whether it runs until others, which wait for it, are done."""
+    held: str = ""
+    """Why its engine would not run it even on an empty node, such as a user's hold; then no node is launched for it."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """All queued and running jobs, and how long jobs of each name took; the same for Mesos and Slurm."""
+
+    jobs: tuple[Job, ...] = ()
+    run_times_s: Mapping[str, float] = field(default_factory=dict)
+    """Estimates by job name; a name that is missing counts as long."""
+
+
+@dataclass(frozen=True, order=True)
+class Offering:
+    """What EC2 runs out of: an instance type in a zone, bought on a market."""
+
+    instance_type: str
+    zone: str
+    spot: bool
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """An offering that was refused, and is not asked for again until then."""
+
+    offering: Offering
+    until: datetime
+    code: str
+    """EC2's, such as InsufficientInstanceCapacity."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BackOff:
+    """A node type whose nodes failed to join several times in a row; none is launched until then."""
+
+    node_type: NodeType
+    failures: int
+    until: datetime | None
+    """None while there were too few failures to back off."""
+    last_error: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one node of a node type gives and costs: the least resources and the highest price of its equivalents."""
+
+    node_type: NodeType
+    resources: Resources
+    usd_per_hour: float
+    """The bid for spot, else the on-demand price."""
+    vcpus: int
+    """What counts against the account's quota."""
+    price_estimated: bool = False
+    """Whether the price is reckoned from the size, because none is known."""
+
+
+@dataclass(frozen=True)
+class NodeView:
+    """One worker as EC2, the engine and this process know it."""
+
+    instance_id: str
+    node_type: NodeType
+    instance_type: str
+    zone: str
+    ec2_state: str
+    """pending, running, stopping or stopped; those shutting down or terminated are not listed."""
+    launched_at: datetime
+    intent: str = ""
+    """The scale-out that launched it."""
+    engine_state: NodeState | None = None
+    """None when the engine does not list it."""
+    running: tuple[str, ...] = ()
+    """Ids of the jobs that hold its resources."""
+    resources: Resources | None = None
+    """As the engine reports them; None before it joined."""
+    idle_since: datetime | None = None
+    """Since when it runs nothing; None when it is busy, or nobody knows."""
+    missing_since: datetime | None = None
+    """Since when the engine does not have it, or holds it for down, as far as this process saw."""
+    joined_before: bool = False
+    """Whether the engine has had it, as far as this process saw."""
+    set_up_by: str = ""
+    """The intent of the playbook of this process that is setting it up now, if one is."""
+    leaving: bool = False
+    """Whether a playbook of this process is terminating it now."""
+    usd_per_hour: float | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One tick's view of the world."""
+
+    nodes: tuple[NodeView, ...] = ()
+    demand: Demand = field(default_factory=Demand)
+    offers: Mapping[NodeType, Offer] = field(default_factory=dict)
+    requested: Mapping[NodeType, int] = field(default_factory=dict)
+    """Nodes that a scale-out under way was told to launch and EC2 does not list yet."""
+    set_aside: tuple[SetAside, ...] = ()
+    back_offs: tuple[BackOff, ...] = ()
+    smoothed: Mapping[NodeType, float] = field(default_factory=dict)
+    """``Plan.smoothed`` of the tick before; empty after a start."""
+    quota_vcpus: Mapping[bool, float] = field(default_factory=dict)
+    """The account's vCPU quota by ``spot``; what is not known is missing."""
+    engine_problem: str = ""
+    """Why the engine's word cannot be trusted: it does not answer, or not sensibly. Empty when it can."""
+
+
+class Reason(StrEnum):
+    """Why a node goes, stays, or is launched, and why a job waits."""
+
+    # A launch.
+    DEMAND = "demand"
+    MINIMUM = "minimum"
+    COMPENSATION = "compensation"
+    """On demand, for spot nodes that cannot be had."""
+    # A node that goes.
+    IDLE = "idle"
+    OVER_MAXIMUM = "over-maximum"
+    NEVER_JOINED = "never-joined"
+    LOST = "lost"
+    """The engine had it and holds it for dead."""
+    STOPPED = "stopped"
+    INTERRUPTED_DRAIN = "interrupted-drain"
+    """It was being drained when the autoscaler stopped; it is idle, so it goes."""
+    # A node that stays.
+    BUSY = "busy"
+    NEEDED = "needed"
+    """Waiting jobs are about to run there."""
+    RECENTLY_IDLE = "recently-idle"
+    AT_MINIMUM = "at-minimum"
+    BOOTING = "booting"
+    CORDONED = "cordoned"
+    DRAINING = "draining"
+    LEAVING = "leaving"
+    ENGINE_UNSURE = "engine-unsure"
+    """The engine does not answer, or lists fewer nodes than EC2 has."""
+    PAUSED = "paused"
+    MISSING = "missing"
+    """The engine does not have it at the moment, and may again soon."""
+    # A job that waits.
+    PLACED = "placed"
+    """A node that is there, or boots, has room for it."""
+    LAUNCHING = "launching"
+    MAXIMUM = "maximum"
+    QUOTA = "quota"
+    CAPACITY = "capacity"
+    """All offerings that it fits are set aside."""
+    BACKED_OFF = "backed-off"
+    SPOT_SHORT = "spot-short"
+    """Only spot may be bought for it, and none can be had."""
+    SMOOTHED = "smoothed"
+    """Later ticks launch the rest."""
+    TIME = "time"
+    """It runs within the target time on a node that works on others first."""
+    HELD = "held"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """So many more nodes of a node type."""
+
+    node_type: NodeType
+    count: int
+    reason: Reason = Reason.DEMAND
+    without: tuple[Offering, ...] = ()
+    """The node type's offerings that are not to be asked for."""
+
+
+@dataclass(frozen=True)
+class ScaleIn:
+    """Nodes to drain, and to terminate when the engine says that nothing runs there. Cheapest loss first."""
+
+    instance_ids: tuple[str, ...]
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Replace:
+    """A node to terminate whatever it runs, since it never joined or is dead; demand decides what follows."""
+
+    instance_id: str
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A node that stays, and why."""
+
+    instance_id: str
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Jobs of one shape that wait, why, and what happens next."""
+
+    shape: Shape
+    count: int
+    names: tuple[str, ...]
+    """Some of the jobs' names, sorted."""
+    reason: Reason
+    next_step: str
+    """One sentence."""
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """Jobs that no allowed node type can ever run."""
+
+    shape: Shape
+    count: int
+    names: tuple[str, ...]
+    lacking: str
+    """The resource: cores, memory, disk, preemptible (spot nodes only, and it must not be taken away)."""
+    next_step: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now, what not, and why."""
+
+    launches: tuple[Launch, ...] = ()
+    undrain: tuple[str, ...] = ()
+    """Instance ids of nodes that the autoscaler drained and that are needed again."""
+    scale_in: tuple[ScaleIn, ...] = ()
+    replace: tuple[Replace, ...] = ()
+    set_up: tuple[str, ...] = ()
+    """Instance ids of running nodes that no playbook works on and the engine does not have: set them up again."""
+    kept: tuple[Kept, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    infeasible: tuple[Infeasible, ...] = ()
+    desired: Mapping[NodeType, int] = field(default_factory=dict)
+    """How many nodes of each node type there shall be."""
+    smoothed: Mapping[NodeType, float] = field(default_factory=dict)
+    usd_per_hour: float = 0.0
+    """Of the nodes that there are now."""
+    notes: tuple[str, ...] = ()
+    """What else a person should know, one sentence each."""
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the cluster is as it should be."""
+        return not (self.launches or self.undrain or self.scale_in or self.replace or self.set_up)
