@@ -22,7 +22,8 @@ class InstanceType:
 class Resources:
     """What jobs may use of a node."""
 
-    cores: int
+    cores: float
+    """Whole of a node; a part may be free."""
     memory_mib: int
     disk_mib: int
 

@@ -1,0 +1,183 @@
+"""Which jobs fit where: onto the nodes that there are, and onto the cheapest new ones. Values in, values out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from toilctl.autoscaler.model import Offer, Shape
+from toilctl.capacity import Resources
+from toilctl.node_types import NodeType
+
+Size = tuple[int, int, int]
+"""Thousandths of a core, MiB of memory, MiB of disk: whole numbers, so that sums of tenths of cores are exact."""
+
+_RESOURCES: Final = ("cores", "memory", "disk")
+_ROUNDING: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class Group:
+    """Jobs of one shape."""
+
+    shape: Shape
+    slots: int
+    """How many have to run at the same time to be done in the target time."""
+    allowed: frozenset[NodeType]
+    """What may be launched for them."""
+    urgent: bool = False
+    """Whether it gets a place before all that is not urgent, whatever its size."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A node, there or booting, with free room."""
+
+    key: str
+    free: Resources
+    node_type: NodeType
+    preemptible: bool
+    """Then it takes preemptible shapes only."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What may be launched, and how many."""
+
+    offer: Offer
+    room: int
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Where slots found a place."""
+
+    placed: tuple[int, ...]
+    """Slots by group, in the order of the groups."""
+    used: Mapping[str, int]
+    """Slots by the key of their bin; bins without any are left out."""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Nodes to launch."""
+
+    nodes: Mapping[NodeType, int]
+    """How many; node types without any are left out."""
+    placed: tuple[int, ...]
+    """Slots that get a place there by group, in the order of the groups."""
+
+
+def fits(shape: Shape, resources: Resources) -> bool:
+    """Tell whether a job finds room by size; whether it may be interrupted is another question."""
+    return lacking(shape, resources) is None
+
+
+def lacking(shape: Shape, resources: Resources) -> str | None:
+    """Return the first of cores, memory and disk of which there is too little, None when the job fits."""
+    pairs = zip(_RESOURCES, _needed(shape), _given(resources), strict=True)
+    return next((name for name, needed, given in pairs if needed > given), None)
+
+
+def fill(groups: Sequence[Group], bins: Sequence[Bin]) -> Filled:
+    """Place slots on nodes that are there: big before small, each on the first bin with room.
+
+    A bin early in the order is filled up before the next is touched. Preemptible shapes go onto preemptible bins first,
+    and leave the others to those that have no choice.
+    """
+    free = [_given(one.free) for one in bins]
+    placed, used = [0] * len(groups), [0] * len(bins)
+    spot_first = sorted(range(len(bins)), key=lambda index: not bins[index].preemptible)
+    durable = [index for index in range(len(bins)) if not bins[index].preemptible]
+    for number in _big_first(groups, free):
+        size, left = _needed(groups[number].shape), groups[number].slots
+        for index in spot_first if groups[number].shape.preemptible else durable:
+            if left == 0:
+                break
+            count = min(left, _count(size, free[index]))
+            if count:
+                free[index] = _less(free[index], size, count)
+                used[index] += count
+                left -= count
+        placed[number] = groups[number].slots - left
+    return Filled(tuple(placed), {one.key: count for one, count in zip(bins, used, strict=True) if count})
+
+
+def pack(groups: Sequence[Group], candidates: Sequence[Candidate], vcpus_left: Mapping[bool, float]) -> Packing:
+    """Choose the cheapest new nodes on which all slots find a place; big groups first where there is too little room.
+
+    :param vcpus_left: how much of the account's quota is left by ``spot``; what is missing is not limited.
+    """
+    given = [_given(one.offer.resources) for one in candidates]
+    room = [one.room for one in candidates]
+    vcpus = dict(vcpus_left)
+    opened: list[tuple[int, Size]] = []
+    placed = [0] * len(groups)
+    for number in _big_first(groups, given):
+        group, size, left = groups[number], _needed(groups[number].shape), groups[number].slots
+        takers = [index for index, one in enumerate(candidates) if _takes(one.offer.node_type, group)]
+        for position, (index, free) in enumerate(opened):
+            count = min(left, _count(size, free)) if index in takers else 0
+            opened[position] = (index, _less(free, size, count))
+            left -= count
+        while left:
+            open_to = [
+                (candidates[index].offer.usd_per_hour / min(left, count), index)
+                for index in takers
+                if (count := _count(size, given[index])) and _launchable(candidates[index], room[index], vcpus)
+            ]
+            if not open_to:
+                break
+            index = min(open_to)[1]
+            count, offer = min(left, _count(size, given[index])), candidates[index].offer
+            opened.append((index, _less(given[index], size, count)))
+            room[index] -= 1
+            if offer.node_type.preemptible in vcpus:
+                vcpus[offer.node_type.preemptible] -= offer.vcpus
+            left -= count
+        placed[number] = group.slots - left
+    counts = [0] * len(candidates)
+    for index, _ in opened:
+        counts[index] += 1
+    nodes = {one.offer.node_type: count for one, count in zip(candidates, counts, strict=True) if count}
+    return Packing(nodes, tuple(placed))
+
+
+def _launchable(candidate: Candidate, room: int, vcpus: Mapping[bool, float]) -> bool:
+    return room > 0 and vcpus.get(candidate.offer.node_type.preemptible, math.inf) >= candidate.offer.vcpus
+
+
+def _takes(node_type: NodeType, group: Group) -> bool:
+    return node_type in group.allowed and (group.shape.preemptible or not node_type.preemptible)
+
+
+def _big_first(groups: Sequence[Group], rooms: Sequence[Size]) -> list[int]:
+    """Return the groups' numbers: urgent ones, then by the largest share of the most that one node has."""
+    most = [max((room[each] for room in rooms), default=0) or 1 for each in range(3)]
+
+    def order(number: int) -> tuple[bool, float, Size, bool, int]:
+        size = _needed(groups[number].shape)
+        share = max(needed / there for needed, there in zip(size, most, strict=True))
+        negative = (-size[0], -size[1], -size[2])
+        return (not groups[number].urgent, -share, negative, groups[number].shape.preemptible, number)
+
+    return sorted(range(len(groups)), key=order)
+
+
+def _count(size: Size, free: Size) -> int:
+    """Return how many jobs of a size find room; those that need nothing at all always do."""
+    return min((there // needed for needed, there in zip(size, free, strict=True) if needed), default=2**31)
+
+
+def _less(free: Size, size: Size, count: int) -> Size:
+    return (free[0] - size[0] * count, free[1] - size[1] * count, free[2] - size[2] * count)
+
+
+def _needed(shape: Shape) -> Size:
+    return (math.ceil(shape.cores * 1000 - _ROUNDING), shape.memory_mib, shape.disk_mib)
+
+
+def _given(resources: Resources) -> Size:
+    return (math.floor(resources.cores * 1000 + _ROUNDING), resources.memory_mib, resources.disk_mib)
