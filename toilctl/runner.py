@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,20 +56,33 @@ class Target:
     cluster: str
 
 
-def run(
-    playbook: str, target: Target, variables: Mapping[str, Any], *, intent: str = "", resume: str = ""
+Watch = Callable[[Mapping[str, Any]], None]
+"""Takes each event of a run, as ansible-runner gives it, while the playbook goes on."""
+
+
+def run(  # noqa: PLR0913 - what to run, on what, and how one is told
+    playbook: str,
+    target: Target,
+    variables: Mapping[str, Any],
+    *,
+    intent: str = "",
+    resume: str = "",
+    watch: Watch | None = None,
+    stop: threading.Event | None = None,
 ) -> PlaybookResult:
     """Run a playbook on a cluster, with a progress line on stderr per play.
 
-    ``intent`` narrows the inventory to the hosts of one scale-out; ``resume`` says after Ctrl-C how to go on.
+    ``intent`` narrows the inventory to the hosts of one scale-out; ``resume`` says after Ctrl-C how to go on. Who gives
+    ``watch`` follows the events instead of the progress lines. Several threads may each run one; signals reach the main
+    thread alone, so another one gives ``stop``, which ends all that this process runs.
 
-    :raises Interrupted: after Ctrl-C, when the playbook has stopped.
+    :raises Interrupted: after Ctrl-C, or once ``stop`` is set, when the playbook has stopped.
     """
     import ansible_runner
 
     root = paths.ansible_dir()
-    events = _Events(_new_log(target, playbook))
-    with tempfile.TemporaryDirectory(prefix="toilctl-") as private, _stopped_by_signals() as stopped:
+    events = _Events(_new_log(target, playbook), watch)
+    with tempfile.TemporaryDirectory(prefix="toilctl-") as private, _stopped_by_signals(stop) as stopped:
         outcome = ansible_runner.run(
             private_data_dir=private,
             playbook=str(root / "playbooks" / playbook),
@@ -119,8 +132,8 @@ def raise_failure(result: PlaybookResult) -> None:
 class _Events:
     """Turns a run's events into progress lines, a log file, and failures."""
 
-    def __init__(self, log_file: Path) -> None:
-        self.log = log_file
+    def __init__(self, log_file: Path, watch: Watch | None = None) -> None:
+        self.log, self._watch = log_file, watch
         self.data: Mapping[str, Any] = {}
         self.reason = "no reason given"
         self._failures: dict[str, Failure] = {}
@@ -133,7 +146,7 @@ class _Events:
             case "playbook_on_play_start":
                 self._start(str(data.get("name") or data.get("play") or ""))
             case "playbook_on_task_start":
-                log.begin(f"{self._play}: {data.get('task', '')}" if self._play else str(data.get("task", "")))
+                self._show(f"{self._play}: {data.get('task', '')}" if self._play else str(data.get("task", "")))
             case "runner_on_failed" | "runner_on_unreachable" | "runner_item_on_failed" as kind:
                 if not data.get("ignore_errors"):
                     self._fail(_failure(data, unreachable=kind == "runner_on_unreachable"))
@@ -142,6 +155,8 @@ class _Events:
                 self._failures.pop(str(data.get("host")), None)
             case "playbook_on_stats":
                 self.data = data.get("artifact_data") or {}
+        if self._watch:
+            self._watch(event)
         return False
 
     @property
@@ -149,7 +164,7 @@ class _Events:
         return tuple(self._failures.values())
 
     def close(self) -> None:
-        if self._since:
+        if self._since and not self._watch:
             log.done(self._play, time.monotonic() - self._since)
         self._since = 0.0
 
@@ -162,7 +177,11 @@ class _Events:
     def _start(self, play: str) -> None:
         self.close()
         self._play, self._since = play, time.monotonic()
-        log.begin(play)
+        self._show(play)
+
+    def _show(self, text: str) -> None:
+        if not self._watch:
+            log.begin(text)
 
     def _write(self, event: Mapping[str, Any]) -> None:
         text = _ANSI.sub("", str(event.get("stdout") or ""))
@@ -205,25 +224,29 @@ def _new_log(target: Target, playbook: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     for old in sorted(directory.glob("*.log"))[: -_KEPT_LOGS + 1]:
         old.unlink(missing_ok=True)
-    file = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{Path(playbook).stem}.log"
-    file.touch(mode=0o600)
+    # Two threads may begin the same playbook in the same second.
+    for number in range(1, 1000):
+        file = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{number}-{Path(playbook).stem}.log"
+        with suppress(FileExistsError):
+            file.touch(mode=0o600, exist_ok=False)
+            break
     return file
 
 
 @contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
+def _stopped_by_signals(stop: threading.Event | None = None) -> Iterator[threading.Event]:
     """Give an event that Ctrl-C and SIGTERM set, so that the playbook's processes are stopped before this one."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    stopped = stop or threading.Event()
+    if stop or threading.current_thread() is not threading.main_thread():
         yield stopped
         return
 
-    def stop(*_: object) -> None:
+    def end(*_: object) -> None:
         if not stopped.is_set():
             log.note("Stopping the playbook …")
         stopped.set()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopped
     finally:

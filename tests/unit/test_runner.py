@@ -108,3 +108,48 @@ def test_ctrl_c_stops_the_playbook_and_all_its_processes(run, tmp_path):
     assert time.monotonic() - start < 30
     assert "61.25" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_several_threads_run_playbooks_at_once_each_with_its_own_events_and_log(run, capfd):
+    pause = {"name": "Pause", "ansible.builtin.command": "sleep 1"}
+    run([pause, {"ansible.builtin.set_stats": {"data": {"n": "{{ n }}"}}}], variables={"n": 0})
+    capfd.readouterr()
+    seen: dict[int, list[str]] = {1: [], 2: [], 3: []}
+    results: dict[int, runner.PlaybookResult] = {}
+
+    def start(number: int) -> None:
+        results[number] = runner.run(
+            "try.yml", TARGET, {"n": number}, watch=lambda event: seen[number].append(event["event"])
+        )
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in seen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {number: result.data for number, result in results.items()} == {n: {"n": n} for n in seen}
+    assert len({result.log for result in results.values()}) == 3
+    assert all(events.count("runner_on_ok") == 2 for events in seen.values())
+    assert capfd.readouterr().err == ""
+
+
+def test_stop_ends_a_playbook_that_another_thread_runs(run, tmp_path):
+    run([{"name": "Sleep", "ansible.builtin.command": "sh -c 'exec sleep 0'"}])
+    playbook = paths.ansible_dir() / "playbooks" / "try.yml"
+    playbook.write_text(playbook.read_text().replace("sleep 0", "sleep 62.5"))
+    stop, outcome, begun = threading.Event(), [], threading.Event()
+
+    def work() -> None:
+        try:
+            runner.run("try.yml", TARGET, {}, stop=stop, watch=lambda event: begun.set())
+        except Interrupted as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(30)
+    time.sleep(1)
+    stop.set()
+    thread.join(30)
+    assert [type(error) for error in outcome] == [Interrupted]
+    assert "62.5" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
