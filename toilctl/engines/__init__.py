@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from toilctl import cluster
+from toilctl.autoscaler.model import Demand
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
 from toilctl.errors import EngineError
@@ -47,6 +48,12 @@ class Engine(Protocol):
 
     def nodes(self) -> tuple[EngineNode, ...]:
         """Return the nodes that have joined."""
+
+    def demand(self) -> Demand:
+        """Return all queued and running jobs.
+
+        :raises NotYetError: when toilctl cannot learn them from this engine.
+        """
 
     def cordon(self, name: str) -> None:
         """Give a node no new jobs, until ``uncordon``."""

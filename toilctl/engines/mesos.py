@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from toilctl.autoscaler.model import Demand
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
 from toilctl.engines import EngineNode, Run, ask, nonsense, unknown_node
-from toilctl.errors import EngineError
+from toilctl.errors import EngineError, NotYetError
 
 PORT: Final = 5050
 
@@ -46,6 +47,17 @@ class Mesos:
             return tuple(_node(agent, running) for agent in agents["slaves"])
         except (KeyError, TypeError, ValueError):
             raise nonsense(_NAME, json.dumps(agents)) from None
+
+    def demand(self) -> Demand:
+        """Refuse: a Mesos master knows no job before it runs.
+
+        :raises NotYetError: always.
+        """
+        raise NotYetError(
+            "toilctl cannot learn from Mesos yet which jobs wait, so it cannot autoscale a Mesos cluster.",
+            "Launch the cluster with --engine slurm.",
+            engine=_NAME,
+        )
 
     def cordon(self, name: str) -> None:
         """Give an agent no new tasks, until ``uncordon``."""

@@ -6,11 +6,15 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
+from toilctl.autoscaler.model import Demand
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
-from toilctl.engines import EngineNode, Run, ask, nonsense, unknown_node
+from toilctl.engines import EngineNode, Run, ask, nonsense, slurm_jobs, unknown_node
+from toilctl.engines.run_times import estimates
+from toilctl.engines.slurm_names import expand
 from toilctl.errors import EngineError
 
 DRAINING: Final = "toilctl: draining"
@@ -19,13 +23,23 @@ CORDONED: Final = "toilctl: cordoned"
 
 _NAME: Final = "Slurm"
 _CUT: Final = "----"
-_ASK: Final = ("sh", "-c", f"scontrol --oneliner show node && echo {_CUT} && squeue --noheader --format='%i|%T|%N'")
+_HOLDING: Final = "CONFIGURING,COMPLETING,RUNNING,SUSPENDED,STOPPED,SIGNALING,RESIZING,STAGE_OUT"
+"""The states of jobs that hold a node's resources."""
+_ASK: Final = (
+    f"scontrol --oneliner show node && echo {_CUT} && squeue --noheader --states={_HOLDING} --format='%i|%T|%N'"
+)
+_HISTORY: Final = "/var/log/slurm/jobcomp.log"
+_HISTORY_BYTES: Final = 4_000_000
+"""Some 10,000 jobs."""
+_ASK_JOBS: Final = (
+    f"SLURM_BITSTR_LEN=0 squeue --noheader --noconvert --Format='{slurm_jobs.FORMAT}' && echo {_CUT} && "
+    f"if test -f {_HISTORY}; then tail --bytes={_HISTORY_BYTES} {_HISTORY}; fi"
+)
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]+")
 # Values may have spaces (OS, Reason): what ends one is the next key.
 _FIELD: Final = re.compile(r"(\w+)=(.*?)(?=\s+\w+=|\s*$)")
 _GONE: Final = frozenset({"DOWN", "FAIL", "ERROR", "UNKNOWN", "POWERED_DOWN", "POWERING_DOWN"})
 _PLACEHOLDER: Final = "FUTURE"
-_RANGE: Final = re.compile(r"(?P<before>[^\[]*)\[(?P<numbers>[^\]]*)\](?P<after>.*)")
 
 
 @dataclass(frozen=True)
@@ -36,11 +50,22 @@ class Slurm:
 
     def nodes(self) -> tuple[EngineNode, ...]:
         """Return the nodes that have joined, and what runs on each."""
-        listed, cut, jobs = ask(self.run, _ASK, _NAME).partition(f"{_CUT}\n")
+        listed, cut, jobs = self._ask(_ASK).partition(f"{_CUT}\n")
         if not cut:
             raise nonsense(_NAME, listed)
         running = _running(jobs)
         return tuple(_node(fields, running) for fields in _listed(listed) if _PLACEHOLDER not in fields["State"])
+
+    def demand(self) -> Demand:
+        """Return the queued and running jobs, and how long those of each name took."""
+        listed, cut, history = self._ask(_ASK_JOBS).partition(f"{_CUT}\n")
+        if not cut:
+            raise nonsense(_NAME, listed)
+        try:
+            jobs = tuple(slurm_jobs.jobs(listed))
+        except (ValueError, KeyError, TypeError):
+            raise nonsense(_NAME, listed) from None
+        return Demand(jobs, estimates(slurm_jobs.runs(history)))
 
     def cordon(self, name: str) -> None:
         """Give a node no new jobs, until ``uncordon``."""
@@ -55,6 +80,11 @@ class Slurm:
         """Give a node no new jobs, since it will be terminated; running jobs go on."""
         self._update(name, "DRAIN", DRAINING)
 
+    def _ask(self, commands: str) -> str:
+        # Times in UTC wherever the leader is; and a job's name or a node's reason may be any bytes.
+        script = f"export TZ=UTC0; {{ {commands}; }} | iconv -c -f UTF-8 -t UTF-8"
+        return ask(self.run, ("bash", "-o", "pipefail", "-c", script), _NAME)
+
     def _update(self, name: str, state: str, reason: str | None = None) -> None:
         words = ["scontrol", "update", f"NodeName={name}", f"State={state}"]
         try:
@@ -63,23 +93,6 @@ class Slurm:
             if "Invalid node name" in error.message:
                 raise unknown_node(name) from error
             raise
-
-
-def expand(nodes: str) -> Iterator[str]:
-    """Yield the names in a list as Slurm abbreviates it: ``a[1-3,7],b``."""
-    for part in re.split(r",(?![^\[]*\])", nodes):
-        found = _RANGE.fullmatch(part)
-        if found is None:
-            yield part
-            continue
-        for number in _numbers(found["numbers"]):
-            yield from expand(f"{found['before']}{number}{found['after']}")
-
-
-def _numbers(ranges: str) -> Iterator[str]:
-    for one in ranges.split(","):
-        first, _, last = one.partition("-")
-        yield from (str(number).zfill(len(first)) for number in range(int(first), int(last or first) + 1))
 
 
 def _running(jobs: str) -> Mapping[str, tuple[str, ...]]:
@@ -124,7 +137,12 @@ def _node(fields: Mapping[str, str], running: Mapping[str, tuple[str, ...]]) -> 
         state=_state(fields),
         running=running.get(name, ()),
         resources=resources,
+        idle_since=None if name in running else _time(fields.get("LastBusyTime", "")),
     )
+
+
+def _time(text: str) -> datetime | None:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text[:1].isdigit() else None
 
 
 def _state(fields: Mapping[str, str]) -> NodeState:

@@ -1,4 +1,6 @@
-"""Toil's plugin for toilctl's clusters: workers get the user's script, and spot nodes only the jobs that allow them.
+"""Toil's plugin for toilctl's clusters: workers get the user's script, and Slurm learns what Toil does not tell it.
+
+That is whether a job may run on a spot node, how much disk it needs, and whether it is a service.
 
 Toil imports every top-level module named ``toil_batch_system_*``. This one replaces the built-in ``slurm`` batch
 system by a subclass, so that users keep their flags. It needs the standard library and Toil only, because it is seen
@@ -29,8 +31,11 @@ logger = logging.getLogger(__name__)
 NONPREEMPTIBLE = "nonpreemptible"
 """The Slurm feature of nodes that EC2 does not take away."""
 
-PREEMPTIBLE_MARK = "TOILCTL_PREEMPTIBLE"
-"""Carries a job's preemptibility from its description to its submission, in the job's own environment."""
+SERVICE_COMMENT = "toilctl:service"
+"""The Slurm comment of a job that runs until others, which wait for it, are done."""
+
+OPTIONS_MARK = "TOILCTL_SBATCH_OPTIONS"
+"""Carries sbatch's options from a job's description to its submission, in the job's own environment."""
 
 REFUSED_DIRECTORIES = frozenset(
     {"/tmp", "/var", "/etc", "/bin", "/sbin", "/home", "/dev", "/sys", "/usr", "/run"}  # noqa: S108
@@ -54,14 +59,15 @@ def slurm_batch_system() -> type[SlurmBatchSystem]:
     missing = [name for name in _USED_PARAMETERS if not _has(SlurmBatchSystem, name)]
     try:
         from toil.batchSystems.contained_executor import pack_job
+        from toil.job import ServiceJobDescription
         from toil.resource import DirectoryResource
     except ImportError as error:
-        missing.append(str(error.name))
+        missing.append(str(error))
     if missing:
         _warn_unknown(", ".join(missing))
         return SlurmBatchSystem
     _pack_scripts_everywhere(DirectoryResource)
-    return _deploying(SlurmBatchSystem, pack_job)
+    return _deploying(SlurmBatchSystem, pack_job, ServiceJobDescription)
 
 
 def _has(batch_system: type, dotted_name: str) -> bool:
@@ -98,7 +104,9 @@ def _pack_python_files(directory: Path) -> io.BytesIO:
     return packed
 
 
-def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str]]) -> type[SlurmBatchSystem]:
+def _deploying(
+    builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str]], service: type[JobDescription]
+) -> type[SlurmBatchSystem]:
     """Make the subclass, whose jobs fetch the user's script before they start."""
     prepare = inspect.signature(builtin.GridEngineThread.prepareSubmission)
 
@@ -115,13 +123,12 @@ def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str
                 bound = prepare.bind(self, *args, **kwargs)
                 bound.apply_defaults()
                 environment = dict(bound.arguments["job_environment"] or {})
-                preemptible = environment.pop(PREEMPTIBLE_MARK, None)
+                chosen = shlex.split(environment.pop(OPTIONS_MARK, f"--constraint={NONPREEMPTIBLE}"))
                 bound.arguments["job_environment"] = environment
                 bound.arguments["command"] = self.boss.packed(bound.arguments["command"])
                 sbatch, *options = super().prepareSubmission(*bound.args[1:], **bound.kwargs)
-                # First, so that a constraint of the user's own wins.
-                constraint = [] if preemptible else [f"--constraint={NONPREEMPTIBLE}"]
-                return [sbatch, *constraint, *options]
+                # First, so that options of the user's own win.
+                return [sbatch, *chosen, *options]
 
         @classmethod
         def supportsAutoDeployment(cls) -> bool:
@@ -134,9 +141,8 @@ def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str
             self, command: str, job_desc: JobDescription, job_environment: dict[str, str] | None = None
         ) -> int:
             # Jobs for the leader ignore this environment; only those for workers come to prepareSubmission.
-            environment = dict(job_environment or {})
-            if job_desc.preemptible:
-                environment[PREEMPTIBLE_MARK] = "1"
+            options = sbatch_options(job_desc, is_service=isinstance(job_desc, service))
+            environment = {**(job_environment or {}), OPTIONS_MARK: shlex.join(options)}
             return int(super().issueBatchJob(command, job_desc, environment))
 
         def packed(self, command: str) -> str:
@@ -144,6 +150,16 @@ def _deploying(builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str
             return shlex.join(pack_job(command, self.user_script)) if self.user_script else command
 
     return ToilctlSlurmBatchSystem
+
+
+def sbatch_options(job_desc: JobDescription, *, is_service: bool) -> list[str]:
+    """Return what to tell sbatch of a job beyond its cores and memory."""
+    disk_mib = -(-int(job_desc.disk) // 2**20)
+    return [
+        *([] if job_desc.preemptible else [f"--constraint={NONPREEMPTIBLE}"]),
+        *([f"--tmp={disk_mib}M"] if disk_mib else []),
+        *([f"--comment={SERVICE_COMMENT}"] if is_service else []),
+    ]
 
 
 def _register() -> None:

@@ -90,10 +90,61 @@ def test_job_that_is_not_preemptible_stays_off_spot_nodes(plugin: ModuleType, mo
     assert prepared(plugin, monkeypatch, None, {"A": "1"}).line[:2] == ["sbatch", "--constraint=nonpreemptible"]
 
 
+def issued(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, description: Any) -> Any:
+    """Issue a job as Toil's leader does, and return what becomes of it; see ``prepared``."""
+    from toil.batchSystems.slurm import SlurmBatchSystem
+
+    environments: list[dict[str, str]] = []
+
+    def issue(self: Any, command: str, job_desc: Any, job_environment: dict[str, str]) -> int:
+        environments.append(job_environment)
+        return 7
+
+    monkeypatch.setattr(SlurmBatchSystem, "issueBatchJob", issue)
+    batch_system = plugin.slurm_batch_system()
+    assert batch_system.issueBatchJob(object.__new__(batch_system), "_toil_worker sort", description, {"A": "1"}) == 7
+    return prepared(plugin, monkeypatch, None, environments[0])
+
+
+def description(kind: str = "JobDescription", **requirements: Any) -> Any:
+    from toil import job
+
+    return getattr(job, kind)({"cores": 1, "memory": "1Gi", "disk": 0, "preemptible": True} | requirements, "sort")
+
+
 def test_preemptible_job_may_run_anywhere(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    submission = prepared(plugin, monkeypatch, None, {"A": "1", plugin.PREEMPTIBLE_MARK: "1"})
+    submission = issued(plugin, monkeypatch, description())
     assert submission.line == ["sbatch", "-J", "sort"]
     assert submission.environment == {"A": "1"}
+
+
+def test_job_that_may_not_be_interrupted_says_so(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    submission = issued(plugin, monkeypatch, description(preemptible=False))
+    assert submission.line == ["sbatch", "--constraint=nonpreemptible", "-J", "sort"]
+
+
+def test_jobs_disk_is_asked_for_in_whole_mebibytes(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    submission = issued(plugin, monkeypatch, description(disk=3 * 2**20 + 1))
+    assert submission.line == ["sbatch", "--tmp=4M", "-J", "sort"]
+
+
+def test_service_is_marked_for_the_autoscaler(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toilctl.engines.slurm_jobs import SERVICE
+
+    submission = issued(plugin, monkeypatch, description("ServiceJobDescription"))
+    assert submission.line == ["sbatch", f"--comment={SERVICE}", "-J", "sort"]
+
+
+def test_toil_without_services_as_they_are_now_keeps_its_own_batch_system(
+    plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from toil import job
+    from toil.batchSystems.slurm import SlurmBatchSystem
+
+    monkeypatch.delattr(job, "ServiceJobDescription")
+    with caplog.at_level(logging.WARNING):
+        assert plugin.slurm_batch_system() is SlurmBatchSystem
+    assert "ServiceJobDescription" in caplog.text
 
 
 def test_script_in_tmp_takes_only_the_python_files_beside_it(

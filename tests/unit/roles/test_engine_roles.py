@@ -18,7 +18,7 @@ INVENTORY = {
     "worker": {
         "hosts": {
             "i-2": HOST | {"private_ip_address": "10.0.0.2", "node_resources": SIZE},
-            "i-3": HOST | {"private_ip_address": "10.0.0.3", "node_resources": SIZE, "instance_lifecycle": "spot"},
+            "i-3": HOST | {"private_ip_address": "10.0.0.3", "node_resources": SIZE, "spot": True},
         }
     },
 }
@@ -146,7 +146,7 @@ def test_mesos_executors_get_path_and_endpoint(on_aws: Rendered, in_rehearsal: R
 @pytest.mark.parametrize(("host", "feature"), [("i-2", "nonpreemptible"), ("i-3", "preemptible")])
 def test_slurm_worker_joins_under_its_instance_id(on_aws: Rendered, host: str, feature: str) -> None:
     slurmd = on_aws.services(host, "slurm")[1]
-    assert f"-N {host} --conf 'CPUs=1 RealMemory=668 Feature={feature}' --conf-server 10.0.0.1" in slurmd
+    assert f"-N {host} --conf 'CPUs=1 RealMemory=668 TmpDisk=40000 Feature={feature}' --conf-server 10.0.0.1" in slurmd
 
 
 def test_slurm_takes_a_workers_word_for_its_size_only_in_the_rehearsal(

@@ -1,0 +1,209 @@
+"""Slurm's queue and history, read from what its commands print."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from toilctl.autoscaler.model import Job, Shape
+from toilctl.engines.slurm_names import expand, numbers
+
+SERVICE: Final = "toilctl:service"
+"""The comment by which the Toil plugin marks a job that runs until others are done."""
+NONPREEMPTIBLE: Final = "nonpreemptible"
+"""The feature of nodes that EC2 does not take away, which the Toil plugin and role slurm give."""
+PREEMPTIBLE: Final = "preemptible"
+
+_CUT: Final = "\x1f"
+_END: Final = "\x1e\n"
+# With width 0 squeue cuts nothing off. Free text comes last; a job's name may have spaces, bars and newlines.
+_FIELDS: Final = (
+    "JobArrayID", "StateCompact", "tres-alloc", "MinTmpDisk", "NumNodes", "Feature", "EligibleTime", "SubmitTime",
+    "StartTime", "RestartCnt", "ReqNodes", "NodeList", "Reason", "Comment", "Name",
+)  # fmt: skip
+FORMAT: Final = f":0{_CUT},".join(_FIELDS) + f":0{_END[0]}"
+"""What ``squeue --Format`` shall print for ``jobs`` to read. Times must be in UTC."""
+
+_UNITS_MIB: Final = {"": 1, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2, "P": 1024**3}
+_AMOUNT: Final = re.compile(r"([\d.]+)([KMGTP]?)")
+_TOIL_NAME: Final = re.compile(r"toil_job_\d+_(.*)", re.DOTALL)
+_ARRAY: Final = re.compile(r"(?P<array>\d+)_\[(?P<tasks>[^%\]]*)(?:%(?P<limit>\d+))?\]")
+_ENDED: Final = re.compile(
+    r"JobId=\d+ UserId=.*? GroupId=.*? Name=(?P<name>.*?) JobState=(?P<state>\w+) Partition=\S+ TimeLimit=\S+ "
+    r"StartTime=(?P<start>\S+) EndTime=(?P<end>\S+) ",
+    re.DOTALL,
+)
+# Not demand yet: other jobs come first, whatever nodes there are.
+_LATER: Final = frozenset({"Dependency", "JobArrayTaskLimit"})
+_HELD: Final = {
+    "JobHeldUser": "a user holds it",
+    "JobHeldAdmin": "an administrator holds it",
+    "JobHoldMaxRequeue": "it was started too often in vain",
+    "launch failed requeued held": "it could not be started and is held",
+    "DependencyNeverSatisfied": "a job that it depends on did not succeed",
+    "BadConstraints": "Slurm can run it on no node with its constraints",
+    "DeadLine": "its deadline has passed",
+    "Licenses": "it waits for a licence",
+    "Reservation": "it waits for a reservation",
+}
+_LIMITS: Final = ("Assoc", "QOS", "InvalidAccount", "InvalidQOS", "PartitionDown", "PartitionInactive", "PartitionTime")
+_HOLDING_STATES: Final = {"RH": "it is held after a requeue", "SE": "it is held after a special exit"}
+
+
+class _Line(NamedTuple):
+    """One job, or the waiting tasks of one array, in the order of ``_FIELDS``."""
+
+    job_id: str
+    state: str
+    tres: str
+    tmp_disk: str
+    nodes_wanted: str
+    features: str
+    eligible: str
+    submitted: str
+    started: str
+    restarts: str
+    nodes_named: str
+    nodes: str
+    reason: str
+    comment: str
+    name: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it holds resources: it runs, is suspended, starts or ends."""
+        return self.state != "PD" and bool(self.nodes)
+
+
+def jobs(answer: str) -> Iterator[Job]:
+    """Yield the queued and running jobs that squeue printed in ``FORMAT``.
+
+    A job on several nodes comes once for each. Jobs that wait for other jobs are left out: no node helps them.
+
+    :raises ValueError: when it cannot be read.
+    """
+    running_tasks = Counter(line.job_id.partition("_")[0] for line in _lines(answer, only="_") if line.runs)
+    for line in _lines(answer):
+        yield from _running(line) if line.runs else _waiting(line, running_tasks)
+
+
+def _lines(answer: str, only: str = "") -> Iterator[_Line]:
+    """Yield the lines whose ids contain ``only``; one by one, since there may be 100,000."""
+    start = 0
+    while (end := answer.find(_END, start)) >= 0:
+        if answer.find(only, start, answer.find(_CUT, start)) >= 0:
+            yield _Line(*answer[start:end].split(_CUT, len(_FIELDS) - 1))
+        start = end + len(_END)
+    if answer[start:].strip():
+        raise ValueError(answer[start:])
+
+
+def runs(history: str) -> Iterator[tuple[str, float]]:
+    """Yield name and seconds of each job that succeeded, from the end of what Slurm's jobcomp/filetxt wrote."""
+    for job in _ENDED.finditer(history):
+        start, end = _time(job["start"]), _time(job["end"])
+        if job["state"] == "COMPLETED" and start and end and end >= start:
+            yield _name(job["name"]), (end - start).total_seconds()
+
+
+def _running(line: _Line) -> Iterator[Job]:
+    nodes = list(expand(line.nodes))
+    shape = _shape(line.tres, line.tmp_disk, line.features, len(nodes))
+    for node in nodes:
+        yield Job(line.job_id, _name(line.name), shape, node, _time(line.started), _is_service(line))
+
+
+def _waiting(line: _Line, running_tasks: Counter[str]) -> Iterator[Job]:
+    if line.reason in _LATER:
+        return
+    shape = _shape(line.tres, line.tmp_disk, line.features, 1)
+    since = _time(line.eligible) or _time(line.submitted)
+    for job_id in _task_ids(line.job_id, running_tasks):
+        yield Job(job_id, _name(line.name), shape, None, since, _is_service(line), _held(line))
+
+
+def _is_service(line: _Line) -> bool:
+    return line.comment.startswith(SERVICE)
+
+
+def _task_ids(job_id: str, running_tasks: Counter[str]) -> Iterable[str]:
+    """Return the ids that wait: of an array, as many of its tasks as may run at once."""
+    array = _ARRAY.fullmatch(job_id)
+    if array is None:
+        return (job_id,)
+    tasks = [f"{array['array']}_{number}" for number in numbers(array["tasks"])]
+    limit = int(array["limit"]) - running_tasks[array["array"]] if array["limit"] else len(tasks)
+    return tasks[: max(0, limit)]
+
+
+def _held(line: _Line) -> str:
+    """Return why Slurm would not run a waiting job on an empty node either."""
+    known = _HOLDING_STATES.get(line.state) or _HELD.get(line.reason)
+    return known or _limit(line.reason) or _not_yet(line) or _unlaunchable(line)
+
+
+def _limit(reason: str) -> str:
+    return f"a limit of Slurm's keeps it back: {reason}" if reason.startswith(_LIMITS) else ""
+
+
+def _not_yet(line: _Line) -> str:
+    # Slurm starts a job that lost its node two minutes later at the earliest; by then it wants another.
+    by_user = line.reason == "BeginTime" and line.restarts == "0"
+    return f"it is not to start before {line.eligible.replace('T', ' ')} UTC" if by_user else ""
+
+
+def _unlaunchable(line: _Line) -> str:
+    if line.nodes_named:
+        return f"it asks for {line.nodes_named} by name"
+    if line.nodes_wanted.split("-")[0] not in ("0", "1"):
+        return f"it asks for {line.nodes_wanted} nodes at once"
+    if all(map(_foreign, _alternatives(line.features))):
+        return f"it asks for a feature that no node type gives: {line.features}"
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _shape(tres: str, tmp_disk: str, features: str, nodes: int) -> Shape:
+    """Return what a job asks of each of its nodes; ``tres`` counts all of them: ``cpu=2,mem=600M,node=1,billing=2``."""
+    amounts = dict(one.split("=", 1) for one in tres.split(",") if "=" in one)
+    return Shape(
+        cores=float(-(-int(amounts["cpu"]) // nodes)),
+        memory_mib=-(-_mib(amounts.get("mem", "0")) // nodes),
+        disk_mib=_mib(tmp_disk),
+        preemptible=any(NONPREEMPTIBLE not in names for names in _alternatives(features) if not _foreign(names)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _alternatives(features: str) -> tuple[frozenset[str], ...]:
+    """Return the sets of features of which a node needs one: ``a&b|c``."""
+    plain = re.sub(r"[\[\]() ]", "", features.replace("(null)", ""))
+    return tuple(frozenset(filter(None, re.split("[&,]", one))) for one in plain.split("|"))
+
+
+def _foreign(names: frozenset[str]) -> bool:
+    return not names <= {PREEMPTIBLE, NONPREEMPTIBLE} or len(names) > 1
+
+
+def _mib(amount: str) -> int:
+    found = _AMOUNT.fullmatch(amount)
+    if found is None:
+        raise ValueError(amount)
+    return -(-round(float(found[1]) * _UNITS_MIB[found[2]] * 1024) // 1024)
+
+
+def _name(name: str) -> str:
+    """Return a job's name without what Toil puts before it, a number of its own."""
+    toil = _TOIL_NAME.fullmatch(name)
+    # Thousands of jobs have the same: kept once.
+    return sys.intern(toil[1] if toil else name)
+
+
+def _time(text: str) -> datetime | None:
+    """Return a time; None for ``N/A``, ``Unknown``, ``None`` or ``NONE``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text[:1].isdigit() else None
