@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from difflib import get_close_matches
@@ -17,6 +17,8 @@ from toilctl.node_types import NodeType
 _ASK_FIRST: Final = "us-east-1"
 """The region that tells which others there are; it cannot be switched off."""
 _THREADS: Final = 12
+_PAGE_SIZE: Final = 1000
+"""The most that EC2 gives at once."""
 
 
 def find(name: str, zone: str | None = None, region: str | None = None) -> Cluster:
@@ -90,10 +92,24 @@ def clusters(region: str, name: str | None = None) -> tuple[Cluster, ...]:
     return tuple(sorted(found, key=lambda cluster: cluster.name))
 
 
-def instances_of(region: str, name: str) -> tuple[Node, ...]:
-    """Return a cluster's nodes, those going or gone included."""
+def instances_of(region: str, name: str, role: Role | None = None, states: Sequence[str] = ()) -> tuple[Node, ...]:
+    """Return a cluster's nodes (of a role, in some of EC2's states), else all, those going or gone included."""
     wanted = [{"Name": f"tag:{tags.CLUSTER}", "Values": [name]}]
-    return _nodes(aws.pages("ec2", region, "describe_instances", "Reservations.Instances", Filters=wanted))
+    wanted += [{"Name": f"tag:{tags.ROLE}", "Values": [role.value]}] if role else []
+    wanted += [{"Name": "instance-state-name", "Values": list(states)}] if states else []
+    # EC2's answer to a listing without pages may take longer than it waits for itself.
+    pages = {"PageSize": _PAGE_SIZE}
+    found = aws.pages(
+        "ec2", region, "describe_instances", "Reservations.Instances", Filters=wanted, PaginationConfig=pages
+    )
+    return _nodes(found)
+
+
+def settings_of(region: str, name: str) -> dict[str, str] | None:
+    """Return the tags of a cluster's security group: its settings and what is under way; None when it has none."""
+    wanted = [{"Name": f"tag:{tags.CLUSTER}", "Values": [name]}]
+    groups = aws.pages("ec2", region, "describe_security_groups", "SecurityGroups", Filters=wanted)
+    return next((tags.to_dict(group.get("Tags")) for group in groups), None)
 
 
 def _cluster(group: dict[str, Any], region: str, instances: Iterable[dict[str, Any]]) -> Cluster:

@@ -21,6 +21,10 @@ _LARGE: Final = {
 }  # fmt: skip
 _MULTIPLES: Final = {"nano": 1 / 16, "micro": 1 / 8, "small": 1 / 4, "medium": 1 / 2, "large": 1.0, "xlarge": 2.0}
 
+_PER_VCPU: Final = 0.035
+_PER_GIB: Final = 0.0034
+"""USD per hour: what c5, m5 and r5.large, which differ in memory alone, cost above; they fit within 2 %."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -48,6 +52,11 @@ def on_demand(region: str, instance_type: str) -> float | None:
     if region not in _REGIONS or family not in _LARGE or multiple is None:
         return None
     return _LARGE[family] * multiple
+
+
+def estimated(vcpus: int, memory_mib: int) -> float:
+    """Reckon a price in USD per hour from an instance type's size; GPUs and local disks are not in it."""
+    return round(vcpus * _PER_VCPU + memory_mib / 1024 * _PER_GIB, 4)
 
 
 def cost(region: str, nodes: Iterable[tuple[NodeType, int]]) -> Cost:

@@ -1,0 +1,81 @@
+"""The leader's settings file, whole and broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from toilctl.autoscaler.settings import Settings, SettingsFile
+from toilctl.errors import UsageError
+from toilctl.node_types import NodeType
+
+GOOD: dict[str, Any] = {
+    "cluster_name": "my", "region": "us-west-2", "engine": "slurm", "leader_address": "10.0.0.1",
+    "node_types": ["c4.8xlarge:0.6", "r3.8xlarge"], "zones": ["us-west-2a"],
+    "limits": ["c4.8xlarge:0.6=0..20", "r3.8xlarge=0..2"], "paused": False, "node_storage_gb": "50,100",
+    "target_time_s": 1800.0, "beta_inertia": 0.1, "scale_interval_s": 30, "preemptible_compensation": 0,
+    "idle_timeout_s": 300, "join_deadline_s": 900, "boot_timeout_s": 300,
+}  # fmt: skip
+SPOT, ON_DEMAND = NodeType.parse("c4.8xlarge:0.6"), NodeType.parse("r3.8xlarge")
+
+
+def test_settings_are_read_as_the_leader_writes_them():
+    settings = Settings.of(GOOD)
+    assert str(settings.policy.limits) == "c4.8xlarge:0.6=0..20,r3.8xlarge=0..2"
+    assert settings.storage_gb == {SPOT: 50, ON_DEMAND: 100}
+    assert (settings.policy.tuning.idle_timeout_s, settings.policy.zones) == (300.0, ("us-west-2a",))
+    assert settings.autoscaled
+
+
+@pytest.mark.parametrize("storage", [50, "50"])
+def test_one_storage_size_is_that_of_all_node_types(storage):
+    assert Settings.of({**GOOD, "node_storage_gb": storage}).storage_gb == {SPOT: 50, ON_DEMAND: 50}
+
+
+def test_cluster_without_limits_is_not_autoscaled():
+    assert not Settings.of({**GOOD, "limits": []}).autoscaled
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("limits", None, "limits"), ("limits", "r3.8xlarge=0..2", "limits"), ("zones", "us-west-2a", "zones"),
+        ("limits", ["r3.8xlarge=3..2"], "minimum of r3.8xlarge is 3"), ("engine", "yarn", "'yarn'"),
+        ("cluster_name", "", "cluster_name"), ("paused", "no", "paused"), ("node_storage_gb", "9,9,9", "'9,9,9'"),
+        ("node_storage_gb", "much", "node_storage_gb"), ("beta_inertia", 2, "beta_inertia"),
+        ("target_time_s", None, "target_time_s"), ("boot_timeout_s", "soon", "boot_timeout_s"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_named(name, value, said):
+    with pytest.raises(UsageError, match=said):
+        Settings.of({**GOOD, name: value})
+
+
+@pytest.mark.parametrize("text", ["", "[]", "limits: [", "limits: {a: \x00}", "cluster_name: my\n"])
+def test_broken_file_keeps_the_last_good_settings_and_says_so(tmp_path: Path, text: str):
+    path = tmp_path / "cluster.yml"
+    path.write_text(yaml.safe_dump(GOOD))
+    file = SettingsFile(path)
+    good = file.read()
+    assert good is not None
+    assert file.problem == ""
+    path.write_text(text)
+    assert file.read() == good
+    assert str(path) in file.problem
+    assert "last good settings" in file.problem
+    path.write_text(yaml.safe_dump({**GOOD, "paused": True}))
+    renewed = file.read()
+    assert renewed is not None
+    assert renewed.policy.paused
+    assert file.problem == ""
+
+
+def test_missing_file_at_the_start_gives_no_settings_and_says_why(tmp_path: Path):
+    file = SettingsFile(tmp_path / "cluster.yml")
+    assert file.read() is None
+    assert "No such file" in file.problem
+    assert "Nothing is done" in file.problem
+    assert file.changed_at() == 0

@@ -1,0 +1,157 @@
+"""What node types give and cost, and the account's quota: asked of AWS once, and kept."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from toilctl import aws, prices
+from toilctl.autoscaler.model import Offer
+from toilctl.autoscaler.settings import Settings
+from toilctl.capacity import InstanceType, Resources, allocatable
+from toilctl.cluster import Node
+from toilctl.engines import EngineNode
+from toilctl.node_types import NodeType
+
+ASK_AGAIN_S: Final = 3600.0
+"""For a quota, which rarely changes."""
+UNKNOWN_S: Final = 300.0
+"""For an instance type that EC2 did not tell of."""
+QUOTA_CODES: Final[Mapping[bool, str]] = {False: "L-1216C47A", True: "L-34B43A08"}
+"""Service Quotas' codes of the vCPUs of the standard families, by ``spot``."""
+_STANDARD: Final = frozenset("acdhimrtz")
+_Key = tuple[NodeType, str]
+
+
+class Facts:
+    """One region's instance types and quotas, and what joined nodes were found to have."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, InstanceType] = {}
+        self._ask_after: dict[str, datetime] = {}
+        self._quotas: dict[bool, tuple[float | None, datetime]] = {}
+        self._measured: dict[_Key, Resources] = {}
+
+    def measure(self, nodes: Iterable[Node], members: Mapping[str, EngineNode]) -> None:
+        """Keep what joined nodes report."""
+        reported: dict[_Key, list[Resources]] = {}
+        for node in nodes:
+            if member := members.get(node.instance_id):
+                reported.setdefault((node.node_type, node.instance_type), []).append(member.resources)
+        self._measured |= {key: _typical(found) for key, found in reported.items()}
+
+    def offers(self, settings: Settings, now: datetime) -> dict[NodeType, Offer]:
+        """Return what each of the policy's node types gives and costs; those of which nothing is known are missing."""
+        wanted = settings.policy.node_types
+        self._describe(settings.region, {name for one in wanted for name in one.instance_types}, now)
+        found = {one: self._offer(settings, one) for one in wanted}
+        return {node_type: offer for node_type, offer in found.items() if offer}
+
+    def prices(self, settings: Settings, nodes: Iterable[Node], now: datetime) -> dict[str, float]:
+        """Return what each node costs in USD per hour, spot at its bid; nodes without a known price are missing."""
+        nodes = tuple(nodes)
+        self._describe(settings.region, {node.instance_type for node in nodes}, now)
+        costs = {node.instance_id: self._price(settings.region, node.node_type, node.instance_type) for node in nodes}
+        return {instance_id: cost[0] for instance_id, cost in costs.items() if cost}
+
+    def quotas(self, settings: Settings, now: datetime) -> dict[bool, float]:
+        """Return the vCPU quotas, by ``spot``, that bound the policy's node types, where they can be known."""
+        wanted = {one.preemptible for one in settings.policy.node_types if _standard(one)}
+        # Another family has a quota of its own: then the standard one says nothing of the market's sum.
+        wanted -= {one.preemptible for one in settings.policy.node_types if not _standard(one)}
+        found = {spot: self._quota(settings.region, spot, now) for spot in sorted(wanted)}
+        return {spot: quota for spot, quota in found.items() if quota is not None}
+
+    def _offer(self, settings: Settings, node_type: NodeType) -> Offer | None:
+        types = [self._types.get(name) for name in node_type.instance_types]
+        known = [one for one in types if one]
+        costs = [self._price(settings.region, node_type, one.name) for one in known]
+        if len(known) < len(types):
+            return None
+        sizes = [self._size(node_type, one, settings.storage_gb[node_type]) for one in known]
+        return Offer(
+            node_type,
+            _each(min, sizes),
+            max(cost[0] for cost in costs if cost),
+            max(one.vcpus for one in known),
+            price_estimated=any(cost[1] for cost in costs if cost),
+        )
+
+    def _size(self, node_type: NodeType, instance_type: InstanceType, root_gb: int) -> Resources:
+        nominal = allocatable(instance_type, root_gb)
+        measured = self._measured.get((node_type, instance_type.name))
+        if measured is None:
+            return nominal
+        # What an engine does not tell of is 0.
+        told = Resources(
+            measured.cores or nominal.cores,
+            measured.memory_mib or nominal.memory_mib,
+            measured.disk_mib or nominal.disk_mib,
+        )
+        return _each(min, [nominal, told])
+
+    def _price(self, region: str, node_type: NodeType, instance_type: str) -> tuple[float, bool] | None:
+        """Return USD per hour, and whether it is an estimate."""
+        if node_type.spot_bid is not None:
+            return node_type.spot_bid, False
+        known = prices.on_demand(region, instance_type)
+        if known is not None:
+            return known, False
+        facts = self._types.get(instance_type)
+        return (prices.estimated(facts.vcpus, facts.memory_mib), True) if facts else None
+
+    def _describe(self, region: str, names: Iterable[str], now: datetime) -> None:
+        unknown = sorted(name for name in names if name not in self._types and self._ask_after.get(name, now) <= now)
+        if not unknown:
+            return
+        # A filter passes over names that EC2 does not know, where a list of names is refused for one of them.
+        wanted = [{"Name": "instance-type", "Values": unknown}]
+        for one in aws.pages("ec2", region, "describe_instance_types", "InstanceTypes", Filters=wanted):
+            self._types[one["InstanceType"]] = _instance_type(one)
+        self._ask_after |= dict.fromkeys(unknown, now + timedelta(seconds=UNKNOWN_S))
+
+    def _quota(self, region: str, spot: bool, now: datetime) -> float | None:
+        known = self._quotas.get(spot)
+        if known is None or known[1] <= now:
+            known = self._quotas[spot] = _ask_quota(region, spot), now + timedelta(seconds=ASK_AGAIN_S)
+        return known[0]
+
+
+def _instance_type(described: Mapping[str, Any]) -> InstanceType:
+    store = described.get("InstanceStorageInfo", {})
+    return InstanceType(
+        described["InstanceType"],
+        described["VCpuInfo"]["DefaultVCpus"],
+        described["MemoryInfo"]["SizeInMiB"],
+        store.get("TotalSizeInGB", 0),
+    )
+
+
+def _ask_quota(region: str, spot: bool) -> float | None:
+    try:
+        asked = {"ServiceCode": "ec2", "QuotaCode": QUOTA_CODES[spot]}
+        return float(aws.client("service-quotas", region).get_service_quota(**asked)["Quota"]["Value"])
+    except Exception:  # Without the permission, or the service, EC2's refusals tell where the quota is.
+        return None
+
+
+def _standard(node_type: NodeType) -> bool:
+    return all(name[0] in _STANDARD for name in node_type.instance_types)
+
+
+def _typical(reported: list[Resources]) -> Resources:
+    """Return the median: one sick node that reports next to nothing makes no job infeasible."""
+    return _each(statistics.median_low, reported)
+
+
+def _each(choose: Callable[[list[float]], float], of: Iterable[Resources]) -> Resources:
+    found = list(of)
+    return replace(
+        found[0],
+        cores=choose([one.cores for one in found]),
+        memory_mib=int(choose([one.memory_mib for one in found])),
+        disk_mib=int(choose([one.disk_mib for one in found])),
+    )

@@ -1,0 +1,73 @@
+"""Whether this process may act on a cluster now: alone, not on one that goes, not while a launch may be unseen."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from toilctl import inventory, tags
+from toilctl.autoscaler.under_way import UNANSWERED_S
+from toilctl.errors import ConflictError
+
+_ATTEMPT: Final = "toilctl:attempt:worker-"
+"""How the tags begin in which the launch module keeps its attempts: ``ATTEMPT COUNT SECONDS TOKEN`` while one is under
+way, ``ATTEMPT`` when none is."""
+
+
+@contextmanager
+def alone(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory's lock; the system releases it however the process ends.
+
+    :raises ConflictError: when another process holds it.
+    """
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(
+                f"Another autoscaler works with {state_dir}.",
+                "Leave it to its work, or stop it first: systemctl stop toilctl-autoscaler.",
+            ) from None
+        yield
+
+
+@dataclass
+class Guard:
+    """Reads the tags of the cluster's security group before the first act, and again after a failed one."""
+
+    passed: bool = False
+    wait_until: datetime | None = None
+    """When to look again; None when the usual interval will do."""
+
+    def problem(self, region: str, cluster: str, now: datetime) -> str:
+        """Return why nothing may be done now; empty when all may."""
+        self.wait_until = None
+        if self.passed:
+            return ""
+        settings = inventory.settings_of(region, cluster)
+        if settings is None:
+            return f"Cluster {cluster} has no security group: it is being destroyed, or not all there."
+        if settings.get(tags.STATE) == tags.DESTROYING:
+            return f"Cluster {cluster} is being destroyed, so the autoscaler leaves it alone."
+        begun = last_attempt(settings)
+        if begun and now - begun < timedelta(seconds=UNANSWERED_S):
+            self.wait_until = begun + timedelta(seconds=UNANSWERED_S)
+            return f"A launch was cut short; until {self.wait_until:%H:%M:%S} UTC EC2 may not list what it made."
+        self.passed = True
+        return ""
+
+
+def last_attempt(settings: Mapping[str, str]) -> datetime | None:
+    """Return when the latest launch without an answer began, if there is one."""
+    begun = [
+        float(value.split()[2])
+        for name, value in settings.items()
+        if name.startswith(_ATTEMPT) and len(value.split()) == 4
+    ]
+    return datetime.fromtimestamp(max(begun), UTC) if begun else None

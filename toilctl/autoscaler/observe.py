@@ -1,0 +1,138 @@
+"""One look at the world: EC2's listing, the engine's word, prices and quotas, and what this process remembers."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from toilctl import engines, inventory
+from toilctl.autoscaler.acquaintance import Acquaintance
+from toilctl.autoscaler.facts import Facts
+from toilctl.autoscaler.model import Demand, NodeView, Snapshot
+from toilctl.autoscaler.refused import Failures, Refusals
+from toilctl.autoscaler.settings import Settings
+from toilctl.autoscaler.under_way import UnderWay
+from toilctl.cluster import Node, NodeState, Role
+from toilctl.engines import Engine, EngineNode
+from toilctl.errors import ToilctlError
+from toilctl.node_types import NodeType
+
+LIVE: Final = ("pending", "running", "stopping", "stopped")
+"""EC2's states of instances that are there; others have gone, or cannot be kept from going."""
+_ASK_S: Final = 60.0
+_IN_LEADER: Final = ("docker", "exec", "toil_leader")
+
+
+@dataclass
+class Memory:
+    """What this process remembers from tick to tick."""
+
+    acquaintance: Acquaintance = field(default_factory=Acquaintance)
+    facts: Facts = field(default_factory=Facts)
+    refusals: Refusals = field(default_factory=Refusals)
+    failures: Failures = field(default_factory=Failures)
+    under_way: UnderWay = field(default_factory=UnderWay)
+    smoothed: Mapping[NodeType, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A snapshot, and by what names EC2 and the engine know its nodes."""
+
+    snapshot: Snapshot
+    nodes: Mapping[str, Node]
+    """By instance id."""
+    members: Mapping[str, EngineNode]
+    """Those that the engine has, by instance id; none when it does not answer."""
+
+
+def in_leader(words: Sequence[str]) -> str:
+    """Run words in the leader's container, from the leader itself."""
+    done = subprocess.run([*_IN_LEADER, *words], capture_output=True, text=True, check=True, timeout=_ASK_S)
+    return done.stdout
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Return the engine as the leader reaches it."""
+    return engines.of(settings.engine, in_leader, settings.leader_address)
+
+
+def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -> Observation:
+    """Look once at everything.
+
+    :raises Exception: boto3's, when EC2 does not answer: without its listing nothing is known. An engine that does
+        not answer is part of the snapshot.
+    """
+    nodes = inventory.instances_of(settings.region, settings.cluster, Role.WORKER, LIVE)
+    known, demand, problem = _ask(engine)
+    members = engines.join(known, nodes)
+    changes = memory.acquaintance.see(nodes, members, now, engine_answers=not problem)
+    for node_type in changes.joined:
+        memory.failures.joined(node_type)
+    for instance_id, node_type in changes.ended.items():
+        if not memory.under_way.leaving(instance_id, now):
+            memory.failures.add(node_type, f"{instance_id} ended before it joined", now)
+    memory.facts.measure(nodes, members)
+    snapshot = _snapshot(settings, memory, nodes, members, now, demand, problem)
+    return Observation(snapshot, {node.instance_id: node for node in nodes}, members)
+
+
+def _ask(engine: Engine) -> tuple[tuple[EngineNode, ...], Demand, str]:
+    """Return the engine's nodes, its jobs, and why its word cannot be trusted, if so."""
+    nodes: tuple[EngineNode, ...] = ()
+    try:
+        nodes = engine.nodes()
+        return nodes, engine.demand(), ""
+    except ToilctlError as error:
+        return nodes, Demand(), error.message
+    except Exception as error:  # What no parser foresaw is as little to be trusted.
+        return nodes, Demand(), f"The engine's answer cannot be read: {type(error).__name__}: {error}."
+
+
+def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
+    settings: Settings, memory: Memory, nodes: Sequence[Node], members: Mapping[str, EngineNode], now: datetime,
+    demand: Demand, problem: str,
+) -> Snapshot:  # fmt: skip
+    costs = memory.facts.prices(settings, nodes, now)
+    return Snapshot(
+        nodes=tuple(_view(node, members.get(node.instance_id), memory, costs, now) for node in nodes),
+        demand=demand,
+        offers=memory.facts.offers(settings, now),
+        requested=memory.under_way.requested(nodes, now),
+        set_aside=memory.refusals.active(now),
+        back_offs=memory.failures.back_offs(),
+        smoothed=memory.smoothed,
+        quota_vcpus=memory.facts.quotas(settings, now),
+        engine_problem=problem,
+    )
+
+
+def _view(node: Node, member: EngineNode | None, memory: Memory, costs: Mapping[str, float], now: datetime) -> NodeView:
+    known, instance_id = memory.acquaintance, node.instance_id
+    return NodeView(
+        instance_id=instance_id,
+        node_type=node.node_type,
+        instance_type=node.instance_type,
+        zone=node.zone,
+        ec2_state=node.state,
+        launched_at=datetime.fromisoformat(node.launched_at),
+        intent=node.intent,
+        engine_state=member.state if member else None,
+        running=member.running if member else (),
+        resources=member.resources if member else None,
+        idle_since=_idle_since(member, known.idle_since.get(instance_id)),
+        missing_since=known.missing_since.get(instance_id),
+        joined_before=instance_id in known.joined,
+        set_up_by=memory.under_way.setting_up(node, now),
+        leaving=memory.under_way.leaving(instance_id, now),
+        usd_per_hour=costs.get(instance_id),
+    )
+
+
+def _idle_since(member: EngineNode | None, first_seen: datetime | None) -> datetime | None:
+    if member is None or not member.idle or member.state is NodeState.DOWN:
+        return None
+    return member.idle_since or first_seen

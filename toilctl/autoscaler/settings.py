@@ -1,0 +1,144 @@
+"""The leader's /etc/toilctl/cluster.yml as the autoscaler follows it, read again at each tick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from toilctl.autoscaler.policy import Limits, Policy, Tuning
+from toilctl.cluster import Engine
+from toilctl.errors import UsageError
+from toilctl.node_types import NodeType
+
+SETTINGS_FILE: Final = "/etc/toilctl/cluster.yml"
+_NEXT: Final = "'toilctl autoscale NAME' writes the leader's settings anew."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The cluster, and what its user allows."""
+
+    cluster: str
+    region: str
+    engine: Engine
+    leader_address: str
+    policy: Policy
+    storage_gb: Mapping[NodeType, int]
+    """Root volumes, GiB; of all node types of the policy."""
+    boot_timeout_s: float
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether there are limits at all; without any, no node is the autoscaler's business."""
+        return bool(self.policy.limits)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Take the settings from a mapping that may have more.
+
+        :raises UsageError: naming what is missing or cannot be.
+        """
+        limits = Limits.parse(",".join(_texts(values, "limits")))
+        return cls(
+            cluster=_text(values, "cluster_name"),
+            region=_text(values, "region"),
+            engine=_engine(_text(values, "engine")),
+            leader_address=_text(values, "leader_address"),
+            policy=Policy(limits, Tuning.of(values), _texts(values, "zones"), _flag(values, "paused")),
+            storage_gb=_storage(values, [one.node_type for one in limits]),
+            boot_timeout_s=_number(values, "boot_timeout_s"),
+        )
+
+
+class SettingsFile:
+    """A file of settings, of which the last good ones are kept while it is broken."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last_good: Settings | None = None
+        self.problem = ""
+        """What is wrong with the file now; empty when nothing is."""
+
+    def read(self) -> Settings | None:
+        """Return the settings, else the last good ones, else None."""
+        try:
+            self.last_good, self.problem = Settings.of(_load(self.path)), ""
+        except UsageError as error:
+            kept = "The last good settings are followed." if self.last_good else "Nothing is done until it is right."
+            self.problem = f"{self.path}: {error} {kept}"
+        return self.last_good
+
+    def changed_at(self) -> float:
+        """Return when the file was written, in seconds since the epoch; 0 when there is none."""
+        try:
+            return self.path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"it cannot be read: {getattr(error, 'strerror', error)}.", _NEXT) from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"it is not YAML: {' '.join(str(error).split())}.", _NEXT) from error
+    if not isinstance(values, Mapping):
+        raise UsageError("it has no settings.", _NEXT)
+    return values
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{value!r} cannot be {name}.", _NEXT, name=name)
+    return value
+
+
+def _texts(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    value = values.get(name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise UsageError(f"{value!r} cannot be {name}: it is a list of texts.", _NEXT, name=name)
+    return tuple(value)
+
+
+def _flag(values: Mapping[str, Any], name: str) -> bool:
+    value = values.get(name, False)
+    if not isinstance(value, bool):
+        raise UsageError(f"{value!r} cannot be {name}: it is true or false.", _NEXT, name=name)
+    return value
+
+
+def _number(values: Mapping[str, Any], name: str) -> float:
+    try:
+        return float(values[name])
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{values.get(name)!r} cannot be {name}: it is a number.", _NEXT, name=name) from None
+
+
+def _engine(name: str) -> Engine:
+    try:
+        return Engine(name)
+    except ValueError:
+        raise UsageError(f"There is no engine {name!r}.", f"It is {' or '.join(Engine)}.", name=name) from None
+
+
+def _storage(values: Mapping[str, Any], needed: Iterable[NodeType]) -> dict[NodeType, int]:
+    """Read one number for all node types, or one for each in their order."""
+    node_types = [NodeType.parse(one) for one in _texts(values, "node_types")]
+    given = str(values.get("node_storage_gb", "")).split(",")
+    sizes = given * len(node_types) if len(given) == 1 else given
+    try:
+        found = {node_type: int(size) for node_type, size in zip(node_types, sizes, strict=True)}
+    except ValueError:
+        raise UsageError(
+            f"{values.get('node_storage_gb')!r} cannot be node_storage_gb: it is a number, or one for each node type.",
+            _NEXT,
+        ) from None
+    first = next(iter(found.values()), 0)
+    # A node type of the limits alone is one that the file's writer took from elsewhere: it gets the first's storage.
+    return {node_type: found.get(node_type, first) for node_type in needed}
