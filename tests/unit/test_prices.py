@@ -37,3 +37,10 @@ def test_unknown_price_is_named_not_guessed():
 
 def test_node_type_without_nodes_costs_nothing():
     assert prices.cost("us-west-2", [(NodeType.parse("x9.large"), 0)]).usd_per_hour == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "vcpus", "memory_gib"), [("c5.large", 2, 4), ("m5.2xlarge", 8, 32), ("r5.24xlarge", 96, 768)]
+)
+def test_estimate_by_size_is_close_to_a_known_price(name, vcpus, memory_gib):
+    assert prices.estimated(vcpus, memory_gib * 1024) == pytest.approx(prices.on_demand("us-west-2", name), rel=0.02)

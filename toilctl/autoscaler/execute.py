@@ -135,14 +135,21 @@ def _undrain(instance_ids: Iterable[str], world: World) -> tuple[list[ActionRepo
     asked, ended = [], []
     for instance_id in instance_ids:
         try:
-            world.engine.uncordon(world.members[instance_id].name)
+            world.engine.uncordon(_member(instance_id, world).name)
             asked.append(instance_id)
-        except (EngineError, KeyError) as error:
-            ended.append(("undrain", False, f"{instance_id}: {error}"))
+        except EngineError as error:
+            ended.append(("undrain", False, f"{instance_id}: {error.message}"))
     if not asked:
         return [], tuple(ended)
     ended += [("undrain", False, f"{one} does not take jobs again yet") for one in _not_taking_jobs(asked, world)]
     return [ActionReport("undrain", Reason.NEEDED, instance_ids=tuple(asked))], tuple(ended)
+
+
+def _member(instance_id: str, world: World) -> EngineNode:
+    member = world.members.get(instance_id)
+    if member is None:
+        raise engines.unknown_node(instance_id)
+    return member
 
 
 def _not_taking_jobs(instance_ids: Sequence[str], world: World) -> list[str]:

@@ -1,0 +1,236 @@
+"""One look at EC2 and the engine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from toilctl import aws
+from toilctl.autoscaler.events import Ended
+from toilctl.autoscaler.model import Demand, Job, Shape
+from toilctl.autoscaler.observe import Memory, observe
+from toilctl.autoscaler.settings import Settings
+from toilctl.autoscaler.under_way import Kind, Run
+from toilctl.capacity import InstanceType, Resources, allocatable
+from toilctl.cluster import NodeState
+from toilctl.engines import EngineNode
+from toilctl.errors import EngineError, NotYetError
+from toilctl.local.testing import TestCloud
+from toilctl.node_types import NodeType
+
+NOW = datetime.now(UTC)
+SPOT, OTHER = NodeType.parse("c4.8xlarge:0.6"), NodeType.parse("r3.8xlarge")
+JOB = Job("7", "sort", Shape(1, 100, 100, True))
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def settings(limits: str = "c4.8xlarge:0.6=0..20,r3.8xlarge=0..2", **changes: object) -> Settings:
+    return Settings.of({
+        "cluster_name": "my", "region": "us-west-2", "engine": "slurm", "leader_address": "10.0.0.1",
+        "node_types": [one.partition("=")[0] for one in limits.split(",")], "limits": limits.split(","),
+        "zones": ["us-west-2a"], "node_storage_gb": 50, "target_time_s": 1800, "beta_inertia": 0.1,
+        "scale_interval_s": 30, "preemptible_compensation": 0, "idle_timeout_s": 300, "join_deadline_s": 900,
+        "boot_timeout_s": 300, **changes,
+    })  # fmt: skip
+
+
+class Engine:
+    """What it lists, or why it does not answer."""
+
+    def __init__(self, *nodes: EngineNode, demand: Demand | Exception = Demand()) -> None:  # noqa: B008 - frozen
+        self.listed: tuple[EngineNode, ...] | Exception = nodes
+        self.wanted = demand
+
+    def nodes(self) -> tuple[EngineNode, ...]:
+        if isinstance(self.listed, Exception):
+            raise self.listed
+        return self.listed
+
+    def demand(self) -> Demand:
+        if isinstance(self.wanted, Exception):
+            raise self.wanted
+        return self.wanted
+
+    def cordon(self, name: str) -> None: ...
+    def uncordon(self, name: str) -> None: ...
+    def drain(self, name: str) -> None: ...
+
+
+def member(instance_id: str, running: tuple[str, ...] = (), **changes: Any) -> EngineNode:
+    usual = {"state": NodeState.JOINED, "resources": Resources(36, 50000, 40000)}
+    return EngineNode(instance_id, instance_id, None, running=running, **{**usual, **changes})
+
+
+@pytest.fixture
+def launch(aws_env: TestCloud) -> Any:
+    """Launch instances with a node's tags; returns their ids."""
+    ec2 = aws_env.client("ec2")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+
+    def run(count: int = 1, kind: str = "c4.8xlarge", node_type: str = str(SPOT), **tags: str) -> list[str]:
+        own = {"cluster": "my", "role": "worker", "node-type": node_type, "intent": "auto-1", **tags}
+        listed = [{"Key": f"toilctl:{name}", "Value": value} for name, value in own.items()]
+        answer = ec2.run_instances(
+            ImageId=image, InstanceType=kind, MinCount=count, MaxCount=count,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
+        )  # fmt: skip
+        return [instance["InstanceId"] for instance in answer["Instances"]]
+
+    return run
+
+
+def test_nodes_are_what_ec2_and_the_engine_say_together(launch):
+    (busy,), (idle,), (booting,) = launch(), launch(), launch(1, "r3.8xlarge", str(OTHER), intent="auto-2")
+    launch(1, "t2.micro", "t2.micro", role="leader")
+    launch(1, cluster="another")
+    engine = Engine(member(busy, ("7",)), member(idle, idle_since=NOW), demand=Demand((JOB,)))
+    seen = observe(settings(), engine, Memory(), NOW)
+    nodes = {node.instance_id: node for node in seen.snapshot.nodes}
+    assert nodes.keys() == {busy, idle, booting}
+    assert (nodes[busy].running, nodes[busy].idle_since, nodes[busy].joined_before) == (("7",), None, True)
+    assert (nodes[idle].idle_since, nodes[idle].usd_per_hour) == (NOW, 0.6)
+    assert (nodes[booting].engine_state, nodes[booting].intent, nodes[booting].missing_since) == (None, "auto-2", NOW)
+    assert nodes[booting].usd_per_hour == pytest.approx(2.656)
+    assert seen.snapshot.demand.jobs == (JOB,)
+    assert seen.snapshot.engine_problem == ""
+
+
+def test_offers_say_what_a_node_gives_and_costs(launch):
+    offers = observe(settings(), Engine(), Memory(), NOW).snapshot.offers
+    assert offers[SPOT].resources == allocatable(InstanceType("c4.8xlarge", 36, 61440), 50)
+    assert (offers[SPOT].usd_per_hour, offers[SPOT].vcpus, offers[SPOT].price_estimated) == (0.6, 36, False)
+    assert offers[OTHER].usd_per_hour == pytest.approx(2.656)
+
+
+def test_offer_of_equivalents_is_the_least_of_them_at_the_highest_price(launch):
+    both = NodeType.parse("m5.large/r5.xlarge")
+    offer = observe(settings(f"{both}=0..2"), Engine(), Memory(), NOW).snapshot.offers[both]
+    assert offer.resources == allocatable(InstanceType("m5.large", 2, 8192), 50)
+    assert (offer.usd_per_hour, offer.vcpus) == (pytest.approx(0.252), 4)
+
+
+def test_offer_of_an_unknown_price_is_an_estimate(launch):
+    kind = NodeType.parse("x1.16xlarge")
+    offer = observe(settings(f"{kind}=0..2"), Engine(), Memory(), NOW).snapshot.offers[kind]
+    assert offer.price_estimated
+    assert 3 < offer.usd_per_hour < 10
+
+
+def test_instance_type_that_ec2_does_not_know_has_no_offer_and_leaves_the_others(launch):
+    offers = observe(settings("c9.huge=0..2,r3.8xlarge=0..2"), Engine(), Memory(), NOW).snapshot.offers
+    assert offers.keys() == {OTHER}
+
+
+def test_offer_is_what_joined_nodes_were_found_to_have_also_when_they_are_gone(launch, aws_env):
+    ids, memory = launch(3), Memory()
+    small, sick = Resources(36, 30000, 0), Resources(36, 100, 0)
+    members = [member(one, resources=size) for one, size in zip(ids, (small, small, sick), strict=True)]
+    nominal = allocatable(InstanceType("c4.8xlarge", 36, 61440), 50)
+    expected = Resources(36, 30000, nominal.disk_mib)
+    assert observe(settings(), Engine(*members), memory, NOW).snapshot.offers[SPOT].resources == expected
+    aws_env.client("ec2").terminate_instances(InstanceIds=ids)
+    assert observe(settings(), Engine(), memory, NOW).snapshot.offers[SPOT].resources == expected
+
+
+@pytest.mark.parametrize("error", [EngineError("Slurm does not answer."), KeyError("State"), NotYetError("Not yet.")])
+def test_engine_that_does_not_answer_is_part_of_what_is_seen(launch, error):
+    (known,), memory = launch(), Memory()
+    engine = Engine(member(known, ("7",)))
+    observe(settings(), engine, memory, NOW)
+    engine.listed = error
+    seen = observe(settings(), engine, memory, later(30)).snapshot
+    assert str(getattr(error, "message", "State")) in seen.engine_problem
+    assert (seen.nodes[0].engine_state, seen.nodes[0].joined_before) == (None, True)
+
+
+def test_engine_without_demand_is_not_trusted_though_it_lists_nodes(launch):
+    (known,) = launch()
+    seen = observe(settings(), Engine(member(known), demand=EngineError("No jobs.")), Memory(), NOW).snapshot
+    assert (seen.engine_problem, seen.nodes[0].engine_state) == ("No jobs.", NodeState.JOINED)
+
+
+def test_node_that_ends_before_it_joined_is_a_failure_of_its_type_unless_it_was_ended(launch, aws_env):
+    ids, memory, ec2 = launch(2), Memory(), aws_env.client("ec2")
+    observe(settings(), Engine(), memory, NOW)
+    memory.under_way.begin(Run("scale-in-1", Kind.SCALE_IN, NOW, instance_ids=frozenset({ids[0]})))
+    memory.under_way.absorb(Ended("scale-in-1", True, "", terminated=frozenset({ids[0]})), NOW)
+    ec2.terminate_instances(InstanceIds=ids)
+    (back_off,) = observe(settings(), Engine(), memory, later(30)).snapshot.back_offs
+    assert (back_off.node_type, back_off.failures) == (SPOT, 1)
+    assert ids[1] in back_off.last_error
+    (joined,) = launch()
+    assert observe(settings(), Engine(member(joined)), memory, later(60)).snapshot.back_offs == ()
+
+
+def test_what_a_scale_out_asked_for_is_requested_until_it_is_listed(launch):
+    memory = Memory()
+    memory.under_way.begin(Run("auto-1", Kind.LAUNCH, NOW, {SPOT: 2}, launching=True))
+    assert observe(settings(), Engine(), memory, NOW).snapshot.requested == {SPOT: 2}
+    launch(2)
+    seen = observe(settings(), Engine(), memory, NOW).snapshot
+    assert seen.requested == {}
+    assert {node.set_up_by for node in seen.nodes} == {"auto-1"}
+
+
+def test_a_quiet_look_is_one_listing(launch, aws_env):
+    known, memory = launch(3), Memory()
+    engine = Engine(*map(member, known))
+    observe(settings(), engine, memory, NOW)
+    before = aws_env.calls
+    observe(settings(), engine, memory, later(30))
+    made = {name: count - before.get(name, 0) for name, count in aws_env.calls.items() if count != before.get(name)}
+    assert made == {"ec2:DescribeInstances": 1}
+
+
+class Quotas:
+    """Service Quotas, or an account that may not ask them."""
+
+    def __init__(self, values: dict[str, float] | None) -> None:
+        self.values, self.asked = values, 0
+
+    def get_service_quota(self, **asked: str) -> Any:
+        self.asked += 1
+        if self.values is None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetServiceQuota")
+        return {"Quota": {"Value": self.values[asked["QuotaCode"]]}}
+
+
+@pytest.fixture
+def quotas(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let Service Quotas answer so."""
+
+    def use(values: dict[str, float] | None) -> Quotas:
+        service, real = Quotas(values), aws.client
+        monkeypatch.setattr(aws, "client", lambda name, region: service if "quotas" in name else real(name, region))
+        return service
+
+    return use
+
+
+def test_quotas_are_asked_once_an_hour(launch, quotas):
+    service, memory = quotas({"L-1216C47A": 64, "L-34B43A08": 256}), Memory()
+    for seconds in (0, 30, 3599):
+        seen = observe(settings(), Engine(), memory, later(seconds)).snapshot
+        assert seen.quota_vcpus == {False: 64, True: 256}
+    assert service.asked == 2
+    observe(settings(), Engine(), memory, later(3600))
+    assert service.asked == 4
+
+
+def test_quota_that_may_not_be_read_is_not_known_and_not_asked_each_time(launch, quotas):
+    service, memory = quotas(None), Memory()
+    for seconds in (0, 30):
+        assert observe(settings(), Engine(), memory, later(seconds)).snapshot.quota_vcpus == {}
+    assert service.asked == 2
+
+
+def test_quota_of_the_standard_families_says_nothing_of_others(launch, quotas):
+    quotas({"L-1216C47A": 64, "L-34B43A08": 256})
+    seen = observe(settings("p3.2xlarge=0..2,r3.8xlarge=0..2,c4.8xlarge:0.6=0..2"), Engine(), Memory(), NOW).snapshot
+    assert seen.quota_vcpus == {True: 256}
