@@ -19,7 +19,7 @@ SCRIPTS_OF: Final = ("toilctl", "ansible-core")
 _UNWANTED_PARTS: Final = frozenset({"__pycache__", "tests", "molecule"})
 _UNWANTED: Final = {
     "ansible-core": re.compile(r"ansible_test/|ansible/galaxy/data/"),
-    "boto3": re.compile(rf"boto3/(examples|docs)/|boto3/data/(?!({'|'.join(AWS_SERVICES)})/)"),
+    "boto3": re.compile(rf"boto3/examples/|boto3/data/(?!({'|'.join(AWS_SERVICES)})/)"),
     "botocore": re.compile(rf"botocore/data/(?!({'|'.join(AWS_SERVICES)})/)[^/]+/"),
 }
 _OF_INSTALLATION: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json"})

@@ -1,14 +1,17 @@
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from toilctl import bundle
-from toilctl.bundle import installer
+from toilctl.bundle import contents, distributions, installer
 
 
 @pytest.fixture(scope="module")
@@ -21,17 +24,30 @@ def target(made: bundle.Bundle, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return directory
 
 
+@pytest.fixture(scope="module", autouse=True)
+def of_the_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What a leader has from its own packages."""
+    directory = tmp_path_factory.mktemp("system")
+    for module in distributions.FROM_DEBIAN.values():
+        spec = importlib.util.find_spec(module)
+        assert spec is not None
+        assert spec.origin is not None
+        (directory / module).symlink_to(Path(spec.origin).parent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(directory))
+        yield directory
+
+
 def run(archive: Path, directory: Path) -> str:
-    command = [sys.executable, "-I", archive, directory]
+    command = [sys.executable, archive, directory]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def command(target: Path, *words: str) -> str:
-    done = subprocess.run(
-        [target / "bin" / words[0], *words[1:]],
-        cwd=target, env={"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return done.stdout
+    """Run what was installed, as a leader would: nothing of this environment is near."""
+    clean = {"LANG": "C.UTF-8", "PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ["PYTHONPATH"]}
+    argv = [target / "bin" / words[0], *words[1:]]
+    return subprocess.run(argv, cwd=target, env=clean, capture_output=True, text=True, check=True).stdout
 
 
 def test_installed_toilctl_is_the_version_that_runs_here(target: Path) -> None:
@@ -54,6 +70,16 @@ def test_ansible_finds_the_collections(target: Path, kind_and_plugin: tuple[str,
     kind, plugin = kind_and_plugin
     described = json.loads(command(target, "ansible-doc", "--json", "-t", kind, plugin))
     assert Path(described[plugin]["doc"]["filename"]).is_relative_to(target)
+
+
+def test_services_that_are_asked_can_be_asked(target: Path) -> None:
+    clients = "; ".join(f"boto3.client({name!r}, region_name='us-west-2')" for name in contents.AWS_SERVICES)
+    assert command(target, "python3", "-c", f"import boto3; {clients}; print('ok')") == "ok\n"
+
+
+def test_all_that_toilctl_runs_on_a_leader_can_be_imported(target: Path) -> None:
+    modules = "toilctl.autoscaler.loop, toilctl.cli.app, toilctl.runner, ansible_runner, jmespath, dateutil.tz, daemon"
+    assert command(target, "python3", "-c", f"import {modules}; print(ansible_runner.__file__)").startswith(str(target))
 
 
 def test_second_installation_changes_nothing(made: bundle.Bundle, target: Path) -> None:
