@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,13 +63,9 @@ class Playbooks:
 
     def save_console(self, instance_id: str) -> None:
         """Write EC2's console output to consoles/ID.log, and what went wrong if there is none."""
-        directory = self.state_dir / "consoles"
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in sorted(directory.glob("*.log"), key=lambda file: file.stat().st_mtime)[: -KEPT_CONSOLES + 1]:
-            old.unlink(missing_ok=True)
-        file = directory / f"{instance_id}.log"
-        file.touch(mode=0o600)
-        file.write_text(_console(self.settings.region, instance_id))
+        # A full disk keeps no dead node in the cluster.
+        with suppress(OSError):
+            _keep(self.state_dir / "consoles", f"{instance_id}.log", _console(self.settings.region, instance_id))
 
     def _run(self, playbook: str, variables: Mapping[str, Any], intent: str, watch: runner.Watch) -> PlaybookResult:
         target = Target(self.settings.region, self.settings.cluster)
@@ -128,9 +125,17 @@ def _ended(run: str, result: PlaybookResult, said: str, terminated: frozenset[st
     return Ended(run, ok=True, message=said, terminated=terminated, failed_nodes=failed)
 
 
+def _keep(directory: Path, name: str, text: str) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in sorted(directory.glob("*.log"), key=lambda file: file.stat().st_mtime)[: -KEPT_CONSOLES + 1]:
+        old.unlink(missing_ok=True)
+    (directory / name).touch(mode=0o600)
+    (directory / name).write_text(text)
+
+
 def _console(region: str, instance_id: str) -> str:
-    ask = aws.client("ec2", region).get_console_output
     try:
+        ask = aws.client("ec2", region).get_console_output
         try:
             answer = ask(InstanceId=instance_id, Latest=True)
         except Exception as error:
