@@ -8,7 +8,7 @@ import pytest
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
 from toilctl.engines.mesos import Mesos
-from toilctl.errors import EngineError
+from toilctl.errors import EngineError, NotYetError
 
 DATA = Path(__file__).parents[1] / "data/mesos"
 AGENT = "0ce729e7-30e8-4943-8437-99ff294c41f2-S1"
@@ -81,3 +81,8 @@ def test_other_refusals_keep_their_text():
     with pytest.raises(EngineError, match="400: Failed to validate") as caught:
         told("Failed to validate master::Call\n400\n", lambda mesos: mesos.drain(AGENT))
     assert "-L 5050" in caught.value.next_step
+
+
+def test_mesos_cannot_tell_demand_yet_and_says_what_can():
+    with pytest.raises(NotYetError, match="--engine slurm"):
+        Mesos(lambda words: "", "172.31.0.5").demand()

@@ -1,13 +1,15 @@
-"""On answers that a real Slurm 22.05.8 gave."""
+"""Nodes, on answers that a real Slurm 22.05.8 gave."""
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
-from toilctl.engines.slurm import Slurm, expand
+from toilctl.engines.slurm import Slurm
+from toilctl.engines.slurm_names import expand
 from toilctl.errors import EngineError
 
 DATA = Path(__file__).parents[1] / "data/slurm"
@@ -40,6 +42,33 @@ def test_joined_node_tells_its_jobs_and_size():
 )
 def test_state_of_a_node(file, state):
     assert [node.state for node in slurm(recorded(file)).nodes()] == [state]
+
+
+def test_idle_node_tells_since_when():
+    (idle,) = slurm(recorded("nodes-running.txt")).nodes()
+    (busy,) = slurm(recorded("nodes-running.txt"), recorded("squeue.txt")).nodes()
+    assert idle.idle_since == datetime(2026, 11, 21, 3, 0, 21, tzinfo=UTC)
+    assert busy.idle_since is None
+
+
+def test_node_that_slurm_has_no_time_for_may_be_idle_for_long_or_not():
+    listed = recorded("nodes-running.txt").replace("LastBusyTime=2026-11-21T03:00:21", "LastBusyTime=None")
+    assert slurm(listed).nodes()[0].idle_since is None
+
+
+def test_job_that_is_suspended_or_ending_holds_its_node():
+    listed, _, jobs = recorded("nodes-many.txt").partition("----\n")
+    assert [node.running for node in slurm(listed, jobs).nodes()] == [("269", "271"), ("272", "271")]
+
+
+def test_node_that_slurm_itself_gave_up_may_go_and_is_not_a_persons():
+    listed = recorded("nodes-cordoned.txt").replace("disk swap, by ann", "Duplicate jobid")
+    assert slurm(listed).nodes()[0].state is NodeState.DRAINING
+
+
+def test_node_that_has_less_than_it_claims_is_down():
+    listed = recorded("nodes-cordoned.txt").replace("+DRAIN", "+DRAIN+INVALID_REG")
+    assert slurm(listed).nodes()[0].state is NodeState.DOWN
 
 
 def test_node_that_has_not_answered_lately_is_not_down_yet():
@@ -76,6 +105,7 @@ def test_unreadable_list_of_nodes_is_an_engine_error():
         ("i-0a", ["i-0a"]),
         ("i-0a[09-11],w", ["i-0a09", "i-0a10", "i-0a11", "w"]),
         ("a[1,3-4]b[1-2]", ["a1b1", "a1b2", "a3b1", "a3b2", "a4b1", "a4b2"]),
+        ("a[08-12:2]", ["a08", "a10", "a12"]),
     ],
 )
 def test_lists_of_nodes_are_expanded(short, names):

@@ -20,6 +20,10 @@ from toilctl.errors import EngineError
 DRAINING: Final = "toilctl: draining"
 """The reason by which a node that is about to be terminated is told from one that a human drained."""
 CORDONED: Final = "toilctl: cordoned"
+_SLURMS_OWN: Final = (
+    "Duplicate jobid", "Epilog error", "Prolog error", "Kill task failed", "batch job complete failure",
+)  # fmt: skip
+"""Reasons for which Slurm itself drains a node, after a mishap with a job (``strings slurmctld``)."""
 
 _NAME: Final = "Slurm"
 _CUT: Final = "----"
@@ -38,7 +42,8 @@ _ASK_JOBS: Final = (
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]+")
 # Values may have spaces (OS, Reason): what ends one is the next key.
 _FIELD: Final = re.compile(r"(\w+)=(.*?)(?=\s+\w+=|\s*$)")
-_GONE: Final = frozenset({"DOWN", "FAIL", "ERROR", "UNKNOWN", "POWERED_DOWN", "POWERING_DOWN"})
+# INVALID_REG: it has less than it claimed, and Slurm will not use it.
+_GONE: Final = frozenset({"INVALID_REG", "DOWN", "FAIL", "ERROR", "UNKNOWN", "POWERED_DOWN", "POWERING_DOWN"})
 _PLACEHOLDER: Final = "FUTURE"
 
 
@@ -150,5 +155,7 @@ def _state(fields: Mapping[str, str]) -> NodeState:
     if flags & _GONE:
         return NodeState.DOWN
     if "DRAIN" in flags:
-        return NodeState.DRAINING if fields.get("Reason", "").startswith(DRAINING) else NodeState.CORDONED
+        # Nobody wants a node back that Slurm gave up, but it is not a person's to look at either.
+        given_up = fields.get("Reason", "").startswith((DRAINING, *_SLURMS_OWN))
+        return NodeState.DRAINING if given_up else NodeState.CORDONED
     return NodeState.JOINED

@@ -122,7 +122,8 @@ def _waiting(line: _Line, running_tasks: Counter[str]) -> Iterator[Job]:
     if line.reason in _LATER:
         return
     shape = _shape(line.tres, line.tmp_disk, line.features, 1)
-    since = _time(line.eligible) or _time(line.submitted)
+    # A job that may start later is eligible only then.
+    since = _time(line.submitted if line.reason == "BeginTime" else line.eligible) or _time(line.submitted)
     for job_id in _task_ids(line.job_id, running_tasks):
         yield Job(job_id, _name(line.name), shape, None, since, _is_service(line), _held(line))
 
