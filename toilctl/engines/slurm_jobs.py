@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from toilctl.autoscaler.model import Job, Shape
 from toilctl.engines.slurm_names import expand, numbers
 
-SERVICE: Final = "toilctl:service"
+SERVICE: Final = "toilctl-service"
 """The comment by which the Toil plugin marks a job that runs until others are done."""
 NONPREEMPTIBLE: Final = "nonpreemptible"
 """The feature of nodes that EC2 does not take away, which the Toil plugin and role slurm give."""

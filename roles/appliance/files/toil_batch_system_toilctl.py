@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 NONPREEMPTIBLE = "nonpreemptible"
 """The Slurm feature of nodes that EC2 does not take away."""
 
-SERVICE_COMMENT = "toilctl:service"
+SERVICE_COMMENT = "toilctl-service"
 """The Slurm comment of a job that runs until others, which wait for it, are done."""
 
 OPTIONS_MARK = "TOILCTL_SBATCH_OPTIONS"
