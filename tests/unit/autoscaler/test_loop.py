@@ -1,0 +1,367 @@
+"""Ticks: what is reported, what a quiet one costs, and how the process begins and ends."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from toilctl.autoscaler import loop
+from toilctl.autoscaler.events import Ended, FleetAnswered, LaunchingOver, Refusal, Tell
+from toilctl.autoscaler.journal import Journal
+from toilctl.autoscaler.loop import Autoscaler, Reach, Signals
+from toilctl.autoscaler.model import Demand, Job, Launch, Shape
+from toilctl.autoscaler.report import Report
+from toilctl.autoscaler.settings import SettingsFile
+from toilctl.capacity import Resources
+from toilctl.cluster import Node, NodeState
+from toilctl.engines import EngineNode
+from toilctl.errors import EngineError
+from toilctl.local.testing import TestCloud
+
+NOW = datetime.now(UTC)
+SETTINGS: dict[str, Any] = {
+    "cluster_name": "my", "region": "us-west-2", "engine": "slurm", "leader_address": "10.0.0.1",
+    "node_types": ["c5.large:0.05"], "limits": ["c5.large:0.05=0..1000"], "zones": ["us-west-2a"],
+    "node_storage_gb": 50, "target_time_s": 1800, "beta_inertia": 0, "scale_interval_s": 30,
+    "preemptible_compensation": 0, "idle_timeout_s": 300, "join_deadline_s": 900, "boot_timeout_s": 300,
+}  # fmt: skip
+JOB = Job("1", "sort", Shape(1, 100, 100, True))
+
+
+class Stage:
+    """A cluster on the cloud, an engine of values, and actions that are written down and answered as told."""
+
+    def __init__(self, aws: TestCloud, directory: Path) -> None:
+        self.aws, self.directory = aws, directory
+        self.now, self.out = NOW, io.StringIO()
+        self.running: dict[str, tuple[str, ...]] = {}
+        self.state = NodeState.JOINED
+        self.jobs: tuple[Job, ...] = ()
+        self.problem: Exception | None = None
+        self.done: list[str] = []
+        self.refusals: tuple[Refusal, ...] = ()
+        self.failure = ""
+        self.ec2 = aws.client("ec2")
+        self.group = self.ec2.create_security_group(GroupName="toilctl-my", Description="x")["GroupId"]
+        self.tag("toilctl:cluster", "my")
+        self.settings()
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the autoscaler, as after a crash: with what is on disk and nothing else."""
+        self.file = SettingsFile(self.directory / "cluster.yml")
+        reach = Reach(lambda _: self, lambda _: self, lambda: self.now, lambda work: work())
+        self.autoscaler = Autoscaler(self.file, Journal(self.directory, self.out), reach)
+
+    def settings(self, **changes: Any) -> None:
+        (self.directory / "cluster.yml").write_text(yaml.safe_dump({**SETTINGS, **changes}))
+
+    def tag(self, key: str, value: str) -> None:
+        self.ec2.create_tags(Resources=[self.group], Tags=[{"Key": key, "Value": value}])
+
+    def launch(self, count: int, *, joined: bool = True) -> list[str]:
+        tags = {"cluster": "my", "role": "worker", "node-type": "c5.large:0.05", "intent": "auto-1"}
+        image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+        answer = self.ec2.run_instances(
+            ImageId=image, InstanceType="c5.large", MinCount=count, MaxCount=count,
+            TagSpecifications=[
+                {"ResourceType": "instance", "Tags": [{"Key": f"toilctl:{k}", "Value": v} for k, v in tags.items()]}
+            ],
+        )  # fmt: skip
+        ids = [instance["InstanceId"] for instance in answer["Instances"]]
+        self.running |= dict.fromkeys(ids, ()) if joined else {}
+        return ids
+
+    def tick(self, seconds: float = 30) -> Report:
+        self.now += timedelta(seconds=seconds)
+        return self.autoscaler.tick()
+
+    # The engine.
+    def nodes(self) -> tuple[EngineNode, ...]:
+        if self.problem:
+            raise self.problem
+        size = Resources(2, 2600, 40000)
+        return tuple(EngineNode(one, one, None, self.state, jobs, size) for one, jobs in self.running.items())
+
+    def demand(self) -> Demand:
+        return Demand(self.jobs)
+
+    def cordon(self, name: str) -> None: ...
+    def drain(self, name: str) -> None: ...
+    def uncordon(self, name: str) -> None: ...
+
+    # The actions.
+    def scale_out(self, intent: str, launches: Sequence[Launch], tell: Tell) -> Ended:
+        self.done.append(f"launch {sum(one.count for one in launches)}" if launches else "set up")
+        for one in launches:
+            tell(FleetAnswered(intent, one.node_type, frozenset(), self.refusals))
+        tell(LaunchingOver(intent))
+        return Ended(intent, not self.failure, self.failure)
+
+    def scale_in(self, run: str, nodes: Mapping[str, Node], *, force: bool) -> Ended:
+        self.done.append(f"{'end' if force else 'drain'} {len(nodes)}")
+        self.ec2.terminate_instances(InstanceIds=list(nodes))
+        for one in nodes:
+            self.running.pop(one, None)
+        return Ended(run, True, "", terminated=frozenset(nodes))
+
+    def save_console(self, instance_id: str) -> None:
+        self.done.append("console")
+
+
+@pytest.fixture
+def stage(aws_env: TestCloud, tmp_path: Path) -> Stage:
+    return Stage(aws_env, tmp_path)
+
+
+def busy(stage: Stage, ids: list[str]) -> None:
+    stage.running |= {one: (str(number),) for number, one in enumerate(ids)}
+    shape = Shape(1, 100, 100, True)
+    stage.jobs = tuple(Job(str(number), "sort", shape, one, NOW) for number, one in enumerate(ids))
+
+
+def test_quiet_tick_at_a_thousand_nodes_is_one_listing_and_no_playbook(stage):
+    busy(stage, stage.launch(1000))
+    stage.tick()
+    before = stage.aws.calls
+    report = stage.tick()
+    made = {name: count - before.get(name, 0) for name, count in stage.aws.calls.items() if count != before.get(name)}
+    assert made == {"ec2:DescribeInstances": 1}
+    assert (stage.done, report.actions, report.problem) == ([], (), "")
+    assert (report.node_counts, report.phases, report.running_jobs) == ({"c5.large:0.05": 1000}, {"busy": 1000}, 1000)
+
+
+def test_report_says_what_waits_what_is_done_and_what_it_costs(stage):
+    busy(stage, stage.launch(2))
+    stage.jobs += (JOB,) * 40
+    report = stage.tick()
+    assert (report.tick, report.cluster, report.waiting_jobs, report.running_jobs) == (1, "my", 40, 2)
+    assert [action.action for action in report.actions] == ["launch"]
+    assert (report.usd_per_hour, report.usd) == (pytest.approx(0.1), 0)
+    assert {node.verdict for node in report.nodes} == {"kept"}
+    assert stage.tick(1800).usd == pytest.approx(0.05)
+    lines = [json.loads(line) for line in (stage.directory / "journal.jsonl").read_text().splitlines()]
+    assert [line["tick"] for line in lines] == [1, 2]
+
+
+def test_idle_node_goes_and_its_end_is_in_the_next_report(stage):
+    stage.launch(1)
+    stage.tick()
+    assert next(action.text() for action in stage.tick(301).actions).startswith("scale-in i-")
+    report = stage.tick()
+    assert [(result.action, result.ok) for result in report.results] == [("scale-in", True)]
+    assert (stage.done, report.node_counts) == (["drain 1"], {})
+
+
+def test_refused_launch_sets_the_offering_aside_and_is_told(stage):
+    stage.jobs = (JOB,)
+    stage.refusals = (Refusal("InsufficientInstanceCapacity", "none left", "c5.large", "us-west-2a"),)
+    stage.failure = "1 of 1 nodes could not be launched."
+    stage.tick()
+    report = stage.tick()
+    assert [aside.what for aside in report.set_aside] == ["c5.large in us-west-2a, spot"]
+    assert [result.message for result in report.results] == [
+        "c5.large:0.05: InsufficientInstanceCapacity in us-west-2a: none left",
+        "1 of 1 nodes could not be launched.",
+    ]
+    assert stage.done == ["launch 1"], "nothing is asked for that was just refused"
+    stage.tick(181)
+    assert stage.done == ["launch 1"] * 2
+
+
+def test_three_nodes_that_never_join_back_their_type_off(stage):
+    stage.jobs = (JOB,) * 6
+    stage.launch(3, joined=False)
+    stage.tick()
+    stage.tick(901)
+    report = stage.tick(1)
+    assert stage.done[-4:] == ["console", "console", "console", "end 3"]
+    assert [aside.what for aside in report.set_aside] == ["c5.large:0.05"]
+    assert "3 nodes in a row did not join" in report.set_aside[0].why
+    assert not any(action.action == "launch" for action in report.actions)
+
+
+def test_engine_that_does_not_answer_takes_no_node_away(stage):
+    stage.launch(2)
+    stage.tick()
+    stage.problem = EngineError("Slurm does not answer.")
+    report = stage.tick(3600)
+    assert (stage.done, report.problem) == ([], "Slurm does not answer.")
+
+
+def test_empty_list_of_the_engine_takes_no_node_away_also_after_a_restart(stage):
+    stage.launch(2)
+    stage.tick()
+    stage.running.clear()
+    stage.begin()
+    report = stage.tick(400)
+    assert (stage.done, report.phases) == ([], {"missing": 2})
+
+
+def test_broken_settings_keep_the_last_good_ones(stage):
+    stage.tick()
+    (stage.directory / "cluster.yml").write_text("limits: [")
+    report = stage.tick()
+    assert "last good settings" in report.problem
+    assert report.cluster == "my"
+    assert report.desired == {"c5.large:0.05": 0}
+
+
+def test_no_settings_at_the_start_touch_nothing(stage):
+    (stage.directory / "cluster.yml").unlink()
+    before = stage.aws.calls
+    report = stage.tick()
+    assert "Nothing is done" in report.problem
+    assert stage.aws.calls == before
+    stage.settings()
+    assert stage.tick().problem == ""
+
+
+def test_cluster_without_limits_is_left_alone(stage):
+    stage.launch(1)
+    stage.settings(limits=[])
+    assert "no limits" in stage.tick(3600).notes[0]
+    assert stage.done == []
+
+
+def test_aws_that_refuses_is_told_and_the_next_tick_goes_on(stage):
+    stage.tick()
+    stage.aws.faults.set("throttle", action="ec2:DescribeInstances", count=1000)
+    with pytest.MonkeyPatch.context() as quick:
+        quick.setattr(time, "sleep", lambda _: None)
+        report = stage.tick()
+    assert "slowing down DescribeInstances" in report.problem
+    assert [error.action for error in report.errors] == ["tick"]
+    stage.aws.faults.clear()
+    assert stage.tick().problem == ""
+    assert json.loads((stage.directory / "last.json").read_text())["tick"] == 3
+
+
+def test_mistake_of_ours_is_told_and_the_next_tick_goes_on(stage, monkeypatch, capsys):
+    with monkeypatch.context() as broken:
+        broken.setattr(loop, "decide", lambda *_: 1 / 0)
+        assert "ZeroDivisionError" in stage.tick().problem
+    assert "Traceback" in capsys.readouterr().err
+    assert stage.tick().problem == ""
+
+
+def test_cluster_that_is_being_destroyed_is_left_alone_from_the_first_refusal_on(stage):
+    stage.jobs, stage.failure = (JOB,), "Cluster my is being destroyed."
+    stage.tick()
+    stage.tag("toilctl:state", "destroying")
+    assert "being destroyed" in stage.tick().problem
+    assert "being destroyed" in stage.tick(600).problem
+    assert stage.done == ["launch 1"]
+
+
+def test_launch_that_was_cut_short_before_the_start_is_waited_for(stage):
+    stage.tag("toilctl:attempt:worker-c5_large_0_05", f"0 1 {stage.now.timestamp() + 1:.0f} aa")
+    stage.jobs = (JOB,)
+    assert "cut short" in stage.tick(2).problem
+    assert 1 <= stage.autoscaler.interval_s <= 15
+    assert [action.action for action in stage.tick(15).actions] == ["launch"]
+
+
+def test_paused_cluster_is_watched_only(stage):
+    stage.settings(paused=True)
+    stage.jobs = (JOB,)
+    report = stage.tick()
+    assert (report.paused, report.actions, report.waiting_jobs) == (True, (), 1)
+
+
+@contextlib.contextmanager
+def running(stage: Stage) -> Any:
+    """Run the loop in a thread; the result is its signals."""
+    signals = Signals(threading.Event(), threading.Event())
+    thread = threading.Thread(target=loop.run, args=(stage.autoscaler, stage.file, signals))
+    thread.start()
+    try:
+        yield signals
+    finally:
+        signals.stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def ticks(stage: Stage) -> int:
+    return len(stage.out.getvalue().splitlines())
+
+
+def test_first_tick_comes_at_once_and_others_when_the_settings_change_or_a_person_asks(stage, monkeypatch):
+    monkeypatch.setattr(loop, "_LOOK_S", 0.05)
+    with running(stage) as signals:
+        until(lambda: ticks(stage) == 1)
+        time.sleep(0.3)
+        assert ticks(stage) == 1
+        stage.settings(paused=True)
+        os.utime(stage.directory / "cluster.yml", (1, 1))
+        until(lambda: ticks(stage) >= 2)
+        before = ticks(stage)
+        signals.hurry.set()
+        until(lambda: ticks(stage) > before)
+
+
+def autoscaler(stage: Stage, *words: str) -> subprocess.Popen[str]:
+    words = ("--settings", str(stage.directory / "cluster.yml"), "--state-dir", str(stage.directory), *words)
+    return subprocess.Popen(
+        [sys.executable, "-m", "toilctl.autoscaler.loop", *words], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_process_ticks_refuses_a_second_one_and_ends_quickly_when_told(stage):
+    with autoscaler(stage) as first:
+        assert first.stdout is not None
+        report = json.loads(first.stdout.readline())
+        assert report["tick"] == 1
+        assert "docker" in report["problem"] or "does not answer" in report["problem"]
+        with autoscaler(stage, "once") as second:
+            out, err = second.communicate(timeout=30)
+        assert (second.returncode, out) == (5, "")
+        assert len(err.splitlines()) == 1
+        assert "Another autoscaler works" in err
+        began = time.monotonic()
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(20) == 0
+        assert time.monotonic() - began < 5
+
+
+def test_process_that_was_killed_is_followed_by_another(stage):
+    with autoscaler(stage) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        first.kill()
+        first.wait()
+    with autoscaler(stage, "once") as second:
+        out, _ = second.communicate(timeout=30)
+    assert second.returncode == 0
+    assert json.loads(out)["tick"] == 2
+
+
+def test_help_names_the_commands(stage):
+    with autoscaler(stage, "--help") as process:
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "once" in out
+    assert "--state-dir" in out

@@ -1,0 +1,274 @@
+"""The process on the leader: each tick reads the settings, looks, decides, begins what is to be done, and says so."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from toilctl import aws
+from toilctl.autoscaler import telling
+from toilctl.autoscaler.decide import decide
+from toilctl.autoscaler.events import Ended, Event, FleetAnswered
+from toilctl.autoscaler.execute import Actions, Begun, Executor, World, in_thread
+from toilctl.autoscaler.guard import Guard, alone
+from toilctl.autoscaler.journal import Journal
+from toilctl.autoscaler.model import Plan, Reason
+from toilctl.autoscaler.observe import Memory, Observation, engine_of, observe
+from toilctl.autoscaler.playbooks import Playbooks
+from toilctl.autoscaler.report import STATE_DIR, Report, ResultReport
+from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile
+from toilctl.engines import Engine
+from toilctl.errors import ToilctlError
+
+KEPT_ERRORS: Final = 20
+DEFAULT_INTERVAL_S: Final = 30.0
+"""While there are no settings that say it."""
+_STOP_S: Final = 30.0
+_LOOK_S: Final = 1.0
+_NOT_JOINED: Final = ("booting", "late", "leaving", "stopped")
+"""Phases of nodes that the engine may not have had; an older report tells them."""
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How the outside is reached."""
+
+    actions_of: Callable[[Settings], Actions]
+    engine_of: Callable[[Settings], Engine] = engine_of
+    clock: Callable[[], datetime] = utc_now
+    spawn: Callable[[Callable[[], None]], None] = in_thread
+
+
+class Autoscaler:
+    """What is kept from tick to tick; all of it may be lost."""
+
+    def __init__(self, settings: SettingsFile, journal: Journal, reach: Reach) -> None:
+        self._file, self._journal, self._reach = settings, journal, reach
+        self.memory, self.guard = Memory(), Guard()
+        self._executor = Executor(self.memory.under_way, reach.spawn)
+        self._errors: deque[ResultReport] = deque(maxlen=KEPT_ERRORS)
+        self._results: list[ResultReport] = []
+        self._node_errors: dict[str, str] = {}
+        self._last = journal.last()
+        if self._last:
+            known = (node.instance_id for node in self._last.nodes if node.phase not in _NOT_JOINED)
+            self.memory.acquaintance.joined.update(known)
+
+    @property
+    def interval_s(self) -> float:
+        """How long to wait for the next tick."""
+        settings = self._file.last_good
+        usual = settings.policy.tuning.scale_interval_s if settings else DEFAULT_INTERVAL_S
+        sooner = self.guard.wait_until
+        return usual if sooner is None else min(usual, max(1.0, (sooner - self._reach.clock()).total_seconds()))
+
+    def tick(self) -> Report:
+        """Do one round; whatever goes wrong is in its report."""
+        began, now = time.monotonic(), self._reach.clock()
+        report = self._begin_report(now)
+        try:
+            report = self._round(report, now)
+        except Exception as error:  # The next tick may fare better.
+            report = replace(report, problem="; ".join(filter(None, [report.problem, self._explain(error, now)])))
+        report = replace(
+            report, results=tuple(self._results), seconds=round(time.monotonic() - began, 3),
+            under_way=tuple(run.text() for run in self.memory.under_way.now), errors=tuple(self._errors),
+        )  # fmt: skip
+        self._results = []
+        self._keep(report)
+        return report
+
+    def absorb(self, now: datetime) -> bool:
+        """Take in what playbooks told; return whether some still run."""
+        for event in self._executor.events():
+            self._absorb(event, now)
+        return bool(self.memory.under_way.now)
+
+    def _round(self, report: Report, now: datetime) -> Report:
+        settings = self._file.read()
+        self.absorb(now)
+        self.memory.under_way.forget(now)
+        report = replace(report, problem=self._file.problem)
+        if settings is None:
+            return report
+        report = replace(report, cluster=settings.cluster, paused=settings.policy.paused)
+        if not settings.autoscaled:
+            return replace(report, notes=("This cluster has no limits, so the autoscaler leaves it alone.",))
+        unsafe = self.guard.problem(settings.region, settings.cluster, now)
+        if unsafe:
+            return replace(report, problem="; ".join(filter(None, [report.problem, unsafe])))
+        return self._decide_and_act(report, settings, now)
+
+    def _decide_and_act(self, report: Report, settings: Settings, now: datetime) -> Report:
+        engine = self._reach.engine_of(settings)
+        seen = observe(settings, engine, self.memory, now)
+        plan = decide(seen.snapshot, settings.policy, now)
+        self.memory.smoothed = plan.smoothed
+        problem = "; ".join(filter(None, [report.problem, seen.snapshot.engine_problem]))
+        report = telling.decided(replace(report, problem=problem), seen.snapshot, plan, settings.policy, now)
+        world = World(engine, self._reach.actions_of(settings), seen.nodes, seen.members)
+        begun = self._executor.begin(plan, world, now)
+        self._note(begun, plan, seen, now)
+        return replace(report, actions=begun.actions)
+
+    def _note(self, begun: Begun, plan: Plan, seen: Observation, now: datetime) -> None:
+        for action, ok, message in begun.ended:
+            self._result(ResultReport(telling.moment(now), action, ok, message))
+        replaced = {one for action in begun.actions if action.action == "replace" for one in action.instance_ids}
+        for one in plan.replace:
+            if one.instance_id in replaced and one.reason is Reason.NEVER_JOINED:
+                failed = self._node_errors.get(one.instance_id, f"{one.instance_id} did not join in time")
+                self.memory.failures.add(seen.nodes[one.instance_id].node_type, failed, now)
+        self._node_errors = {known: why for known, why in self._node_errors.items() if known in seen.nodes}
+
+    def _absorb(self, event: Event, now: datetime) -> None:
+        run = self.memory.under_way.absorb(event, now)
+        if isinstance(event, FleetAnswered) and event.refusals:
+            settings = self._file.last_good
+            zones = settings.policy.zones if settings else ()
+            self.memory.refusals.add(event.node_type, event.refusals, zones, now)
+            self._result(telling.refusal_of(event, now))
+        if isinstance(event, Ended) and run:
+            self._node_errors |= event.failed_nodes
+            seconds = round((now - run.begun_at).total_seconds(), 1)
+            self._result(ResultReport(telling.moment(now), str(run.kind), event.ok, event.message, seconds))
+            # Why it failed may be that the cluster is being destroyed, or that an answer was lost.
+            self.guard.passed = self.guard.passed and event.ok
+
+    def _result(self, result: ResultReport) -> None:
+        self._results.append(result)
+        if not result.ok:
+            self._errors.appendleft(result)
+
+    def _explain(self, error: Exception, now: datetime) -> str:
+        known = error if isinstance(error, ToilctlError) else aws.explain(error)
+        if known is None:
+            traceback.print_exception(error)
+        message = str(known or f"{type(error).__name__}: {error}")
+        self._errors.appendleft(ResultReport(telling.moment(now), "tick", ok=False, message=message))
+        return message
+
+    def _begin_report(self, now: datetime) -> Report:
+        last = self._last
+        elapsed = (now - datetime.fromisoformat(last.at)).total_seconds() if last else 0.0
+        return Report(
+            at=telling.moment(now),
+            tick=last.tick + 1 if last else 1,
+            version=_version(),
+            cluster=last.cluster if last else "",
+            paused=last.paused if last else False,
+            usd_per_hour=last.usd_per_hour if last else 0.0,
+            usd=round(last.usd + last.usd_per_hour * max(0.0, elapsed) / 3600, 6) if last else 0.0,
+        )
+
+    def _keep(self, report: Report) -> None:
+        self._last = report
+        problem = self._journal.write(report)
+        if problem:
+            print(problem, file=sys.stderr, flush=True)
+
+
+@dataclass
+class Signals:
+    """What a person asks of the process."""
+
+    stop: threading.Event
+    hurry: threading.Event
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Let SIGTERM and Ctrl-C stop the process, and SIGHUP begin a tick at once."""
+        asked = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.hurry}
+        before = {number: signal.signal(number, lambda *_, event=event: event.set()) for number, event in asked.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(autoscaler: Autoscaler, settings: SettingsFile, signals: Signals) -> None:
+    """Tick until told to stop; at once when the settings change."""
+    while not signals.stop.is_set():
+        began = time.monotonic()
+        signals.hurry.clear()
+        written = settings.changed_at()
+        autoscaler.tick()
+        while time.monotonic() - began < autoscaler.interval_s and not signals.hurry.is_set():
+            if signals.stop.wait(_LOOK_S) or settings.changed_at() != written:
+                break
+
+
+def finish(autoscaler: Autoscaler, seconds: float) -> None:
+    """Wait until the playbooks that were begun have ended."""
+    end = time.monotonic() + seconds
+    while autoscaler.absorb(utc_now()) and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    arguments = _parse(argv)
+    try:
+        with alone(arguments.state_dir):
+            _work(arguments.command, arguments.settings, arguments.state_dir)
+    except ToilctlError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _work(command: str, settings_path: Path, state_dir: Path) -> None:
+    signals = Signals(threading.Event(), threading.Event())
+    settings, journal = SettingsFile(settings_path), Journal(state_dir)
+    autoscaler = Autoscaler(settings, journal, Reach(lambda one: Playbooks(one, state_dir, signals.stop)))
+    with signals.heeded():
+        if command == "once":
+            autoscaler.tick()
+            finish(autoscaler, seconds=float("inf"))
+        else:
+            run(autoscaler, settings, signals)
+            finish(autoscaler, _STOP_S)
+    journal.close()
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="toilctl-autoscaler", description=__doc__)
+    parser.add_argument(
+        "command", nargs="?", choices=("run", "once"), default="run",
+        help="run: tick until stopped; once: one tick, and all that it begins (default: run)",
+    )  # fmt: skip
+    settings = os.environ.get("TOILCTL_AUTOSCALER_SETTINGS", SETTINGS_FILE)
+    parser.add_argument("--settings", type=Path, default=settings, help="default: %(default)s")
+    state_dir = os.environ.get("TOILCTL_AUTOSCALER_STATE_DIR", STATE_DIR)
+    parser.add_argument("--state-dir", type=Path, default=state_dir, help="default: %(default)s")
+    return parser.parse_args(argv)
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("toilctl")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
