@@ -1,0 +1,61 @@
+"""Which node types may be launched for a shape: spot for preemptible jobs, unless on demand is cheaper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from toilctl.autoscaler.binpack import fits, lacking
+from toilctl.autoscaler.demand import times
+from toilctl.autoscaler.market import Supply
+from toilctl.autoscaler.model import Offer, Shape
+from toilctl.node_types import NodeType
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The node types of a policy that a shape fits, in the policy's order."""
+
+    spot: tuple[NodeType, ...]
+    on_demand: tuple[NodeType, ...]
+    allowed: frozenset[NodeType]
+    """Those that may be launched without compensation."""
+
+    @classmethod
+    def of(cls, shape: Shape, slots: int, supplies: Iterable[Supply]) -> Choice:
+        """Choose for so many slots of a shape; what no node may be launched of, by the user's word, is no choice."""
+        usable = [(one.node_type, one.offer) for one in supplies if one.limits.max_nodes > 0 and one.offer is not None]
+        fitting = {node_type: offer for node_type, offer in usable if fits(shape, offer.resources)}
+        spot = tuple(node_type for node_type in fitting if node_type.preemptible and shape.preemptible)
+        on_demand = tuple(node_type for node_type in fitting if not node_type.preemptible)
+        bid = min((_usd_per_hour(shape, slots, fitting[node_type]) for node_type in spot), default=math.inf)
+        cheaper = [one for one in on_demand if _usd_per_hour(shape, slots, fitting[one]) < bid]
+        return cls(spot, on_demand, frozenset((*spot, *cheaper)))
+
+    @property
+    def any(self) -> tuple[NodeType, ...]:
+        """All of them."""
+        return self.spot + self.on_demand
+
+
+def _usd_per_hour(shape: Shape, slots: int, offer: Offer) -> float:
+    """Return what nodes for all slots cost."""
+    return offer.usd_per_hour * math.ceil(slots / max(1, times(shape, offer.resources)))
+
+
+def shortage(shape: Shape, supplies: Iterable[Supply]) -> str | None:
+    """Return what no allowed node type has enough of; None when one fits, or nothing is known of one.
+
+    Of several node types the one that comes nearest is judged: it lacks the last of cores, memory and disk.
+    """
+    allowed = [one for one in supplies if one.limits.max_nodes > 0]
+    if any(one.offer is None for one in allowed):
+        return None
+    lacks = [(lacking(shape, one.offer.resources), one.node_type.preemptible) for one in allowed if one.offer]
+    if any(lack is None and (shape.preemptible or not spot) for lack, spot in lacks):
+        return None
+    if any(lack is None for lack, _ in lacks):
+        return "preemptible"
+    order = ("cores", "memory", "disk")
+    return max((lack for lack, _ in lacks if lack), key=order.index, default="cores")

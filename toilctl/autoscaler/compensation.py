@@ -1,0 +1,69 @@
+"""On-demand nodes for spot nodes that cannot be had, as large a share of them as the user allows."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from toilctl.autoscaler.binpack import Bin, Candidate, Group, fill, pack
+from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.market import Market
+from toilctl.autoscaler.model import Shape
+
+if TYPE_CHECKING:
+    from toilctl.autoscaler.scale_out import Growth, Placing
+
+_ROUNDING: Final = 1e-9
+
+
+def compensate(growth: Growth, fleet: Fleet, market: Market, share: float) -> None:
+    """Launch on demand for a share of the slots that find no spot node through nobody's wish."""
+    short = [placing for placing in growth.placings if placing.left > 0 and placing.choice.spot] if share else []
+    if not short:
+        return
+    missing = pack([placing.group() for placing in short], _unavailable(growth, market), {}).placed
+    already = _on_demand_already(short, fleet)
+    # Slots that run on demand already are part of the share: a tick later the same answer comes out.
+    wanted = [
+        max(0, min(count, math.ceil(share * (count + there) - _ROUNDING) - there))
+        for count, there in zip(missing, already, strict=True)
+    ]
+    launched = growth.launched()
+    on_demand = [one for one in market.candidates(launched) if not one.offer.node_type.preemptible]
+    groups = [
+        Group(placing.queue.shape, slots, frozenset(placing.choice.on_demand), placing.queue.service)
+        for placing, slots in zip(short, wanted, strict=True)
+    ]
+    packing = pack(groups, on_demand, market.quota_after(launched))
+    growth.compensation.update(packing.nodes)
+    for placing, count in zip(short, packing.placed, strict=True):
+        placing.launched += count
+
+
+def _unavailable(growth: Growth, market: Market) -> list[Candidate]:
+    """Return the spot nodes that the user allows and EC2, the quota or their own failures forbid."""
+    launched = growth.launched()
+    return [
+        Candidate(supply.offer, supply.room - launched[supply.node_type])
+        for supply in market.supplies.values()
+        if supply.node_type.preemptible and supply.offer is not None and supply.room > launched[supply.node_type]
+        and (supply.obstacle is not None or market.affordable(supply, launched) < 1)
+    ]  # fmt: skip
+
+
+def _on_demand_already(short: list[Placing], fleet: Fleet) -> list[int]:
+    """Return how many slots of each run on on-demand nodes, or are about to."""
+    durable = {one.node.instance_id for one in fleet.members if not one.node.node_type.preemptible}
+    running: Counter[Shape] = Counter(
+        job.shape for job in fleet.running if job.shape.preemptible and job.node in durable
+    )
+    on_spot = [0] * len(short)
+    for bins, name in ((fleet.bins_now(), "joined"), (fleet.bins_soon(), "booting")):
+        spot: list[Bin] = [one for one in bins if one.preemptible]
+        filled = fill([placing.group(getattr(placing, name)) for placing in short], spot)
+        on_spot = [count + there for count, there in zip(on_spot, filled.placed, strict=True)]
+    return [
+        running[placing.queue.shape] + max(0, placing.joined + placing.booting - count)
+        for placing, count in zip(short, on_spot, strict=True)
+    ]

@@ -1,0 +1,107 @@
+"""In which phase of its life a node is, and what follows from that: one table, read by everything that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from toilctl.autoscaler.model import NodeView, Reason
+from toilctl.autoscaler.policy import Policy
+from toilctl.cluster import NodeState
+
+
+class Phase(StrEnum):
+    """Where a node is between its launch and its end."""
+
+    BOOTING = "booting"
+    """It has not joined the engine yet."""
+    IDLE = "idle"
+    BUSY = "busy"
+    CORDONED = "cordoned"
+    """A human keeps jobs away from it, and the autoscaler leaves it alone."""
+    DRAINING = "draining"
+    """The autoscaler keeps jobs away from it."""
+    LEAVING = "leaving"
+    """It is being terminated."""
+    MISSING = "missing"
+    """The engine had it and does not list it now."""
+    LATE = "late"
+    """It has not joined within the deadline."""
+    DOWN = "down"
+    """The engine holds it for dead, for less than the deadline."""
+    LOST = "lost"
+    """The engine has not had it, or held it for dead, for longer than the deadline."""
+    STOPPED = "stopped"
+    """EC2 has stopped it, or is about to."""
+
+
+class Room(StrEnum):
+    """When a node takes more jobs."""
+
+    NOW = "now"
+    SOON = "soon"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What follows from a phase."""
+
+    room: Room
+    stays: Reason
+    """Why a node stays in the cluster when nothing else speaks for or against it."""
+    goes: Reason | None = None
+    """Why it is replaced whatever it runs; None when it is not."""
+    counts: bool = True
+    """Whether it is one of the nodes that the minimum asks for."""
+
+
+TRAITS: Final[Mapping[Phase, Traits]] = {
+    Phase.BOOTING: Traits(Room.SOON, Reason.BOOTING),
+    Phase.IDLE: Traits(Room.NOW, Reason.RECENTLY_IDLE),
+    Phase.BUSY: Traits(Room.NOW, Reason.BUSY),
+    Phase.CORDONED: Traits(Room.NEVER, Reason.CORDONED),
+    Phase.DRAINING: Traits(Room.NEVER, Reason.DRAINING),
+    Phase.LEAVING: Traits(Room.NEVER, Reason.LEAVING, counts=False),
+    Phase.MISSING: Traits(Room.NEVER, Reason.MISSING),
+    Phase.DOWN: Traits(Room.NEVER, Reason.MISSING),
+    Phase.LATE: Traits(Room.NEVER, Reason.BOOTING, Reason.NEVER_JOINED, counts=False),
+    Phase.LOST: Traits(Room.NEVER, Reason.MISSING, Reason.LOST, counts=False),
+    Phase.STOPPED: Traits(Room.NEVER, Reason.MISSING, Reason.STOPPED, counts=False),
+}
+
+_BY_ENGINE: Final[Mapping[NodeState, Phase]] = {
+    NodeState.CORDONED: Phase.CORDONED,
+    NodeState.DRAINING: Phase.DRAINING,
+    NodeState.DOWN: Phase.DOWN,
+}
+
+
+def phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
+    """Tell a node's phase. When the engine does not answer, what it would know counts as missing."""
+    if node.leaving:
+        return Phase.LEAVING
+    if node.ec2_state in ("stopping", "stopped"):
+        return Phase.STOPPED
+    if node.engine_state is NodeState.JOINED:
+        return Phase.BUSY if node.running else Phase.IDLE
+    if node.engine_state is not None:
+        found = _BY_ENGINE[node.engine_state]
+        return Phase.LOST if found is Phase.DOWN and overdue(node, policy, now) else found
+    if node.joined_before:
+        return Phase.LOST if overdue(node, policy, now) else Phase.MISSING
+    return Phase.LATE if now > deadline(node, policy) else Phase.BOOTING
+
+
+def deadline(node: NodeView, policy: Policy) -> datetime:
+    """Return when a node that has not joined is late: a new process gives those it finds the whole time."""
+    begin = max(node.launched_at, node.missing_since or node.launched_at)
+    return begin + timedelta(seconds=policy.tuning.join_deadline_s)
+
+
+def overdue(node: NodeView, policy: Policy, now: datetime) -> bool:
+    """Tell whether a node that was there has been gone for longer than the deadline; since when must be known."""
+    return node.missing_since is not None and now > deadline(node, policy)

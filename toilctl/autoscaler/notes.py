@@ -1,0 +1,49 @@
+"""What else a person should know about a tick, one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.lifecycle import Phase
+from toilctl.autoscaler.market import Market
+from toilctl.autoscaler.scale_out import Growth
+from toilctl.autoscaler.tick import Tick
+from toilctl.autoscaler.waiting import RESUME
+from toilctl.autoscaler.wording import at, listed, sentence
+
+
+def notes(tick: Tick, growth: Growth) -> tuple[str, ...]:
+    """Return them in a fixed order."""
+    return tuple(sentence(text) for text in _all(tick, growth))
+
+
+def _all(tick: Tick, growth: Growth) -> Iterator[str]:
+    snapshot, fleet = tick.snapshot, tick.fleet
+    if tick.policy.paused:
+        yield f"the autoscaler is paused and changes nothing; {RESUME}"
+    if snapshot.engine_problem:
+        problem = snapshot.engine_problem.rstrip(".")
+        yield f"the engine cannot be asked ({problem}), so only minimums are kept until it answers"
+    missing = [one.node.instance_id for one in fleet.in_phase(Phase.MISSING)]
+    if missing and not snapshot.engine_problem:
+        yield f"the engine does not list {listed(missing)}, so no node is scaled in until it does"
+    yield from _node_types(tick.market, growth, fleet)
+    estimated = [str(one.node_type) for one in tick.market.supplies.values() if one.offer and one.offer.price_estimated]
+    if estimated:
+        yield f"the price of {listed(estimated)} is not known and was estimated from the size"
+
+
+def _node_types(market: Market, growth: Growth, fleet: Fleet) -> Iterator[str]:
+    launched = growth.launched()
+    for node_type, supply in market.supplies.items():
+        obstacle = market.obstacle(node_type, launched)
+        until = f"; the next try is at {at(obstacle.until)}" if obstacle and obstacle.until else ""
+        there = len(fleet.counted(node_type)) + fleet.requested.get(node_type, 0) + launched[node_type]
+        if obstacle is not None and there < supply.limits.min_nodes:
+            least = supply.limits.min_nodes
+            yield f"there are {there} {node_type} and shall be at least {least}, but {obstacle.text}{until}"
+        elif supply.offer is None:
+            yield f"EC2 has not said yet what a {node_type} is, so none is launched; the next tick asks again"
+        elif supply.obstacle is not None:
+            yield f"no {node_type} is launched: {supply.obstacle.text}{until}"

@@ -1,0 +1,115 @@
+"""Which nodes go, and why each of the others stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from toilctl.autoscaler.fleet import Fleet, Member
+from toilctl.autoscaler.lifecycle import Phase
+from toilctl.autoscaler.model import Reason, ScaleIn
+from toilctl.autoscaler.policy import Policy
+from toilctl.node_types import NodeType
+
+_LOSS = {Phase.IDLE: 0, Phase.BOOTING: 1, Phase.BUSY: 2}
+"""What of a node type above its maximum goes first; others are on their way, or a human's."""
+
+
+@dataclass
+class Shrinkage:
+    """Nodes that go by reason, cheapest loss first."""
+
+    going: dict[Reason, list[str]] = field(default_factory=dict)
+    pending: frozenset[str] = frozenset()
+    """Booting nodes above the maximum: they go once they have joined."""
+
+    def add(self, reason: Reason, members: Iterable[Member]) -> None:
+        """Let nodes go."""
+        ids = [member.node.instance_id for member in members]
+        if ids:
+            self.going.setdefault(reason, []).extend(ids)
+
+    def ids(self) -> set[str]:
+        """Return all nodes that go."""
+        return {instance_id for ids in self.going.values() for instance_id in ids}
+
+    def scale_ins(self) -> tuple[ScaleIn, ...]:
+        """Return them as the plan has them."""
+        return tuple(ScaleIn(tuple(ids), reason) for reason, ids in self.going.items())
+
+
+def shrink(fleet: Fleet, policy: Policy, needed: frozenset[str], undrain: tuple[str, ...], now: datetime) -> Shrinkage:
+    """Let go what is above a maximum, what was drained and is idle, and what has been idle for long enough."""
+    shrinkage = Shrinkage()
+    _over_maximum(shrinkage, fleet, policy, frozenset(undrain))
+    drained = [one for one in fleet.in_phase(Phase.DRAINING) if one.node.instance_id not in undrain]
+    gone = shrinkage.ids()
+    idle = [one for one in drained if not one.node.running and one.node.instance_id not in gone]
+    shrinkage.add(Reason.INTERRUPTED_DRAIN, sorted(idle, key=_loss))
+    _idle(shrinkage, fleet, policy, needed, now)
+    return shrinkage
+
+
+def _loss(member: Member) -> tuple[int, int, float, float, str]:
+    """Order nodes by how little is lost with them: idle, fewest jobs, dearest, newest."""
+    node = member.node
+    newest = -node.launched_at.timestamp()
+    return _LOSS.get(member.phase, 0), len(node.running), -member.usd_per_hour, newest, node.instance_id
+
+
+def _over_maximum(shrinkage: Shrinkage, fleet: Fleet, policy: Policy, undrain: frozenset[str]) -> None:
+    by_type: dict[NodeType, list[Member]] = {}
+    for member in fleet.members:
+        if member.traits.counts:
+            by_type.setdefault(member.node.node_type, []).append(member)
+    going: list[Member] = []
+    pending = []
+    for node_type, members in sorted(by_type.items(), key=lambda item: str(item[0])):
+        excess = len(members) - policy.limits_of(node_type).max_nodes
+        if excess <= 0:
+            continue
+        drained = [one for one in members if one.phase is Phase.DRAINING and one.node.instance_id not in undrain]
+        going += [one for one in drained if not one.node.running]
+        able = sorted((one for one in members if one.phase in _LOSS), key=_loss)
+        chosen = able[: max(0, excess - len(drained))]
+        going += [one for one in chosen if one.phase is not Phase.BOOTING]
+        pending += [one.node.instance_id for one in chosen if one.phase is Phase.BOOTING]
+    shrinkage.add(Reason.OVER_MAXIMUM, sorted(going, key=_loss))
+    shrinkage.pending = frozenset(pending)
+
+
+def _idle(shrinkage: Shrinkage, fleet: Fleet, policy: Policy, needed: frozenset[str], now: datetime) -> None:
+    gone = shrinkage.ids()
+    stay = Counter(
+        one.node.node_type for one in fleet.members if one.traits.counts and one.node.instance_id not in gone
+    )
+    going = []
+    for member in sorted(fleet.in_phase(Phase.IDLE), key=_loss):
+        node_type = member.node.node_type
+        free = stay[node_type] > policy.limits_of(node_type).min_nodes
+        if free and timed_out(member, policy, now) and member.node.instance_id not in gone | needed:
+            going.append(member)
+            stay[node_type] -= 1
+    shrinkage.add(Reason.IDLE, going)
+
+
+def goes_at(member: Member, policy: Policy) -> datetime | None:
+    """Return until when an idle node is kept at least; None when nobody knows since when it is idle."""
+    since = member.node.idle_since
+    return None if since is None else since + timedelta(seconds=policy.tuning.idle_timeout_s)
+
+
+def timed_out(member: Member, policy: Policy, now: datetime) -> bool:
+    """Tell whether a node has been idle for long enough."""
+    at = goes_at(member, policy)
+    return at is not None and at <= now
+
+
+def at_minimum(fleet: Fleet, policy: Policy, going: set[str]) -> Mapping[NodeType, bool]:
+    """Tell of which node types no more nodes can go."""
+    stay = Counter(
+        one.node.node_type for one in fleet.members if one.traits.counts and one.node.instance_id not in going
+    )
+    return {node_type: count <= policy.limits_of(node_type).min_nodes for node_type, count in stay.items()}

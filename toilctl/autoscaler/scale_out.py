@@ -1,0 +1,218 @@
+"""Which nodes to launch, and which to un-drain, so that waiting jobs run within the target time and minimums hold."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from toilctl.autoscaler.binpack import Bin, Group, fill, pack
+from toilctl.autoscaler.choice import Choice
+from toilctl.autoscaler.compensation import compensate
+from toilctl.autoscaler.demand import Queue
+from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.lifecycle import Phase
+from toilctl.autoscaler.market import Market
+from toilctl.autoscaler.model import Launch, Reason
+from toilctl.autoscaler.policy import Policy
+from toilctl.node_types import NodeType
+
+_ROUNDING: Final = 1e-9
+_GONE: Final = 0.01
+"""A smoothed number of nodes below this is none."""
+
+
+@dataclass
+class Placing:
+    """Where the slots of one queue go; what is not counted anywhere finds no place."""
+
+    queue: Queue
+    slots: int
+    choice: Choice
+    reused: int = 0
+    """Jobs, not slots, that running short jobs make place for."""
+    at_once: int = 0
+    """Jobs that joined nodes have room for now."""
+    joined: int = 0
+    booting: int = 0
+    undrained: int = 0
+    launched: int = 0
+    later: int = 0
+    """Slots on nodes that smoothing puts off."""
+
+    @property
+    def left(self) -> int:
+        """How many slots have no place."""
+        return self.slots - self.joined - self.booting - self.undrained - self.launched - self.later
+
+    def group(self, slots: int | None = None) -> Group:
+        """Return it as the packer knows it, with what is left or so many slots."""
+        return Group(
+            self.queue.shape, self.left if slots is None else slots, self.choice.allowed, self.queue.service
+        )  # fmt: skip
+
+
+@dataclass
+class Growth:
+    """What is to be launched, by node type and reason, and what that rests on."""
+
+    placings: tuple[Placing, ...] = ()
+    needed: frozenset[str] = frozenset()
+    """Joined nodes on which waiting jobs find room."""
+    undrain: tuple[str, ...] = ()
+    minimum: Counter[NodeType] = field(default_factory=Counter)
+    demand: Counter[NodeType] = field(default_factory=Counter)
+    compensation: Counter[NodeType] = field(default_factory=Counter)
+    delayed: Counter[NodeType] = field(default_factory=Counter)
+    """Nodes that later ticks launch."""
+    smoothed: dict[NodeType, float] = field(default_factory=dict)
+
+    def launched(self) -> Counter[NodeType]:
+        """Return all new nodes."""
+        return self.minimum + self.demand + self.compensation
+
+    def launches(self, market: Market) -> tuple[Launch, ...]:
+        """Return one launch per node type, in the policy's order."""
+        counts = self.launched()
+        return tuple(
+            Launch(node_type, counts[node_type], self._reason(node_type), supply.without)
+            for node_type, supply in market.supplies.items()
+            if counts[node_type]
+        )
+
+    def _reason(self, node_type: NodeType) -> Reason:
+        if self.demand[node_type]:
+            return Reason.DEMAND
+        return Reason.COMPENSATION if self.compensation[node_type] else Reason.MINIMUM
+
+
+def grow(
+    placings: tuple[Placing, ...], fleet: Fleet, market: Market, policy: Policy, before: Mapping[NodeType, float]
+) -> Growth:
+    """Use what is there, then what boots, then what drains; and launch the rest.
+
+    :param before: the smoothed numbers of the last tick; empty after a start.
+    """
+    growth = Growth(placings)
+    _use_joined(growth, fleet)
+    _stage(placings, fleet.bins_soon(), "booting")
+    _undrain(growth, fleet, market)
+    fulfil_minimum(growth, fleet, market)
+    _stage(placings, fleet.bins_new(growth.minimum, "minimum"), "launched")
+    _launch(growth, market)
+    compensate(growth, fleet, market, policy.tuning.preemptible_compensation)
+    _smooth(growth, fleet, policy, before)
+    return growth
+
+
+def _use_joined(growth: Growth, fleet: Fleet) -> None:
+    bins = fleet.bins_now()
+    if not bins or not growth.placings:
+        return
+    # All jobs that wait can start there, not only as many as the target time asks for: no such node is idle for long.
+    filled = fill([placing.group(placing.queue.count) for placing in growth.placings], bins)
+    growth.needed = frozenset(filled.used)
+    for placing, count in zip(growth.placings, filled.placed, strict=True):
+        placing.at_once = count
+    _stage(growth.placings, bins, "joined")
+
+
+def _stage(placings: Sequence[Placing], bins: Sequence[Bin], name: str) -> Mapping[str, int]:
+    """Place on bins what is left, and count it under a name."""
+    waiting = [placing for placing in placings if placing.left > 0]
+    if not bins or not waiting:
+        return {}
+    filled = fill([placing.group() for placing in waiting], bins)
+    for placing, count in zip(waiting, filled.placed, strict=True):
+        setattr(placing, name, getattr(placing, name) + count)
+    return filled.used
+
+
+def _undrain(growth: Growth, fleet: Fleet, market: Market) -> None:
+    """Take back drained nodes that demand or the minimum asks for; never those that are over the maximum."""
+    drained = fleet.in_phase(Phase.DRAINING)
+    if not drained:
+        return
+    draining = Counter(member.node.node_type for member in drained)
+    excess = {
+        node_type: max(0, len(fleet.counted(node_type)) - _most(market, node_type)) for node_type in draining
+    }  # fmt: skip
+    spare = {node_type: max(0, count - excess[node_type]) for node_type, count in draining.items()}
+    used = set(_stage(growth.placings, fleet.bins_drained(spare), "undrained"))
+    for member in sorted(drained, key=lambda one: (not one.node.running, one.node.launched_at, one.node.instance_id)):
+        node_type = member.node.node_type
+        back = sum(one.node.node_type == node_type and one.node.instance_id in used for one in drained)
+        there = len(fleet.counted(node_type)) - draining[node_type] + back
+        if back < spare[node_type] and there < _least(market, node_type):
+            used.add(member.node.instance_id)
+    growth.undrain = tuple(member.node.instance_id for member in drained if member.node.instance_id in used)
+
+
+def _most(market: Market, node_type: NodeType) -> int:
+    return market.supplies[node_type].limits.max_nodes if node_type in market.supplies else 0
+
+
+def _least(market: Market, node_type: NodeType) -> int:
+    return market.supplies[node_type].limits.min_nodes if node_type in market.supplies else 0
+
+
+def fulfil_minimum(growth: Growth, fleet: Fleet, market: Market) -> None:
+    """Launch what is missing to the minimums, as far as maximum, quota and EC2 let."""
+    for node_type, supply in market.supplies.items():
+        there = len(fleet.counted(node_type)) + fleet.requested.get(node_type, 0)
+        missing = min(supply.limits.min_nodes - there, supply.room)
+        if missing > 0 and supply.obstacle is None:
+            growth.minimum[node_type] = int(min(missing, market.affordable(supply, growth.minimum)))
+
+
+def _launch(growth: Growth, market: Market) -> None:
+    waiting = [placing for placing in growth.placings if placing.left > 0]
+    candidates = market.candidates(growth.minimum)
+    if not waiting or not candidates:
+        return
+    packing = pack([placing.group() for placing in waiting], candidates, market.quota_after(growth.minimum))
+    growth.demand.update(packing.nodes)
+    for placing, count in zip(waiting, packing.placed, strict=True):
+        placing.launched += count
+
+
+def _smooth(growth: Growth, fleet: Fleet, policy: Policy, before: Mapping[NodeType, float]) -> None:
+    """Put off what goes beyond the smoothed numbers; the first new node of a type never waits."""
+    beta = policy.tuning.beta_inertia
+    base = _wanted(growth, fleet)
+    for node_type in policy.node_types:
+        raw = base[node_type] + growth.launched()[node_type]
+        value = beta * before.get(node_type, raw) + (1 - beta) * raw
+        growth.smoothed[node_type] = value if value >= _GONE else 0.0
+        new = growth.demand[node_type] + growth.compensation[node_type]
+        if new:
+            now = min(new, max(1, math.ceil(value - _ROUNDING) - base[node_type] - growth.minimum[node_type]))
+            growth.delayed[node_type] = new - now
+    if growth.delayed.total():
+        _put_off(growth, fleet)
+
+
+def _wanted(growth: Growth, fleet: Fleet) -> Counter[NodeType]:
+    """Return how many nodes of each type do something, or are about to."""
+    kept = growth.needed | set(growth.undrain)
+    idle = {one.node.instance_id for one in fleet.in_phase(Phase.IDLE, Phase.DRAINING)} - kept
+    counts = Counter(
+        one.node.node_type for one in fleet.members if one.traits.counts and one.node.instance_id not in idle
+    )
+    counts.update(fleet.requested)
+    return counts
+
+
+def _put_off(growth: Growth, fleet: Fleet) -> None:
+    """Take the delayed nodes out of the launches, and find out whose slots wait for them."""
+    for node_type, count in growth.delayed.items():
+        spared = min(count, growth.compensation[node_type])
+        growth.compensation[node_type] -= spared
+        growth.demand[node_type] -= count - spared
+    new = fleet.bins_new(growth.minimum + growth.demand + growth.compensation, "new")
+    hoped = [placing for placing in growth.placings if placing.launched]
+    filled = fill([placing.group(placing.launched) for placing in hoped], new)
+    for placing, count in zip(hoped, filled.placed, strict=True):
+        placing.launched, placing.later = count, placing.launched - count
