@@ -9,6 +9,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
+import autoscaler_install
 import aws_calls
 import demo_phases
 import per_worker
@@ -20,6 +21,7 @@ SECTIONS = {
     "start-up": start_up.measure,
     "aws-calls": aws_calls.measure,
     "per-worker": per_worker.measure,
+    "autoscaler-install": autoscaler_install.measure,
     "demo": demo_phases.measure,
 }
 

@@ -38,16 +38,18 @@ def needed() -> list[Distribution]:
     :raises HostError: when one is missing here, is compiled, or cannot be had for the leader's Python.
     """
     found: dict[str, Distribution] = {}
-    waiting = [Requirement("toilctl")]
+    waiting = [("you", Requirement("toilctl"))]
     while waiting:
-        requirement = waiting.pop()
+        needed_by, requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
         if name in found or name in FROM_DEBIAN or name in NOT_NEEDED:
             continue
         found[name] = _for_leader(requirement)
-        waiting += [one for one in map(Requirement, found[name].requires or ()) if _applies(one, requirement.extras)]
+        _check_pure(found[name], needed_by)
+        asked = map(Requirement, found[name].requires or ())
+        waiting += [(found[name].name, one) for one in asked if _applies(one, requirement.extras)]
     found.pop(COLLECTIONS, None)
-    return [_pure(found[name]) for name in sorted(found)]
+    return [found[name] for name in sorted(found)]
 
 
 def _applies(requirement: Requirement, extras: set[str]) -> bool:
@@ -72,13 +74,12 @@ def runs_on(found: Distribution, python: str) -> bool:
     return all(SpecifierSet(one).contains(python) for one in asked)
 
 
-def _pure(found: Distribution) -> Distribution:
+def _check_pure(found: Distribution, needed_by: str) -> None:
     compiled = [file for file in found.files or () if file.suffix in {".so", ".pyd", ".dylib"}]
     if compiled or not found.files:
         why = f"has compiled parts ({compiled[0].name})" if compiled else "does not list its files"
         raise HostError(
-            f"{found.name} {found.version} cannot be copied to the leader: it {why}.",
-            "Install toilctl from wheels of PyPI in a virtualenv of its own (pipx install toilctl), and try again.",
+            f"{found.name} {found.version}, which {needed_by} needs, cannot be copied to the leader: it {why}.",
+            "Install toilctl with pip or pipx in a virtualenv of its own, which takes versions that can, and try again.",
             distribution=found.name,
         )
-    return found
