@@ -80,6 +80,6 @@ def _check_pure(found: Distribution, needed_by: str) -> None:
         why = f"has compiled parts ({compiled[0].name})" if compiled else "does not list its files"
         raise HostError(
             f"{found.name} {found.version}, which {needed_by} needs, cannot be copied to the leader: it {why}.",
-            "Install toilctl with pip or pipx in a virtualenv of its own, which takes versions that can, and try again.",
+            "Install toilctl with pip or pipx in a virtualenv of its own, which takes versions that can; try again.",
             distribution=found.name,
         )
