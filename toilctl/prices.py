@@ -36,11 +36,12 @@ class Cost:
     """Whether bids are in it: spot costs what the market asks, and never more than that."""
     unknown: tuple[str, ...] = ()
 
-    def text(self) -> str:
-        """Say it in a few words."""
+    def text(self, *, dated: bool = True) -> str:
+        """Say it in a few words, with or without of when the prices are."""
         if self.usd_per_hour is None:
             return f"unknown (no price is known here for {', '.join(self.unknown)})"
-        return f"{'at most' if self.at_most else 'about'} ${self.usd_per_hour:.2f} per hour (prices of {AS_OF})"
+        words = f"{'at most' if self.at_most else 'about'} ${self.usd_per_hour:.2f} per hour"
+        return f"{words} (prices of {AS_OF})" if dated else words
 
 
 def on_demand(region: str, instance_type: str) -> float | None:

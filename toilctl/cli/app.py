@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from toilctl.cli import appliance, clusters, command, connect, local
+from toilctl.cli import appliance, autoscaler, clusters, command, connect, local
 
 app = typer.Typer(
     name="toilctl",
@@ -18,6 +18,7 @@ app = typer.Typer(
     epilog="Toil's own spellings of options, such as --leaderNodeType, work everywhere.",
 )
 app.add_typer(clusters.commands)
+app.add_typer(autoscaler.commands)
 app.add_typer(connect.commands)
 app.add_typer(appliance.commands, name="appliance")
 app.add_typer(local.commands, name="local")

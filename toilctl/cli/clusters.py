@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from toilctl.cli import options, render, views
+from toilctl.cli import autoscaling, options, render, scaling, views
 from toilctl.cli.command import command, provisioner
 from toilctl.errors import PartialError
+from toilctl.verbs.scaling import Wish, is_autoscaled
+
+if TYPE_CHECKING:
+    from toilctl.cluster import Cluster
+    from toilctl.verbs.scale import ScaleRequest
 
 commands = typer.Typer()
 
 
 @command(commands, "launch-cluster")
+@scaling.wished
 def launch_cluster(
     name: options.ClusterArgument,
+    wish: Wish,
     zone: options.ZonesOption = None,
     region: options.RegionOption = None,
     node_type: options.NodeTypeOption = None,
@@ -42,6 +49,7 @@ def launch_cluster(
 ) -> None:
     """Launch a cluster: one leader, and workers of one or more node types.
 
+    With --max-nodes, an autoscaler on the leader launches workers when jobs wait and ends them when they are idle.
     The same command again completes what is missing and launches nothing twice.
     """
     from toilctl.verbs import launch, preflight
@@ -53,7 +61,8 @@ def launch_cluster(
         region=region,
         leader_node_type=leader,
         node_types=types,
-        worker_counts=options.counts_for(types, workers),
+        worker_counts=workers,
+        wish=wish,
         leader_storage_gb=leader_storage_gb,
         node_storage_gb=node_storage_gb,
         key_pair_name=key_pair_name,
@@ -110,16 +119,31 @@ def scale_cluster(
 ) -> None:
     """Grow or shrink a running cluster to so many workers.
 
-    Workers that go finish their jobs first; idle ones go before busy ones, and new ones before old ones.
+    Workers that go finish their jobs first; idle ones go before busy ones, and new ones before old ones. On an
+    autoscaled cluster this sets minimum and maximum, and its autoscaler acts.
     """
     from toilctl.verbs import scale
 
     request = scale.ScaleRequest(name, workers, node_type, zone, region, force, ssh_key)
-    plan, cluster, private_key = scale.plan(request)
+    cluster = scale.find(request)
+    if is_autoscaled(cluster):
+        _change_limits(cluster, request, dry_run=dry_run)
+        return
+    plan, private_key = scale.plan(request, cluster)
     if dry_run:
         render.show("scale-plan", plan, views.scale_plan)
         return
     _show("scale-cluster", lambda: scale.carry_out(plan, cluster, private_key, provisioner()), views.scaled)
+
+
+def _change_limits(cluster: Cluster, request: ScaleRequest, *, dry_run: bool) -> None:
+    from toilctl.verbs import autoscale
+
+    plan = autoscale.plan_scale(cluster, request)
+    if dry_run:
+        render.show("autoscale-plan", plan, autoscaling.fixed_plan)
+        return
+    render.show("scale-cluster", autoscale.carry_out(plan, cluster, request.ssh_key, provisioner()), autoscaling.fixed)
 
 
 @command(commands, "destroy-cluster")

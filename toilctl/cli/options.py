@@ -36,6 +36,18 @@ class Counts(tuple[int, ...]):
         return cls(int(word) for word in words)
 
 
+class Sizes(tuple[int, ...]):
+    """Volumes in GB, one for all node types or one per node type."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``50`` or ``50,100``."""
+        words = [word.strip() for word in text.split(",")]
+        if not all(word.isdecimal() for word in words):
+            raise UsageError(f"{text!r} is not a size.", "Write GB, such as 50, or one per node type, such as 50,100.")
+        return cls(int(word) for word in words)
+
+
 class Tag(NamedTuple):
     """A tag of the user's own."""
 
@@ -112,7 +124,7 @@ PreemptibleNodeTypeOption = Annotated[
 WorkersOption = Annotated[
     Counts | None,
     typer.Option("--workers", "-w", parser=parsed_by(Counts.parse), metavar="N[,N…]", rich_help_panel=NODES,
-                 help="How many workers of each node type."),
+                 help="How many workers of each node type; with --max-nodes, how many to begin with."),
 ]  # fmt: skip
 ScaleWorkersOption = Annotated[
     Counts,
@@ -128,8 +140,10 @@ LeaderStorageOption = Annotated[
     int | None, typer.Option("--leader-storage", metavar="GB", help="The leader's root volume.", rich_help_panel=NODES)
 ]
 NodeStorageOption = Annotated[
-    int | None, typer.Option("--node-storage", metavar="GB", help="Each worker's root volume.", rich_help_panel=NODES)
-]
+    Sizes | None,
+    typer.Option("--node-storage", parser=parsed_by(Sizes.parse), metavar="GB[,GB…]", rich_help_panel=NODES,
+                 help="The workers' root volumes: one size for all, or one per node type."),
+]  # fmt: skip
 AmiOption = Annotated[
     str | None,
     typer.Option("--ami", metavar="ID", envvar="TOIL_AWS_AMI", rich_help_panel=NODES, show_default="Debian 12",
@@ -216,8 +230,3 @@ def merge_node_types(
     if both and leader is None:
         leader = NodeType(both.instance_types)
     return leader, types
-
-
-def counts_for(types: NodeTypes, counts: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Return the number of workers of each node type; a single --node-type without -w makes a leader only."""
-    return (0,) if counts is None and len(types) == 1 else counts or ()

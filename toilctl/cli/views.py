@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from toilctl import log
+from toilctl.cli.autoscaling import limits
 from toilctl.cli.render import counted, pairs, table
 from toilctl.cluster import Role
 
@@ -33,8 +34,8 @@ def clusters(found: ClusterList) -> str:
 
 def announce(plan: LaunchPlan) -> None:
     """Say on stderr what is about to be launched, and what a user may not expect of it."""
-    if plan.software.note:
-        log.note(plan.software.note)
+    for note in _notes(plan):
+        log.note(note)
     doing = "Completing" if plan.exists else "Launching"
     log.note(f"{doing} {plan.cluster} in {', '.join(plan.zones)}: {_shape(plan)}.")
 
@@ -55,9 +56,10 @@ def launch_plan(plan: LaunchPlan) -> str:
         "owner": plan.owner,
         "tags": _tags(plan.extra_tags),
         **_software(plan.software),
-        "cost": plan.cost.text(),
+        **_scaling(plan),
+        "cost": _cost(plan),
     }
-    return "\n".join(filter(None, (first, plan.software.note, pairs(facts, indent="  "))))
+    return "\n".join((first, *_notes(plan), pairs(facts, indent="  ")))
 
 
 def launched(result: Launched) -> str:
@@ -70,6 +72,8 @@ def launched(result: Launched) -> str:
 def description(result: Description) -> str:
     """Show a cluster's settings and nodes."""
     wanted = ", ".join(f"{count} {kind}" for kind, count in result.desired.items()) or "none"
+    if result.limits:
+        wanted = f"{limits(result.limits)}, {'autoscaling is paused' if result.paused else 'autoscaled'}"
     facts = {
         "state": result.state,
         "zones": ", ".join(result.zones) or result.region,
@@ -130,7 +134,30 @@ def _nodes(nodes: Iterable[NodeLine]) -> str:
 def _shape(plan: LaunchPlan) -> str:
     kinds = [(str(kind), count) for kind, count in zip(plan.node_types, plan.worker_counts, strict=True) if count]
     workers = f" and {_counts(kinds)}" if kinds else ""
-    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}, {plan.cost.text()}"
+    if plan.scaling:
+        workers += f" and, as jobs demand, {limits(plan.scaling.limits)}"
+    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}, {_cost(plan)}"
+
+
+def _cost(plan: LaunchPlan) -> str:
+    if plan.cost_at_maximum is None:
+        return plan.cost.text()
+    return f"{plan.cost.text(dated=False)} to begin with and {plan.cost_at_maximum.text()} at the maximum"
+
+
+def _scaling(plan: LaunchPlan) -> dict[str, str]:
+    if plan.scaling is None:
+        return {}
+    tuning = plan.scaling.tuning
+    return {
+        "limits": limits(plan.scaling.limits),
+        "pace": f"jobs wait at most {tuning.target_time_s:g} s, decisions every {tuning.scale_interval_s:g} s, "
+        f"idle workers go after {tuning.idle_timeout_s:g} s",
+    }
+
+
+def _notes(plan: LaunchPlan) -> list[str]:
+    return [note for note in (plan.software.note, plan.scaling.note if plan.scaling else "") if note]
 
 
 def _counts(kinds: Iterable[tuple[str, int]]) -> str:

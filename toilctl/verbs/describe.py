@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toilctl import inventory, prices, tags
+from toilctl.autoscaler.policy import NodeLimits
 from toilctl.cluster import Cluster
 from toilctl.errors import ToilctlError
-from toilctl.verbs import keys, nodes
+from toilctl.verbs import keys, nodes, scaling
 from toilctl.verbs.find import state_of
 
 
@@ -27,7 +28,10 @@ class Description:
     appliance_image: str
     ami: str
     desired: Mapping[str, int]
-    """Workers of each node type that it is meant to have."""
+    """Workers of each node type that it is meant to have; of an autoscaled cluster, its autoscaler knows."""
+    limits: tuple[NodeLimits, ...]
+    """Of an autoscaled cluster."""
+    paused: bool
     nodes: tuple[nodes.NodeLine, ...]
     cost: prices.Cost
     tags: Mapping[str, str]
@@ -48,6 +52,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
     except ToilctlError as error:
         note = f"The engine could not be asked: {error.message}"
     has = cluster.settings.get
+    scales = scaling.of_cluster(cluster)
     return Description(
         cluster=cluster.name,
         region=cluster.region,
@@ -58,7 +63,9 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         engine=has(tags.ENGINE, ""),
         appliance_image=has(tags.APPLIANCE, ""),
         ami=has(tags.AMI, ""),
-        desired={str(kind): count for kind, count in nodes.desired(cluster).items()},
+        desired={} if scales else {str(kind): count for kind, count in nodes.desired(cluster).items()},
+        limits=scales.limits if scales else (),
+        paused=scaling.is_paused(cluster),
         nodes=nodes.lines(cluster, members),
         cost=prices.cost(cluster.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
         tags=own_tags(cluster),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from toilctl import inventory, tags
 from toilctl.cluster import Cluster
+from toilctl.verbs import scaling
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ def state_of(cluster: Cluster) -> str:
         return "destroying"
     if cluster.leader is None:
         return "no leader"
-    wanted = sum(int(count) for count in cluster.settings.get(tags.WORKERS, "").split(",") if count)
+    if scales := scaling.of_cluster(cluster):
+        wanted = sum(one.min_nodes for one in scales.limits)
+    else:
+        wanted = sum(int(count) for count in cluster.settings.get(tags.WORKERS, "").split(",") if count)
     return "running" if len(cluster.workers) >= wanted else "partial"
 
 

@@ -74,7 +74,11 @@ def advice(shortfalls: Sequence[Any]) -> str:
 
 
 def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, provisioner: Provisioner) -> Launched:
-    members = nodes.wait_for_members(cluster, plan.private_key.path, patiently=result.succeeded)
+    patiently = result.succeeded and not (plan.scaling and plan.exists)
+    members = nodes.wait_for_members(cluster, plan.private_key.path, patiently=patiently)
+    if plan.scaling and plan.exists and not members.trouble:
+        # Whether they join is their autoscaler's business, which may have launched some just now.
+        members = nodes.Outcome(members.members, ())
     short = nodes.short_of(cluster, dict(zip(plan.node_types, plan.worker_counts, strict=True)))
     launched = Launched(
         cluster=plan.cluster,
@@ -84,7 +88,12 @@ def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, 
         cost=prices.cost(plan.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
         next_commands=tuple(
             command(verb, plan.cluster, plan.zones[0], provisioner, rest)
-            for verb, rest in (("rsync-cluster", "workflow.py :/tmp"), ("ssh-cluster", ""), ("destroy-cluster", ""))
+            for verb, rest in (
+                ("rsync-cluster", "workflow.py :/tmp"),
+                ("ssh-cluster", ""),
+                *((("explain", ""),) if plan.scaling else ()),
+                ("destroy-cluster", ""),
+            )
         ),
     )
     if members.trouble and not result.succeeded:
@@ -104,7 +113,7 @@ def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, 
 
 def _replacement(plan: LaunchPlan, members: nodes.Outcome, provisioner: Provisioner) -> str:
     """Say how to get rid of workers that do not join, and of them only: they are the first to go."""
-    if members.trouble or not members.missing or len(plan.node_types) != 1:
+    if members.trouble or not members.missing or len(plan.node_types) != 1 or plan.scaling:
         return ""
     fewer = sum(plan.worker_counts) - len(members.missing)
     scale = command("scale-cluster", plan.cluster, plan.zones[0], provisioner, f"-w {fewer}")

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from toilctl import inventory, log, prices, tags, variables
+from toilctl.autoscaler.policy import Limits
 from toilctl.cluster import Cluster, ClusterName, Engine, Zone
 from toilctl.errors import ConflictError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
-from toilctl.verbs import access, keys, offers, places, software
+from toilctl.verbs import access, keys, offers, places, sameness, scaling, software, storage
 from toilctl.verbs.provisioner import Provisioner
 
 
@@ -25,9 +26,11 @@ class LaunchRequest:
     region: str | None = None
     leader_node_type: NodeType | None = None
     node_types: NodeTypes = field(default_factory=NodeTypes)
-    worker_counts: tuple[int, ...] = ()
+    worker_counts: tuple[int, ...] | None = None
+    wish: scaling.Wish = field(default_factory=scaling.Wish)
     leader_storage_gb: int | None = None
-    node_storage_gb: int | None = None
+    node_storage_gb: tuple[int, ...] | None = None
+    """One size for all, or one per node type."""
     key_pair_name: str | None = None
     ssh_key: Path | None = None
     owner: str | None = None
@@ -51,8 +54,13 @@ class LaunchPlan:
     leader_node_type: NodeType
     node_types: NodeTypes
     worker_counts: tuple[int, ...]
+    """Those to begin with; of an autoscaled cluster that is there, none."""
+    scaling: scaling.Scaling | None
+    """None: nobody changes the number of workers but scale-cluster."""
+    default_preemptible: bool
     leader_storage_gb: int
-    node_storage_gb: int
+    node_storage_gb: int | str
+    """One number, or one per node type with commas between."""
     key_pair_name: str
     private_key: keys.PrivateKey
     owner: str
@@ -64,6 +72,9 @@ class LaunchPlan:
     ami: str
     software: software.Software
     cost: prices.Cost
+    """With the workers to begin with."""
+    cost_at_maximum: prices.Cost | None
+    """Of an autoscaled cluster."""
     exists: bool
     """Whether a cluster of this name and these settings is there; then the launch completes it."""
 
@@ -80,6 +91,8 @@ class LaunchPlan:
             tags.AMI: self.ami,
             tags.LEADER_STORAGE: str(self.leader_storage_gb),
             tags.NODE_STORAGE: str(self.node_storage_gb),
+            **(self.scaling.settings() if self.scaling else {tags.LIMITS: ""}),
+            tags.DEFAULT_PREEMPTIBLE: scaling.yes_or_no(self.default_preemptible),
             tags.VPC_SUBNET: self.vpc_subnet or "",
             tags.PROFILE_ARN: self.aws_ec2_profile_arn or "",
             tags.EXTRA_SECURITY_GROUPS: ",".join(self.aws_ec2_extra_security_group_ids),
@@ -87,7 +100,8 @@ class LaunchPlan:
 
     def variables(self) -> dict[str, Any]:
         """Return the extra variables of playbooks/launch.yml."""
-        return variables.extra_vars(
+        autoscaled = self.scaling.variables() if self.scaling else {}
+        return autoscaled | variables.extra_vars(
             cluster_name=self.cluster,
             region=self.region,
             owner=self.owner,
@@ -99,6 +113,7 @@ class LaunchPlan:
             worker_counts=self.worker_counts,
             leader_storage_gb=self.leader_storage_gb,
             node_storage_gb=self.node_storage_gb,
+            default_preemptible=self.default_preemptible,
             key_pair_name=self.key_pair_name,
             aws_ec2_profile_arn=self.aws_ec2_profile_arn,
             aws_ec2_extra_security_group_ids=self.aws_ec2_extra_security_group_ids or None,
@@ -115,33 +130,40 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
 
     :raises ToilctlError: the first thing that would make the launch fail, with what to do about it.
     """
-    leader, key_pair_name = _check_alone(request)
+    alone = _check_alone(request)
     region = places.region_of(request.zones, request.region)
     with log.step("Check the request"):
         access.check_identity(region)
         existing = _existing(region, request)
         request = _as_before(request, existing)
+        scales = _scaling(request, existing)
         zones = places.check_zones(region, request.zones, request.vpc_subnet)
-        pair = keys.key_pair(region, key_pair_name)
+        pair = keys.key_pair(region, alone.key_pair_name)
         private_key = keys.find(pair, request.ssh_key)
         image = places.image(region, request.ami)
         leader_gb, node_gb = _storage(request, image)
-        workers = tuple(zip(request.node_types, request.worker_counts, strict=True))
-        described = offers.check(region, zones, (leader, *request.node_types), image)
-        offers.check_quota(region, ((leader, 1), *workers), described)
+        leader = (alone.leader, 1)
+        workers = tuple(zip(request.node_types, alone.worker_counts, strict=True))
+        described = offers.check(region, zones, (alone.leader, *request.node_types), image)
+        offers.check_quota(region, (leader, *workers), described)
         _check_references(region, request)
         had = software.of_cluster(existing) if existing else None
         chosen = software.choose(software.Wish(request.engine, request.appliance, had), image.architecture, provisioner)
+        if scales:
+            _check_autoscaler(scales, chosen)
+    highest = [(one.node_type, one.max_nodes) for one in scales.limits] if scales else []
     decided = LaunchPlan(
         cluster=request.cluster,
         region=region,
         zones=zones,
-        leader_node_type=leader,
+        leader_node_type=alone.leader,
         node_types=request.node_types,
-        worker_counts=request.worker_counts,
+        worker_counts=alone.worker_counts,
+        scaling=scales,
+        default_preemptible=_default_preemptible(request, existing),
         leader_storage_gb=leader_gb,
         node_storage_gb=node_gb,
-        key_pair_name=key_pair_name,
+        key_pair_name=alone.key_pair_name,
         private_key=private_key,
         owner=request.owner or os.environ.get("USER", ""),
         extra_tags=request.extra_tags,
@@ -151,32 +173,85 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         ssh_cidrs=request.ssh_cidrs,
         ami=image.ami,
         software=chosen,
-        cost=prices.cost(region, ((leader, 1), *workers)),
+        cost=prices.cost(region, (leader, *workers)),
+        cost_at_maximum=prices.cost(region, (leader, *highest)) if scales else None,
         exists=existing is not None,
     )
-    if existing:
-        _check_same(decided, existing)
-    return decided
+    return sameness.checked(decided, existing) if existing else decided
 
 
-def _check_alone(request: LaunchRequest) -> tuple[NodeType, str]:
-    """Check what needs no answer from AWS; return the leader's node type and the key pair's name."""
+@dataclass(frozen=True)
+class _Alone:
+    """What a request says for itself."""
+
+    leader: NodeType
+    key_pair_name: str
+    worker_counts: tuple[int, ...]
+
+
+def _check_alone(request: LaunchRequest) -> _Alone:
+    """Check what needs no answer from AWS."""
     leader = request.leader_node_type or NodeType.parse(variables.defaults()["leader_node_type"])
     if leader.spot_bid is not None:
         raise UsageError(
             f"The leader cannot be a spot instance: {leader} has a bid.",
             "Leave out the bid of --leader-node-type; when the leader goes, the workflow goes.", node_type=leader,
         )  # fmt: skip
-    if len(request.node_types) != len(request.worker_counts):
-        raise UsageError(
-            f"--node-types has {len(request.node_types)} and --workers {len(request.worker_counts)}.",
-            "Give one number of workers per node type, such as --node-types c5.large,r5.large -w 3,2.",
-            node_types=request.node_types, workers=request.worker_counts,
-        )  # fmt: skip
+    counts = _worker_counts(request)
     _check_tags(request)
     if not request.key_pair_name:
         raise UsageError("No key pair was named.", "Name one that EC2 knows with --key-pair-name.")
-    return leader, request.key_pair_name
+    return _Alone(leader, request.key_pair_name, counts)
+
+
+def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:
+    """Return how many workers of each node type there are to be; a single node type without -w makes a leader only."""
+    types, counts = request.node_types, request.worker_counts
+    if request.wish.limits_nodes:
+        return scaling.start_counts(scaling.decide(request.wish, types).limits, counts)
+    if request.wish.tuning:
+        raise UsageError(
+            f"{', '.join(sorted(request.wish.tuning))} says how to scale, and nothing says within which limits.",
+            "Give --max-nodes, too: one number per node type, or one for all.",
+        )
+    counts = (0,) if counts is None and len(types) == 1 else counts or ()
+    if len(types) != len(counts):
+        raise UsageError(
+            f"--node-types has {len(types)} and --workers {len(counts)}.",
+            "Give one number of workers per node type, such as --node-types c5.large,r5.large -w 3,2; or --max-nodes, "
+            "to let their number follow the demand.",
+            node_types=types, workers=counts,
+        )  # fmt: skip
+    return counts
+
+
+def _scaling(request: LaunchRequest, existing: Cluster | None) -> scaling.Scaling | None:
+    """Return how the cluster is to scale; what it was told before stays where nothing else is asked for."""
+    if not request.wish.limits_nodes:
+        return None
+    before = scaling.of_cluster(existing) if existing else None
+    kept = scaling.Scaling(Limits(), before.tuning, before.default_preemptible) if before else None
+    return scaling.decide(request.wish, request.node_types, kept)
+
+
+def _default_preemptible(request: LaunchRequest, existing: Cluster | None) -> bool:
+    if request.wish.default_preemptible is not None:
+        return request.wish.default_preemptible
+    if existing and existing.settings.get(tags.DEFAULT_PREEMPTIBLE):
+        return existing.settings[tags.DEFAULT_PREEMPTIBLE] == "yes"
+    return bool(variables.defaults()["default_preemptible"])
+
+
+def _check_autoscaler(scales: scaling.Scaling, chosen: software.Software) -> None:
+    """Make sure that the leader can be given an autoscaler.
+
+    :raises HostError: when this machine lacks what it needs.
+    """
+    from toilctl import bundle
+
+    scaling.check_engine(chosen.engine)
+    scaling.check_sizes(scales)
+    bundle.make()
 
 
 def _check_tags(request: LaunchRequest) -> None:
@@ -219,44 +294,16 @@ def _as_before(request: LaunchRequest, existing: Cluster | None) -> LaunchReques
     )
 
 
-def _storage(request: LaunchRequest, image: places.Image) -> tuple[int, int]:
+def _storage(request: LaunchRequest, image: places.Image) -> tuple[int, int | str]:
     defaults = variables.defaults()
-    leader, node = (
-        int(defaults[name]) if asked is None else asked
-        for name, asked in (
-            ("leader_storage_gb", request.leader_storage_gb),
-            ("node_storage_gb", request.node_storage_gb),
-        )
-    )
-    places.check_storage(image, leader_storage=leader, node_storage=node)
-    return leader, node
+    leader = int(defaults["leader_storage_gb"]) if request.leader_storage_gb is None else request.leader_storage_gb
+    sizes = storage.sizes(request.node_types, request.node_storage_gb)
+    for node in sizes:
+        places.check_storage(image, leader_storage=leader, node_storage=node)
+    return leader, sizes[0] if len(sizes) == 1 else storage.text(sizes)
 
 
 def _check_references(region: str, request: LaunchRequest) -> None:
     if request.aws_ec2_profile_arn:
         access.check_profile(region, request.aws_ec2_profile_arn)
     access.check_security_groups(region, request.aws_ec2_extra_security_group_ids)
-
-
-def _check_same(plan: LaunchPlan, existing: Cluster) -> None:
-    """Refuse a name in use with other settings, and say which differ.
-
-    While it has no nodes, as after a launch for which EC2 had no capacity, only its network is settled.
-    """
-    asked = plan.settings()
-    if not any(node.live for node in existing.nodes):
-        asked = {tags.VPC_SUBNET: asked[tags.VPC_SUBNET]}
-    differing = {tag: (existing.settings.get(tag, ""), value) for tag, value in asked.items()}
-    differing = {tag.partition(":")[2]: pair for tag, pair in differing.items() if pair[0] != pair[1]}
-    if not differing:
-        return
-    told = "; ".join(f"{name} is {had or 'none'}, not {asked or 'none'}" for name, (had, asked) in differing.items())
-    only_workers = set(differing) == {"workers"}
-    zone = (existing.settings.get(tags.ZONES) or plan.zones[0]).partition(",")[0]
-    raise ConflictError(
-        f"There is a cluster {plan.cluster!r} in {plan.region} with other settings: {told}.",
-        f"Resize it: toilctl scale-cluster -z {plan.zones[0]} {plan.cluster} -w {plan.settings()[tags.WORKERS]}"
-        if only_workers
-        else f"Choose another name, or destroy that cluster first: toilctl destroy-cluster -z {zone} {plan.cluster}",
-        differing=differing,
-    )

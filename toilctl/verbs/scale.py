@@ -61,14 +61,21 @@ class Scaled:
     nodes: tuple[nodes.NodeLine, ...]
 
 
-def plan(request: ScaleRequest) -> tuple[ScalePlan, Cluster, keys.PrivateKey]:
+def find(request: ScaleRequest) -> Cluster:
+    """Find the cluster.
+
+    :raises ConflictError: when it is being destroyed, or has no leader.
+    """
+    cluster = inventory.find(request.cluster, request.zone, request.region)
+    check_usable(cluster)
+    return cluster
+
+
+def plan(request: ScaleRequest, cluster: Cluster) -> tuple[ScalePlan, keys.PrivateKey]:
     """Decide what to launch and what to terminate.
 
     :raises UsageError: for counts that do not fit the cluster's node types.
-    :raises ConflictError: when the cluster is being destroyed, or has no leader.
     """
-    cluster = inventory.find(request.cluster, request.zone, request.region)
-    _check_usable(cluster)
     wanted = _wanted(cluster, request)
     with log.step("Ask the engine"):
         private_key = keys.of_cluster(cluster, request.ssh_key)
@@ -90,7 +97,7 @@ def plan(request: ScaleRequest) -> tuple[ScalePlan, Cluster, keys.PrivateKey]:
         configure=tuple(nodes.missing_from(staying, known)),
         force=request.force,
     )
-    return decided, cluster, private_key
+    return decided, private_key
 
 
 def carry_out(plan: ScalePlan, cluster: Cluster, private_key: keys.PrivateKey, provisioner: Provisioner) -> Scaled:
@@ -135,7 +142,11 @@ def cluster_variables(cluster: Cluster, private_key: keys.PrivateKey) -> dict[st
     )
 
 
-def _check_usable(cluster: Cluster) -> None:
+def check_usable(cluster: Cluster) -> None:
+    """Make sure that a cluster's workers may be changed.
+
+    :raises ConflictError: when it is being destroyed, or has no leader.
+    """
     if cluster.settings.get(tags.STATE) == tags.DESTROYING:
         raise ConflictError(f"Cluster {cluster.name!r} is being destroyed.", "Finish it with destroy-cluster.")
     if cluster.leader is None:

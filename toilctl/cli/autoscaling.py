@@ -1,0 +1,159 @@
+"""How an autoscaled cluster's settings and its autoscaler's decisions read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from toilctl.cli.render import counted, pairs, table
+
+if TYPE_CHECKING:
+    from toilctl.autoscaler.policy import NodeLimits
+    from toilctl.autoscaler.report import Report
+    from toilctl.verbs.autoscale import AutoscalePlan, Changed, Status
+    from toilctl.verbs.scaling import Scaling
+
+
+def limits(of: Iterable[NodeLimits]) -> str:
+    """Return ``0 to 20 c4.8xlarge:0.6 and 2 r3.8xlarge``."""
+    return " and ".join(
+        f"{one.max_nodes if one.min_nodes == one.max_nodes else f'{one.min_nodes} to {one.max_nodes}'} {one.node_type}"
+        for one in of
+    )
+
+
+def settings(of: Scaling) -> dict[str, str]:
+    """Return a cluster's settings, by name."""
+    tuning = of.tuning
+    return {
+        "workers": limits(of.limits),
+        "target time": f"{tuning.target_time_s:g} s",
+        "beta inertia": f"{tuning.beta_inertia:g}",
+        "scale interval": f"{tuning.scale_interval_s:g} s",
+        "idle timeout": f"{tuning.idle_timeout_s:g} s",
+        "join deadline": f"{tuning.join_deadline_s:g} s",
+        "compensation": f"{tuning.preemptible_compensation:g} of the spot workers that cannot be had",
+        "preemptible": "jobs that say nothing" if of.default_preemptible else "jobs that say so",
+    }
+
+
+def status(result: Status) -> str:
+    """Show settings, and the last decisions."""
+    if result.scaling is None:
+        return result.note
+    first = f"Cluster {result.cluster} in {result.region} is autoscaled{', and paused now' if result.paused else ''}"
+    shown = [first, pairs(settings(result.scaling), indent="  "), ""]
+    if result.decisions:
+        shown += [_decisions(result.decisions), ""]
+    if result.last:
+        shown.append(f"Last tick {age(result.age_s)}: {_numbers(result.last)}.")
+    if result.note:
+        shown.append(result.note)
+    return "\n".join(shown)
+
+
+def plan(of: AutoscalePlan) -> str:
+    """Say what a change would change."""
+    return f"Would change {_change(of)}\n{pairs(_facts(of), indent='  ')}{_note(of)}"
+
+
+def changed(result: Changed) -> str:
+    """Say what was changed, and when it takes effect."""
+    of = result.plan
+    following = (
+        f"It only watches; 'toilctl autoscale {of.cluster} resume' lets it act."
+        if of.paused
+        else f"It holds from the next tick on, in at most {of.after.tuning.scale_interval_s:g} s; "
+        f"'toilctl explain {of.cluster}' says what comes of it."
+    )
+    return f"Changed {_change(of)}\n{pairs(_facts(of), indent='  ')}{_note(of)}\n{following}"
+
+
+def fixed_plan(of: AutoscalePlan) -> str:
+    """Say what scale-cluster would do to an autoscaled cluster."""
+    return f"Would fix the number of workers of {of.cluster}: {limits(of.after.limits)}.\n{_back(of)}"
+
+
+def fixed(result: Changed) -> str:
+    """Say what scale-cluster did to an autoscaled cluster."""
+    of = result.plan
+    acts = "It is paused, and does so once it is resumed." if of.paused else (
+        f"It launches or ends workers from its next tick on, in at most {of.after.tuning.scale_interval_s:g} s."
+    )  # fmt: skip
+    return f"The autoscaler of {of.cluster} now keeps {limits(of.after.limits)}. {acts}\n{_back(of)}"
+
+
+def age(seconds: float | None) -> str:
+    """Return ``12 s ago``, or minutes or hours."""
+    if seconds is None:
+        return "at an unknown time"
+    for unit, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def clock(moment: str) -> str:
+    """Return a report's moment as a time of day, UTC."""
+    try:
+        return f"{datetime.fromisoformat(moment):%H:%M:%S}"
+    except ValueError:
+        return moment
+
+
+def _change(of: AutoscalePlan) -> str:
+    if of.before is None:
+        return f"{of.cluster}: its workers follow the demand from now on."
+    return f"{of.cluster}."
+
+
+def _facts(of: AutoscalePlan) -> dict[str, str]:
+    """Return what differs, as before → after; of a cluster that was not autoscaled, everything."""
+    after = settings(of.after)
+    before = settings(of.before) if of.before else {}
+    told = {
+        name: f"{before[name]} → {value}" if name in before else value
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+    storage = of.settings.get("toilctl:node-storage-gb")
+    paused = {"paused": "yes" if of.paused else "no"} if "toilctl:paused" in of.settings else {}
+    return told | ({"storage": f"{storage} GB"} if storage else {}) | paused | {"cost": of.cost_at_maximum.text()}
+
+
+def _note(of: AutoscalePlan) -> str:
+    return f"\n{of.after.note}" if of.after.note else ""
+
+
+def _back(of: AutoscalePlan) -> str:
+    before = of.before.limits if of.before else ()
+    least, most = (
+        ",".join(str(getattr(one, name)) for one in before) for name in ("min_nodes", "max_nodes")
+    )  # fmt: skip
+    types = f" --node-types {of.before.node_types}" if of.before and len(before) != len(of.after.limits) else ""
+    back = f"toilctl autoscale {of.cluster}{types} --min-nodes {least} --max-nodes {most}"
+    return f"To let it follow the demand as before: {back}"
+
+
+def _decisions(reports: Iterable[Report]) -> str:
+    rows = [
+        (clock(one.at), one.waiting_jobs, one.running_jobs, sum(one.node_counts.values()), _doings(one))
+        for one in reports
+    ]
+    return table(("TIME", "WAITING", "RUNNING", "WORKERS", "WHAT"), rows)
+
+
+def _doings(report: Report) -> str:
+    begun = [one.text() for one in report.actions]
+    ended = [
+        f"{one.action} done in {one.seconds:g} s" if one.ok else f"{one.action} failed: {one.message}"
+        for one in report.results
+    ]
+    return "; ".join(filter(None, [*begun, *ended, report.problem]))
+
+
+def _numbers(report: Report) -> str:
+    jobs = f"{counted(report.running_jobs, 'job')} running, {report.waiting_jobs} waiting"
+    workers = counted(sum(report.node_counts.values()), "worker")
+    return f"{jobs}, {workers}, ${report.usd_per_hour:.2f} per hour"

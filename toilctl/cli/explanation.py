@@ -1,0 +1,122 @@
+"""How explain reads: why jobs wait, and why nodes are kept or go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from toilctl.cli.autoscaling import age, clock
+from toilctl.cli.render import counted, table
+
+if TYPE_CHECKING:
+    from toilctl.autoscaler.report import JobsReport, NodeReport, Report
+    from toilctl.verbs.explain import Explanation
+
+_NAMES: Final = 3
+_ERRORS: Final = 5
+_WHY: Final = {
+    # Of nodes.
+    "idle": "idle for long enough",
+    "over-maximum": "more than the maximum",
+    "never-joined": "it never joined",
+    "lost": "the engine lost it",
+    "stopped": "EC2 stopped it",
+    "interrupted-drain": "it was being drained before",
+    "busy": "it runs jobs",
+    "needed": "waiting jobs are about to run there",
+    "recently-idle": "not idle for long enough",
+    "at-minimum": "the minimum",
+    "booting": "it has not joined yet",
+    "cordoned": "somebody keeps jobs away from it",
+    "draining": "it finishes its jobs before it goes",
+    "leaving": "it is being terminated",
+    "engine-unsure": "the engine's word cannot be trusted now",
+    "paused": "paused",
+    "missing": "the engine does not list it now",
+    # Of jobs.
+    "placed": "about to run",
+    "launching": "workers are coming",
+    "maximum": "the maximum is reached",
+    "quota": "the account's quota is reached",
+    "capacity": "EC2 has no capacity",
+    "backed-off": "new workers fail to join",
+    "spot-short": "spot cannot be had",
+    "smoothed": "growing step by step",
+    "time": "soon enough on what is there",
+    "held": "held",
+}
+"""``model.Reason`` in words; another version's reasons are shown as they are."""
+
+
+def text(result: Explanation) -> str:
+    """Say it all, shortest first."""
+    if result.report is None:
+        return result.note
+    return "\n\n".join(filter(None, _parts(result, result.report)))
+
+
+def _parts(result: Explanation, report: Report) -> Iterator[str]:
+    yield "\n".join(_head(result, report))
+    yield _jobs("Jobs that wait", "WHY", report.waiting)
+    yield _jobs("Jobs that can never run here", "LACKING", report.infeasible)
+    yield _nodes(report.nodes)
+    yield _titled("Under way", (f"  {one}" for one in report.under_way))
+    set_aside = [(one.what, clock(one.until), one.why) for one in report.set_aside]
+    yield _titled("Not asked for", [table(("WHAT", "UNTIL", "WHY"), set_aside, "  ")] if set_aside else [])
+    errors = [(clock(one.at), one.action, one.message) for one in report.errors[:_ERRORS]]
+    yield _titled("Last errors", [table(("TIME", "DOING", "ERROR"), errors, "  ")] if errors else [])
+    yield "\n".join(report.notes)
+
+
+def _head(result: Explanation, report: Report) -> Iterator[str]:
+    jobs = f"{counted(report.running_jobs, 'job')} running, {report.waiting_jobs} waiting"
+    workers = counted(sum(report.node_counts.values()), "worker")
+    cost = f"${report.usd_per_hour:.2f} per hour"
+    yield f"{result.cluster} in {result.region}, {age(result.age_s)} (times are UTC): {jobs}; {workers}, {cost}."
+    if result.note:
+        yield result.note
+    if report.paused:
+        yield f"Paused: nothing is launched or ended until 'toilctl autoscale {result.cluster} resume'."
+    elif result.paused:
+        yield "It is to pause, and has not seen that yet."
+    if report.problem:
+        yield f"Problem: {report.problem}"
+    if not (report.waiting or report.infeasible or report.nodes):
+        yield "No job waits, and there are no workers."
+
+
+def _jobs(title: str, why: str, jobs: Iterable[JobsReport]) -> str:
+    rows = [
+        (
+            one.count, f"{one.cores:g}", _size(one.memory_mib), _size(one.disk_mib), "yes" if one.preemptible else "no",
+            _names(one), _WHY.get(one.reason, one.reason), one.next_step,
+        )
+        for one in jobs
+    ]  # fmt: skip
+    heads = ("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", why, "WHAT NEXT")
+    return _titled(title, [table(heads, rows, "  ")] if rows else [])
+
+
+def _nodes(nodes: Iterable[NodeReport]) -> str:
+    rows = [(one.instance_id, one.node_type, one.zone, one.phase, one.jobs, one.verdict, _reason(one)) for one in nodes]
+    heads = ("ID", "NODE TYPE", "ZONE", "IS", "JOBS", "VERDICT", "WHY")
+    return _titled("Workers", [table(heads, rows, "  ")] if rows else [])
+
+
+def _reason(node: NodeReport) -> str:
+    said = _WHY.get(node.reason, node.reason)
+    return f"{said}: {node.detail}" if node.detail else said
+
+
+def _names(jobs: JobsReport) -> str:
+    more = len(jobs.names) > _NAMES
+    return ", ".join(jobs.names[:_NAMES]) + (", …" if more else "")
+
+
+def _size(mib: int) -> str:
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib} MiB"
+
+
+def _titled(title: str, lines: Iterable[str]) -> str:
+    lines = list(lines)
+    return "\n".join([title, *lines]) if lines else ""

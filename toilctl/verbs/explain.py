@@ -1,0 +1,80 @@
+"""explain: why jobs wait, and why nodes are kept or go, as the autoscaler on the leader told at its last tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toilctl import inventory
+from toilctl.autoscaler.report import Report
+from toilctl.cluster import Cluster
+from toilctl.verbs import scaling, told
+
+STALE_INTERVALS: Final = 3
+"""A report that is older than so many intervals is not what the autoscaler sees now."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The last report, and what to think of it."""
+
+    cluster: str
+    region: str
+    autoscaled: bool
+    paused: bool
+    report: Report | None
+    age_s: float | None
+    stale: bool
+    note: str = ""
+    """What is wrong with the report, or why there is none, and what to do."""
+
+
+def explain(name: str, zone: str | None, region: str | None, ssh_key: Path | None) -> Explanation:
+    """Ask the leader for the last report.
+
+    :raises NotFoundError: when there is no such cluster, or it has no leader.
+    :raises ConnectError: when the leader cannot be reached.
+    """
+    cluster = inventory.find(name, zone, region)
+    scales = scaling.of_cluster(cluster)
+    if scales is None:
+        return _explanation(cluster, told.Told(None, None), not_autoscaled(cluster))
+    found = told.ask(cluster, ssh_key)
+    return _explanation(cluster, found, note_on(found, cluster, scales.tuning.scale_interval_s))
+
+
+def not_autoscaled(cluster: Cluster) -> str:
+    """Say that a cluster has no limits, and what that means."""
+    return (
+        f"Cluster {cluster.name!r} is not autoscaled: 'toilctl scale-cluster {cluster.name} -w N' changes the number "
+        f"of its workers, and 'toilctl autoscale {cluster.name} --max-nodes N' lets it follow the demand."
+    )
+
+
+def note_on(found: told.Told, cluster: Cluster, interval_s: float) -> str:
+    """Say what is wrong with what an autoscaler told; an empty string when nothing is."""
+    look = f"toilctl ssh-cluster --host {cluster.name} systemctl status toilctl-autoscaler"
+    if found.report is None:
+        return f"The autoscaler has not reported yet. If that goes on, look at it: {look}"
+    if not is_stale(found, interval_s):
+        return ""
+    return f"This report is old: there should be one every {interval_s:g} s. Look at the autoscaler: {look}"
+
+
+def is_stale(found: told.Told, interval_s: float) -> bool:
+    """Tell whether the last report is too old to go by."""
+    return found.age_s is not None and found.age_s > STALE_INTERVALS * interval_s
+
+
+def _explanation(cluster: Cluster, found: told.Told, note: str) -> Explanation:
+    return Explanation(
+        cluster=cluster.name,
+        region=cluster.region,
+        autoscaled=scaling.is_autoscaled(cluster),
+        paused=scaling.is_paused(cluster),
+        report=found.report,
+        age_s=found.age_s,
+        stale=bool(found.report and note),
+        note=note,
+    )

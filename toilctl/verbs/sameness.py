@@ -1,0 +1,75 @@
+"""Whether a launch is that of a cluster which is there already; a name in use with other settings is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from toilctl import tags
+from toilctl.autoscaler.policy import Tuning
+from toilctl.cluster import Cluster
+from toilctl.errors import ConflictError
+from toilctl.verbs import scaling
+
+if TYPE_CHECKING:
+    from toilctl.verbs.preflight import LaunchPlan
+
+_OF_THE_AUTOSCALER: Final = {
+    tags.LIMITS, tags.AUTOSCALER, tags.DEFAULT_PREEMPTIBLE, tags.NODE_TYPES, tags.NODE_STORAGE, tags.WORKERS
+}  # fmt: skip
+"""What 'toilctl autoscale' changes."""
+
+
+def checked(plan: LaunchPlan, existing: Cluster) -> LaunchPlan:
+    """Return the plan of a launch that completes a cluster; the workers of an autoscaled one are its autoscaler's.
+
+    While it has no nodes, as after a launch for which EC2 had no capacity, only its network is settled.
+
+    :raises ConflictError: when the cluster has other settings, saying which.
+    """
+    asked = plan.settings()
+    if scaling.is_autoscaled(existing) and plan.scaling:
+        del asked[tags.WORKERS]
+    if not any(node.live for node in existing.nodes):
+        asked = {tags.VPC_SUBNET: asked[tags.VPC_SUBNET]}
+    differing = {tag: (existing.settings.get(tag, ""), value) for tag, value in asked.items()}
+    differing = {tag: pair for tag, pair in differing.items() if _canonical(tag, pair[0]) != _canonical(tag, pair[1])}
+    if differing:
+        _refuse(plan, existing, differing)
+    if not (plan.scaling and scaling.is_autoscaled(existing) and existing.leader):
+        return plan
+    return replace(plan, worker_counts=(0,) * len(plan.node_types))
+
+
+def _canonical(tag: str, value: str) -> str:
+    """Return a value in one of several forms that mean the same."""
+    if tag == tags.DEFAULT_PREEMPTIBLE:
+        return value or scaling.yes_or_no(False)
+    return str(Tuning.parse(value)) if tag == tags.AUTOSCALER and value else value
+
+
+def _refuse(plan: LaunchPlan, existing: Cluster, differing: Mapping[str, tuple[str, str]]) -> None:
+    short = {tag.partition(":")[2]: pair for tag, pair in differing.items()}
+    told = "; ".join(f"{name} is {had or 'none'}, not {asked or 'none'}" for name, (had, asked) in short.items())
+    raise ConflictError(
+        f"There is a cluster {plan.cluster!r} in {plan.region} with other settings: {told}.",
+        _way_out(plan, existing, set(differing)),
+        differing=short,
+    )
+
+
+def _way_out(plan: LaunchPlan, existing: Cluster, differing: set[str]) -> str:
+    where = f"-z {plan.zones[0]} {plan.cluster}"
+    if differing == {tags.WORKERS}:
+        return f"Resize it: toilctl scale-cluster {where} -w {plan.settings()[tags.WORKERS]}"
+    if differing <= _OF_THE_AUTOSCALER and plan.scaling:
+        least, most = ([getattr(one, name) for one in plan.scaling.limits] for name in ("min_nodes", "max_nodes"))
+        return (
+            f"Change them: toilctl autoscale {where} --node-types {plan.node_types} "
+            f"--min-nodes {','.join(map(str, least))} --max-nodes {','.join(map(str, most))}"
+        )
+    if differing <= _OF_THE_AUTOSCALER and scaling.is_autoscaled(existing):
+        return f"It is autoscaled: 'toilctl autoscale {where}' shows and changes how."
+    zone = (existing.settings.get(tags.ZONES) or plan.zones[0]).partition(",")[0]
+    return f"Choose another name, or destroy that cluster first: toilctl destroy-cluster -z {zone} {plan.cluster}"

@@ -1,0 +1,79 @@
+"""What an autoscaler tells of itself on its leader: the last report in full, and the journal's last lines."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from toilctl import log, ssh
+from toilctl.autoscaler.report import JOURNAL, LAST_REPORT, Report
+from toilctl.cluster import Cluster
+from toilctl.errors import ConnectError
+from toilctl.verbs import admission
+from toilctl.verbs import ssh as sessions
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was found; reports of another toilctl's are read as far as they are known."""
+
+    report: Report | None
+    """The last one; None before the first tick."""
+    age_s: float | None
+    """How long ago that was, by the leader's clock."""
+    journal: tuple[Report, ...] = ()
+    """Oldest first, without nodes and errors."""
+
+
+def ask(cluster: Cluster, ssh_key: Path | None, lines: int = 0) -> Told:
+    """Read an autoscaler's last report, and so many lines of its journal.
+
+    :raises ConnectError: when the leader cannot be reached, or does not let us read.
+    """
+    key = sessions.session_key(cluster, ssh_key)
+    with log.step("Ask the leader"):
+        text = admission.with_admission(cluster, lambda: _read(ssh.leader_of(cluster, key), lines))
+    # The autoscaler's sentences leave the name to those who know which words a user types.
+    return understood(text.replace("toilctl autoscale NAME", f"toilctl autoscale {cluster.name}"))
+
+
+def understood(text: str) -> Told:
+    """Read the leader's answer: its time in seconds, the last report (or an empty line), the journal's lines."""
+    now, last, *journal = [*text.splitlines(), "", ""]
+    report = _report(last)
+    age_s = None
+    if report:
+        age_s = max(0.0, float(now) - datetime.fromisoformat(report.at).astimezone(UTC).timestamp())
+    return Told(report, age_s, tuple(one for line in journal if (one := _report(line))))
+
+
+def _read(leader: ssh.Target, lines: int) -> str:
+    script = f"date +%s; cat {LAST_REPORT} 2>/dev/null || echo; tail -n {lines} {JOURNAL} 2>/dev/null; true"
+    try:
+        return ssh.capture(leader, f"sudo -n sh -c {shlex.quote(script)}")
+    except subprocess.CalledProcessError as error:
+        said = str(error.stderr).strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
+        raise _unread(leader, said[0]) from error
+    except subprocess.TimeoutExpired as error:
+        raise _unread(leader, f"no answer in {error.timeout:g} s") from error
+
+
+def _unread(leader: ssh.Target, why: str) -> ConnectError:
+    return ConnectError(
+        f"The leader {leader.node.instance_id} does not show its autoscaler's report: {why}.",
+        f"Look there: toilctl ssh-cluster --host {leader.cluster.name}", instance_id=leader.node.instance_id,
+    )  # fmt: skip
+
+
+def _report(line: str) -> Report | None:
+    """Read a line of a journal; one that a full disk cut off is passed over."""
+    try:
+        document: dict[str, Any] = json.loads(line)
+        return Report.of(document)
+    except (ValueError, TypeError, AttributeError):
+        return None
