@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from toilctl.autoscaler.binpack import Bin
@@ -34,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All nodes; ``nodes`` and what is reckoned from it keep the snapshot's order."""
+    """All nodes, in the snapshot's order."""
 
     members: tuple[Member, ...]
     running: tuple[Job, ...]
@@ -60,7 +61,15 @@ class Fleet:
 
     def counted(self, node_type: NodeType) -> tuple[Member, ...]:
         """Return the nodes of a type that the minimum asks for."""
-        return tuple(one for one in self.members if one.node.node_type == node_type and one.traits.counts)
+        return self._counted.get(node_type, ())
+
+    @cached_property
+    def _counted(self) -> Mapping[NodeType, tuple[Member, ...]]:
+        found: dict[NodeType, list[Member]] = {}
+        for member in self.members:
+            if member.traits.counts:
+                found.setdefault(member.node.node_type, []).append(member)
+        return {node_type: tuple(members) for node_type, members in found.items()}
 
     def in_phase(self, *phases: Phase) -> tuple[Member, ...]:
         """Return the nodes in some phases."""

@@ -101,7 +101,7 @@ class Tuning:
         return cls.of(dict(word.partition("=")[::2] for word in text.split()))
 
     def __str__(self) -> str:
-        return " ".join(f"{one.name}={getattr(self, one.name):g}" for one in fields(self))
+        return " ".join(f"{one.name}={_shortest(getattr(self, one.name))}" for one in fields(self))
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,12 @@ _RANGES: Final[Mapping[str, tuple[float, float, str]]] = {
     "join_deadline_s": (1, math.inf, "seconds, such as 900"),
 }
 """Toil's ranges where it has the option."""
+
+
+def _shortest(number: float) -> str:
+    """Write a number so that it comes back the same: ``g`` alone keeps six digits."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _checked(name: str, value: Any) -> float:
