@@ -40,6 +40,7 @@ def install(archive: Path, target: Path) -> str:
         replace(site_packages(target), bundle)
         write_scripts(target, about["scripts"])
     (target / MARKER).write_text(json.dumps(wanted) + "\n")
+    forget_others(archive, target)
     return f"installed: {told}"
 
 
@@ -99,9 +100,17 @@ def write_scripts(target: Path, scripts: dict[str, str]) -> None:
         script.chmod(0o755)
 
 
+def forget_others(archive: Path, target: Path) -> None:
+    """Remove the archives of earlier installations, where this one was copied to a place inside the directory."""
+    if target in archive.parents:
+        for other in archive.parent.glob("toilctl-*.pyz"):
+            if other != archive:
+                other.unlink()
+
+
 def main() -> None:
     """Install into the directory that the command line names."""
-    print(install(Path(sys.argv[0]), Path(sys.argv[1])))
+    print(install(Path(sys.argv[0]).resolve(), Path(sys.argv[1]).resolve()))
 
 
 if __name__ == "__main__":

@@ -112,6 +112,22 @@ def test_interrupted_installation_is_done_again(tmp_path: Path, monkeypatch: pyt
     assert (installer.site_packages(tmp_path / "opt") / "one.py").exists()
 
 
+def test_archives_of_earlier_installations_are_removed(tmp_path: Path) -> None:
+    copied = tmp_path / "opt/bundle"
+    copied.mkdir(parents=True)
+    for digest in ("1", "2"):
+        archive = small_archive(tmp_path, digest, {"one.py": b""}).rename(copied / f"toilctl-1-{digest}.pyz")
+        installer.install(archive, tmp_path / "opt")
+    assert [path.name for path in copied.iterdir()] == ["toilctl-1-2.pyz"]
+
+
+def test_archives_elsewhere_stay(tmp_path: Path) -> None:
+    first = small_archive(tmp_path, "1", {"one.py": b""}).rename(tmp_path / "toilctl-1-1.pyz")
+    second = small_archive(tmp_path, "2", {"one.py": b""}).rename(tmp_path / "toilctl-1-2.pyz")
+    installer.install(second, tmp_path / "opt")
+    assert first.exists()
+
+
 def test_python_that_is_too_old_is_named_and_nothing_is_touched(tmp_path: Path) -> None:
     archive = small_archive(tmp_path, "1", {}, python=[3, 99])
     with pytest.raises(SystemExit, match=r"needs Python 3\.99 or later, and this machine image has 3\."):
