@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from toilctl.autoscaler.binpack_nodes import big_first, cheapest_nodes
+from toilctl.autoscaler.binpack_patterns import Kind, Size, how_many, less
 from toilctl.autoscaler.model import Offer, Shape
 from toilctl.capacity import Resources
 from toilctl.node_types import NodeType
-
-Size = tuple[int, int, int]
-"""Thousandths of a core, MiB of memory, MiB of disk: whole numbers, so that sums of tenths of cores are exact."""
 
 _RESOURCES: Final = ("cores", "memory", "disk")
 _ROUNDING: Final = 1e-6
@@ -96,9 +96,9 @@ def fill(groups: Sequence[Group], bins: Sequence[Bin]) -> Filled:
         for index in spot_first if groups[number].shape.preemptible else durable:
             if left == 0:
                 break
-            count = min(left, _count(size, free[index]))
+            count = min(left, how_many(size, free[index]))
             if count:
-                free[index] = _less(free[index], size, count)
+                free[index] = less(free[index], size, count)
                 used[index] += count
                 left -= count
         placed[number] = groups[number].slots - left
@@ -110,47 +110,42 @@ def pack(groups: Sequence[Group], candidates: Sequence[Candidate], vcpus_left: M
 
     :param vcpus_left: how much of the account's quota is left by ``spot``; what is missing is not limited.
     """
-    given = [_given(one.offer.resources) for one in candidates]
-    room = [one.room for one in candidates]
-    vcpus = dict(vcpus_left)
-    opened: list[tuple[int, Size]] = []
+    order = sorted(range(len(groups)), key=lambda number: _sorting(groups[number]))
+    ordered, kinds = [groups[number] for number in order], _kinds([groups[number] for number in order], candidates)
+    sizes, wanted = [_needed(group.shape) for group in ordered], [group.slots for group in ordered]
+    cover = cheapest_nodes(kinds, sizes, wanted, vcpus_left)
+    if any(cover.left[group] for kind in kinds for group in kind.takes):
+        ranks = _big_first(ordered, [kind.capacity for kind in kinds])
+        cover = big_first(kinds, sizes, wanted, vcpus_left, ranks)
+    nodes = Counter[int]()
+    for pattern, times in cover.nodes:
+        nodes[pattern.kind.number] += times
     placed = [0] * len(groups)
-    for number in _big_first(groups, given):
-        group, size, left = groups[number], _needed(groups[number].shape), groups[number].slots
-        takers = [index for index, one in enumerate(candidates) if _takes(one.offer.node_type, group)]
-        for position, (index, free) in enumerate(opened):
-            count = min(left, _count(size, free)) if index in takers else 0
-            opened[position] = (index, _less(free, size, count))
-            left -= count
-        while left:
-            open_to = [
-                (candidates[index].offer.usd_per_hour / min(left, count), index)
-                for index in takers
-                if (count := _count(size, given[index])) and _launchable(candidates[index], room[index], vcpus)
-            ]
-            if not open_to:
-                break
-            index = min(open_to)[1]
-            count, offer = min(left, _count(size, given[index])), candidates[index].offer
-            opened.append((index, _less(given[index], size, count)))
-            room[index] -= 1
-            if offer.node_type.preemptible in vcpus:
-                vcpus[offer.node_type.preemptible] -= offer.vcpus
-            left -= count
-        placed[number] = group.slots - left
-    counts = [0] * len(candidates)
-    for index, _ in opened:
-        counts[index] += 1
-    nodes = {one.offer.node_type: count for one, count in zip(candidates, counts, strict=True) if count}
-    return Packing(nodes, tuple(placed))
+    for number, want, left in zip(order, wanted, cover.left, strict=True):
+        placed[number] = want - left
+    return Packing({one.offer.node_type: nodes[at] for at, one in enumerate(candidates) if nodes[at]}, tuple(placed))
 
 
-def _launchable(candidate: Candidate, room: int, vcpus: Mapping[bool, float]) -> bool:
-    return room > 0 and vcpus.get(candidate.offer.node_type.preemptible, math.inf) >= candidate.offer.vcpus
+def _kinds(groups: Sequence[Group], candidates: Sequence[Candidate]) -> list[Kind]:
+    """Return the candidates that may be launched, in an order of their own, with the groups that fit."""
+    kinds = []
+    for at, one in sorted(enumerate(candidates), key=lambda pair: str(pair[1].offer.node_type)):
+        offer, given = one.offer, _given(one.offer.resources)
+        takes = tuple(
+            number for number, group in enumerate(groups)
+            if _takes(offer.node_type, group) and how_many(_needed(group.shape), given)
+        )  # fmt: skip
+        kinds.append(Kind(at, given, offer.usd_per_hour, one.room, offer.node_type.preemptible, offer.vcpus, takes))
+    return kinds
 
 
 def _takes(node_type: NodeType, group: Group) -> bool:
-    return node_type in group.allowed and (group.shape.preemptible or not node_type.preemptible)
+    return group.slots > 0 and node_type in group.allowed and (group.shape.preemptible or not node_type.preemptible)
+
+
+def _sorting(group: Group) -> tuple[Shape, bool, int, list[str]]:
+    """Return what puts groups in the same order whatever order they come in."""
+    return (group.shape, group.urgent, group.slots, sorted(map(str, group.allowed)))
 
 
 def _big_first(groups: Sequence[Group], rooms: Sequence[Size]) -> list[int]:
@@ -164,15 +159,6 @@ def _big_first(groups: Sequence[Group], rooms: Sequence[Size]) -> list[int]:
         return (not groups[number].urgent, -share, negative, groups[number].shape.preemptible, number)
 
     return sorted(range(len(groups)), key=order)
-
-
-def _count(size: Size, free: Size) -> int:
-    """Return how many jobs of a size find room; those that need nothing at all always do."""
-    return min((there // needed for needed, there in zip(size, free, strict=True) if needed), default=2**31)
-
-
-def _less(free: Size, size: Size, count: int) -> Size:
-    return (free[0] - size[0] * count, free[1] - size[1] * count, free[2] - size[2] * count)
 
 
 def _needed(shape: Shape) -> Size:
