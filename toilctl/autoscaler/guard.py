@@ -18,6 +18,9 @@ _ATTEMPT: Final = "toilctl:attempt:worker-"
 """How the tags begin in which the launch module keeps its attempts: ``ATTEMPT COUNT SECONDS TOKEN`` while one is under
 way, ``ATTEMPT`` when none is."""
 
+UNLISTED_S: Final = 5.0
+"""How long after its answer to a launch EC2 may not list what it made; its lag is about 1 s."""
+
 
 @contextmanager
 def alone(state_dir: Path) -> Iterator[None]:
@@ -41,6 +44,8 @@ def alone(state_dir: Path) -> Iterator[None]:
 class Guard:
     """Reads the tags of the cluster's security group before the first act, and again after a failed one."""
 
+    started: datetime | None = None
+    """When this process followed another one, of whose last launch it knows nothing; None when there was none."""
     passed: bool = False
     wait_until: datetime | None = None
     """When to look again; None when the usual interval will do."""
@@ -50,6 +55,9 @@ class Guard:
         self.wait_until = None
         if self.passed:
             return ""
+        if self.started and now - self.started < timedelta(seconds=UNLISTED_S):
+            self.wait_until = self.started + timedelta(seconds=UNLISTED_S)
+            return "The autoscaler has just started; EC2 may not list yet what was launched a moment before."
         settings = inventory.settings_of(region, cluster)
         if settings is None:
             return f"Cluster {cluster} has no security group: it is being destroyed, or not all there."

@@ -69,6 +69,7 @@ class Autoscaler:
         self._node_errors: dict[str, str] = {}
         self._last = journal.last()
         if self._last:
+            self.guard.started = reach.clock()
             known = (node.instance_id for node in self._last.nodes if node.phase not in _NOT_JOINED)
             self.memory.acquaintance.joined.update(known)
 
@@ -243,6 +244,8 @@ def _work(command: str, settings_path: Path, state_dir: Path) -> None:
     with signals.heeded():
         if command == "once":
             autoscaler.tick()
+            while autoscaler.guard.wait_until and not signals.stop.wait(autoscaler.interval_s):
+                autoscaler.tick()
             finish(autoscaler, seconds=float("inf"))
         else:
             run(autoscaler, settings, signals)

@@ -64,6 +64,14 @@ def test_launch_that_was_cut_short_is_waited_for_until_ec2_lists_what_it_made(ta
     assert guard.passed
 
 
+def test_process_that_follows_another_waits_until_ec2_lists_what_that_launched(tag):
+    guard = Guard(started=NOW)
+    assert "just started" in guard.problem("us-west-2", "my", NOW + timedelta(seconds=4))
+    assert guard.wait_until == NOW + timedelta(seconds=5)
+    assert guard.problem("us-west-2", "my", NOW + timedelta(seconds=5)) == ""
+    assert guard.wait_until is None
+
+
 def test_cluster_that_is_being_destroyed_is_left_alone(tag):
     tag("toilctl:state", "destroying")
     guard = Guard()

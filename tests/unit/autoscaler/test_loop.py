@@ -356,7 +356,10 @@ def test_process_that_was_killed_is_followed_by_another(stage):
     with autoscaler(stage, "once") as second:
         out, _ = second.communicate(timeout=30)
     assert second.returncode == 0
-    assert json.loads(out)["tick"] == 2
+    reports = [json.loads(line) for line in out.splitlines()]
+    assert [report["tick"] for report in reports] == [2, 3]
+    assert "just started" in reports[0]["problem"]
+    assert "just started" not in reports[1]["problem"]
 
 
 def test_help_names_the_commands(stage):
