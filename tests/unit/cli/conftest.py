@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from toilctl.cli.app import app
 from toilctl.local.testing import TestCloud
 
+from .stand_in import LAUNCH, Playbooks
+
 
 class Toilctl:
     """Type a command line and look at what came of it."""
@@ -89,3 +91,23 @@ def account(
     monkeypatch.setattr("toilctl.registry.check", lambda *_, **__: None)
     monkeypatch.setattr("toilctl.registry.installed_toil_tag", lambda: None)
     return aws_env
+
+
+@pytest.fixture
+def playbooks(account: TestCloud, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
+    """Stand in for Ansible."""
+    stand_in = Playbooks(account.client("ec2"))
+    monkeypatch.setattr("toilctl.runner.run", stand_in.run)
+    monkeypatch.setattr("toilctl.verbs.nodes.members", stand_in.members)
+    monkeypatch.setattr("toilctl.verbs.nodes._JOIN_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("toilctl.verbs.destroy._PATIENCE_S", 0.0)
+    return stand_in
+
+
+@pytest.fixture
+def cluster(toilctl: Callable[..., Any], playbooks: Playbooks) -> Playbooks:
+    """A cluster c of a leader and two workers; only what comes afterwards counts as a run."""
+    result = toilctl(*LAUNCH)
+    assert result.exit_code == 0, result.stderr
+    playbooks.runs.clear()
+    return playbooks

@@ -1,0 +1,165 @@
+"""Playbooks that do in EC2 what the real ones do there, for tests of the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toilctl import engines, runner, tags
+
+LAUNCH = ("launch-cluster", "c", "--nodeType", "t2.micro", "-z", "us-west-2a", "--keyPairName", "k", "-w", "2")
+
+
+@dataclass
+class Playbooks:
+    """Stands in for Ansible: launches, terminates and destroys in the account; nodes join at once."""
+
+    ec2: Any
+    runs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    not_joining: set[str] = field(default_factory=set)
+    given: int = 100
+    """How many workers EC2 has left to give."""
+    leaves: bool = False
+    """Whether destroying leaves the security group behind."""
+    failures: tuple[runner.Failure, ...] = ()
+    busy: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.runs]
+
+    def run(
+        self, playbook: str, target: runner.Target, variables: Mapping[str, Any], **_: Any
+    ) -> runner.PlaybookResult:
+        self.runs.append((playbook, dict(variables)))
+        data = {
+            "launch.yml": self._launch,
+            "scale_out.yml": self._scale_out,
+            "scale_in.yml": self._scale_in,
+            "destroy.yml": self._destroy,
+            "configure.yml": self._configure,
+            "autoscale.yml": lambda *_: {},
+        }[playbook](target.cluster, dict(variables))
+        return runner.PlaybookResult(not self.failures and not data.get("shortfalls"), self.failures, data, Path("log"))
+
+    def members(self, cluster: Any, _key: Any) -> dict[str, engines.EngineNode]:
+        return {
+            node.instance_id: engines.EngineNode(
+                name=node.instance_id, instance_id=node.instance_id, private_address="", state="joined",
+                running=tuple(map(str, range(self.busy.get(node.instance_id, 0)))), resources=None,
+            )
+            for node in cluster.workers
+            if node.instance_id not in self.not_joining
+        }  # fmt: skip
+
+    def live(self, role: str = "worker", cluster: str = "c") -> list[str]:
+        return [one["InstanceId"] for one in self._instances(cluster) if _tag(one, tags.ROLE) == role]
+
+    def settings(self, cluster: str = "c") -> dict[str, str]:
+        (group,) = self.ec2.describe_security_groups(GroupIds=self._groups(cluster))["SecurityGroups"]
+        return tags.to_dict(group["Tags"])
+
+    def tag(self, cluster: str, changed: dict[str, str]) -> None:
+        self.ec2.create_tags(Resources=self._groups(cluster), Tags=tags.to_list(changed))
+
+    def _launch(self, cluster: str, has: dict[str, Any]) -> dict[str, Any]:
+        settings = {
+            tags.CLUSTER: cluster, tags.GENERATION: "0123abcd", tags.OWNER: has["owner"],
+            tags.LEADER_NODE_TYPE: has["leader_node_type"], tags.NODE_TYPES: ",".join(has["node_types"]),
+            tags.WORKERS: ",".join(map(str, has["worker_counts"])), tags.ZONES: ",".join(has["zones"]),
+            tags.KEY_PAIR_NAME: has["key_pair_name"], tags.ENGINE: has["engine"], tags.AMI: has["ami"],
+            tags.APPLIANCE: has["appliance_image"], tags.LEADER_STORAGE: str(has["leader_storage_gb"]),
+            tags.NODE_STORAGE: str(has["node_storage_gb"]), **_scaling(has), **has["extra_tags"],
+        }  # fmt: skip
+        if not self._groups(cluster):
+            self.ec2.create_security_group(
+                GroupName=f"toilctl-{cluster}",
+                Description="x",
+                TagSpecifications=[{"ResourceType": "security-group", "Tags": tags.to_list(settings)}],
+            )
+        self._configure(cluster, has)
+        self._start(cluster, "leader", has["leader_node_type"], 1 - len(self.live("leader", cluster)))
+        missing = 0
+        for kind, count in zip(has["node_types"], has["worker_counts"], strict=True):
+            have = sum(
+                _tag(one, tags.NODE_TYPE) == kind
+                for one in self._instances(cluster)
+                if _tag(one, tags.ROLE) == "worker"
+            )
+            missing += self._start(cluster, "worker", kind, count - have)
+        return _shortfall(missing)
+
+    def _configure(self, cluster: str, _: dict[str, Any]) -> dict[str, Any]:
+        if self.settings(cluster).get(tags.LIMITS):
+            self.tag(cluster, {tags.LEADER_PUBLIC_KEY: "ssh-ed25519 AAAA"})
+        return {}
+
+    def _scale_out(self, cluster: str, has: dict[str, Any]) -> dict[str, Any]:
+        return _shortfall(
+            sum(self._start(cluster, "worker", one["node_type"], one["count"]) for one in has["launches"])
+        )
+
+    def _scale_in(self, _cluster: str, has: dict[str, Any]) -> dict[str, Any]:
+        idle = [one for one in has["instance_ids"] if has["force"] or not self.busy.get(one)]
+        if idle:
+            self.ec2.terminate_instances(InstanceIds=idle)
+        return {"terminated": idle}
+
+    def _destroy(self, cluster: str, _: dict[str, Any]) -> dict[str, Any]:
+        ids = [one["InstanceId"] for one in self._instances(cluster)]
+        if ids:
+            self.ec2.terminate_instances(InstanceIds=ids)
+        for group in [] if self.leaves else self._groups(cluster):
+            self.ec2.delete_security_group(GroupId=group)
+        return {}
+
+    def _start(self, cluster: str, role: str, kind: str, count: int) -> int:
+        granted = min(count, self.given)
+        own = {tags.CLUSTER: cluster, tags.ROLE: role, tags.NODE_TYPE: kind}
+        for _ in range(granted):
+            self.ec2.run_instances(
+                ImageId=self._image(), MinCount=1, MaxCount=1, InstanceType=kind.partition(":")[0],
+                Placement={"AvailabilityZone": "us-west-2a"},
+                TagSpecifications=[{"ResourceType": "instance", "Tags": tags.to_list(own)}],
+            )  # fmt: skip
+        self.given -= max(0, granted) if role == "worker" else 0
+        return count - granted
+
+    def _image(self) -> str:
+        return str(self.ec2.describe_images(Owners=["self", "136693071363", "amazon"])["Images"][0]["ImageId"])
+
+    def _groups(self, cluster: str) -> list[str]:
+        wanted = [{"Name": f"tag:{tags.CLUSTER}", "Values": [cluster]}]
+        return [group["GroupId"] for group in self.ec2.describe_security_groups(Filters=wanted)["SecurityGroups"]]
+
+    def _instances(self, cluster: str) -> list[dict[str, Any]]:
+        wanted = [
+            {"Name": f"tag:{tags.CLUSTER}", "Values": [cluster]},
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+        ]
+        answer = self.ec2.describe_instances(Filters=wanted)
+        return [one for reservation in answer["Reservations"] for one in reservation["Instances"]]
+
+
+def _tag(instance: dict[str, Any], key: str) -> str | None:
+    return tags.to_dict(instance["Tags"]).get(key)
+
+
+def _shortfall(count: int) -> dict[str, Any]:
+    if count <= 0:
+        return {}
+    message = f"{count} worker nodes could not be launched: InsufficientInstanceCapacity."
+    return {"shortfalls": [{"code": "partial", "message": message, "next_step": "Try another zone."}]}
+
+
+def _scaling(has: dict[str, Any]) -> dict[str, str]:
+    """Return the tags as role ec2_network writes them from the variables."""
+    said = {tags.DEFAULT_PREEMPTIBLE: "yes" if has["default_preemptible"] else "no"}
+    if not has.get("limits"):
+        return said
+    names = ("target_time_s", "beta_inertia", "scale_interval_s", "preemptible_compensation", "idle_timeout_s",
+             "join_deadline_s")  # fmt: skip
+    tuning = " ".join(f"{name}={has[name]}" for name in names)
+    return said | {tags.LIMITS: ",".join(has["limits"]), tags.AUTOSCALER: tuning}
