@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from toilctl.autoscaler.binpack_nodes import big_first, cheapest_nodes
@@ -61,6 +62,16 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """New nodes that are meant to run the same."""
+
+    node_type: NodeType
+    nodes: int
+    slots: tuple[tuple[int, int], ...]
+    """Pairs of a group, by its place in the order of the groups, and how many of its slots each node has."""
+
+
+@dataclass(frozen=True)
 class Packing:
     """Nodes to launch."""
 
@@ -68,6 +79,8 @@ class Packing:
     """How many; node types without any are left out."""
     placed: tuple[int, ...]
     """Slots that get a place there by group, in the order of the groups."""
+    loaded: tuple[Loaded, ...] = ()
+    """How they fit there."""
 
 
 def fits(shape: Shape, resources: Resources) -> bool:
@@ -87,22 +100,55 @@ def fill(groups: Sequence[Group], bins: Sequence[Bin]) -> Filled:
     A bin early in the order is filled up before the next is touched. Preemptible shapes go onto preemptible bins first,
     and leave the others to those that have no choice.
     """
-    free = [_given(one.free) for one in bins]
-    placed, used = [0] * len(groups), [0] * len(bins)
-    spot_first = sorted(range(len(bins)), key=lambda index: not bins[index].preemptible)
-    durable = [index for index in range(len(bins)) if not bins[index].preemptible]
-    for number in _big_first(groups, free):
-        size, left = _needed(groups[number].shape), groups[number].slots
-        for index in spot_first if groups[number].shape.preemptible else durable:
-            if left == 0:
-                break
-            count = min(left, how_many(size, free[index]))
-            if count:
-                free[index] = less(free[index], size, count)
-                used[index] += count
-                left -= count
-        placed[number] = groups[number].slots - left
+    used = [0] * len(bins)
+    runs = {spot: _runs([at for at, one in enumerate(bins) if one.preemptible == spot], bins) for spot in (True, False)}
+    placed = [0] * len(groups)
+    for number in _big_first(groups, [_given(one.free) for one in bins]):
+        group = groups[number]
+        left = group.slots
+        for spot in (True, False) if group.shape.preemptible else (False,):
+            if left:
+                runs[spot], left = _placed(runs[spot], _needed(group.shape), left, used)
+        placed[number] = group.slots - left
     return Filled(tuple(placed), {one.key: count for one, count in zip(bins, used, strict=True) if count})
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Bins beside each other with the same free room: an empty cluster's thousand nodes are looked at as one."""
+
+    free: Size
+    bins: Sequence[int]
+
+
+def _runs(numbers: Sequence[int], bins: Sequence[Bin]) -> list[_Run]:
+    return [_Run(free, list(run)) for free, run in groupby(numbers, lambda number: _given(bins[number].free))]
+
+
+def _placed(runs: Sequence[_Run], size: Size, left: int, used: list[int]) -> tuple[list[_Run], int]:
+    """Place what is left of a group on the first runs with room; return the runs as they are then, and what is left."""
+    cores, memory, disk = size
+    after: list[_Run] = []
+    for at, run in enumerate(runs):
+        if left == 0:
+            return after + list(runs[at:]), 0
+        free = run.free
+        if cores > free[0] or memory > free[1] or disk > free[2]:
+            after.append(run)
+            continue
+        each, bins = how_many(size, free), run.bins
+        full, rest = min(len(bins), left // each), left % each
+        part = int(full < len(bins) and rest > 0)
+        for position, number in enumerate(bins[: full + part]):
+            used[number] += each if position < full else rest
+        left -= full * each + part * rest
+        pieces = (
+            (less(free, size, each), bins[:full]),
+            (less(free, size, rest), bins[full : full + part]),
+            (free, bins[full + part :]),
+        )
+        after += [_Run(room, some) for room, some in pieces if some and any(room)]
+    return after, left
 
 
 def pack(groups: Sequence[Group], candidates: Sequence[Candidate], vcpus_left: Mapping[bool, float]) -> Packing:
@@ -111,31 +157,38 @@ def pack(groups: Sequence[Group], candidates: Sequence[Candidate], vcpus_left: M
     :param vcpus_left: how much of the account's quota is left by ``spot``; what is missing is not limited.
     """
     order = sorted(range(len(groups)), key=lambda number: _sorting(groups[number]))
-    ordered, kinds = [groups[number] for number in order], _kinds([groups[number] for number in order], candidates)
-    sizes, wanted = [_needed(group.shape) for group in ordered], [group.slots for group in ordered]
+    groups = [groups[number] for number in order]
+    candidates = sorted(candidates, key=lambda one: str(one.offer.node_type))
+    kinds = _kinds(groups, candidates)
+    sizes, wanted = [_needed(group.shape) for group in groups], [group.slots for group in groups]
     cover = cheapest_nodes(kinds, sizes, wanted, vcpus_left)
     if any(cover.left[group] for kind in kinds for group in kind.takes):
-        ranks = _big_first(ordered, [kind.capacity for kind in kinds])
+        ranks = _big_first(groups, [kind.capacity for kind in kinds])
         cover = big_first(kinds, sizes, wanted, vcpus_left, ranks)
-    nodes = Counter[int]()
+    loaded = []
+    nodes = Counter[NodeType]()
     for pattern, times in cover.nodes:
-        nodes[pattern.kind.number] += times
+        node_type = candidates[pattern.kind.number].offer.node_type
+        nodes[node_type] += times
+        loaded.append(Loaded(node_type, times, tuple((order[at], count) for at, count in pattern.counts)))
     placed = [0] * len(groups)
     for number, want, left in zip(order, wanted, cover.left, strict=True):
         placed[number] = want - left
-    return Packing({one.offer.node_type: nodes[at] for at, one in enumerate(candidates) if nodes[at]}, tuple(placed))
+    return Packing(dict(nodes), tuple(placed), tuple(loaded))
 
 
 def _kinds(groups: Sequence[Group], candidates: Sequence[Candidate]) -> list[Kind]:
-    """Return the candidates that may be launched, in an order of their own, with the groups that fit."""
+    """Return the candidates with the groups that may cause them and fit."""
     kinds = []
-    for at, one in sorted(enumerate(candidates), key=lambda pair: str(pair[1].offer.node_type)):
+    for number, one in enumerate(candidates):
         offer, given = one.offer, _given(one.offer.resources)
         takes = tuple(
-            number for number, group in enumerate(groups)
+            at
+            for at, group in enumerate(groups)
             if _takes(offer.node_type, group) and how_many(_needed(group.shape), given)
-        )  # fmt: skip
-        kinds.append(Kind(at, given, offer.usd_per_hour, one.room, offer.node_type.preemptible, offer.vcpus, takes))
+        )
+        spot, room = offer.node_type.preemptible, max(0, one.room)
+        kinds.append(Kind(number, given, offer.usd_per_hour, room, spot, offer.vcpus, takes))
     return kinds
 
 

@@ -153,10 +153,10 @@ def big_first(
                 break
             _, _, kind, count, room = min(found, key=lambda one: one[:2])
             nodes = min(room, max(1, cover.left[group] // count))
-            new = _Opened(kind, kind.capacity, nodes)
+            new = _Opened(kind, kind.capacity, nodes, {})
             cover.room.take(kind, nodes)
             opened += [new, *new.put(cover, group, sizes[group])]
-    cover.nodes = [(Pattern(one.kind, ()), one.nodes) for one in opened]
+    cover.nodes = [(Pattern.of(one.kind, one.counts), one.nodes) for one in opened]
     return cover
 
 
@@ -167,6 +167,7 @@ class _Opened:
     kind: Kind
     free: Size
     nodes: int
+    counts: dict[int, int]
 
     def put(self, cover: Cover, group: int, size: Size) -> list[_Opened]:
         """Place what is left of a group as far as there is room; return the nodes that now differ from the rest."""
@@ -176,6 +177,7 @@ class _Opened:
             return []
         filled = min(self.nodes, left // count)
         cover.left[group] -= filled * count
-        rest = [_Opened(self.kind, self.free, self.nodes - filled)] if filled < self.nodes else []
+        rest = [_Opened(self.kind, self.free, self.nodes - filled, dict(self.counts))] if filled < self.nodes else []
         self.free, self.nodes = less(self.free, size, count), filled
+        self.counts[group] = self.counts.get(group, 0) + count
         return rest + [more for one in rest for more in one.put(cover, group, size)]
