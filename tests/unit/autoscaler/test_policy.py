@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toilctl.autoscaler.policy import Limits, NodeLimits, Policy, Tuning, zip_limits
@@ -37,6 +37,7 @@ def test_an_empty_text_limits_nothing() -> None:
     assert Limits.parse("") == ()
 
 
+@settings(deadline=None)
 @given(node_types, st.integers(0, 1000), st.integers(0, 1000))
 def test_limits_come_back_from_their_text(node_type: NodeType, least: int, more: int) -> None:
     # The text of a bid has six digits, so that only what was once read from text comes back exactly.
@@ -93,6 +94,7 @@ def test_a_tuning_comes_back_from_its_text() -> None:
     assert Tuning.parse(str(tuning)) == tuning
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1e9), st.floats(0, 0.9), st.floats(0, 1e9))
 def test_any_tuning_comes_back_from_its_text(target_s: float, beta: float, idle_s: float) -> None:
     tuning = Tuning.of(VALUES | {"target_time_s": target_s, "beta_inertia": beta, "idle_timeout_s": idle_s})
