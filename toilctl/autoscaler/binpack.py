@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -101,54 +101,58 @@ def fill(groups: Sequence[Group], bins: Sequence[Bin]) -> Filled:
     and leave the others to those that have no choice.
     """
     used = [0] * len(bins)
-    runs = {spot: _runs([at for at, one in enumerate(bins) if one.preemptible == spot], bins) for spot in (True, False)}
+    runs = {spot: _Runs(bins, [at for at, one in enumerate(bins) if one.preemptible == spot]) for spot in (True, False)}
     placed = [0] * len(groups)
     for number in _big_first(groups, [_given(one.free) for one in bins]):
         group = groups[number]
         left = group.slots
         for spot in (True, False) if group.shape.preemptible else (False,):
-            if left:
-                runs[spot], left = _placed(runs[spot], _needed(group.shape), left, used)
+            left = runs[spot].place(_needed(group.shape), left, used)
         placed[number] = group.slots - left
     return Filled(tuple(placed), {one.key: count for one, count in zip(bins, used, strict=True) if count})
 
 
-@dataclass(frozen=True)
-class _Run:
-    """Bins beside each other with the same free room: an empty cluster's thousand nodes are looked at as one."""
+class _Runs:
+    """Bins in their order; those beside each other with the same free room are looked at as one."""
 
-    free: Size
-    bins: Sequence[int]
+    def __init__(self, bins: Sequence[Bin], numbers: Iterable[int]) -> None:
+        runs = groupby(numbers, lambda number: _given(bins[number].free))
+        self._runs = [(free, list(run)) for free, run in runs]
 
+    def place(self, size: Size, left: int, used: list[int]) -> int:
+        """Place what is left of a group on the first bins with room, count it for each bin; return what is still left.
 
-def _runs(numbers: Sequence[int], bins: Sequence[Bin]) -> list[_Run]:
-    return [_Run(free, list(run)) for free, run in groupby(numbers, lambda number: _given(bins[number].free))]
+        Late bins are changed first, so that the places of early ones in the list stay.
+        """
+        cores, memory, disk = size
+        taken = []
+        for at in [
+            at for at, (free, _) in enumerate(self._runs)
+            if free[0] >= cores and free[1] >= memory and free[2] >= disk
+        ] if left else []:  # fmt: skip
+            free, bins = self._runs[at]
+            each = how_many(size, free)
+            taken.append((at, each, left))
+            left = max(0, left - each * len(bins))
+            if not left:
+                break
+        for at, each, there in reversed(taken):
+            self._runs[at : at + 1] = self._split(at, size, each, there, used)
+        return left
 
-
-def _placed(runs: Sequence[_Run], size: Size, left: int, used: list[int]) -> tuple[list[_Run], int]:
-    """Place what is left of a group on the first runs with room; return the runs as they are then, and what is left."""
-    cores, memory, disk = size
-    after: list[_Run] = []
-    for at, run in enumerate(runs):
-        if left == 0:
-            return after + list(runs[at:]), 0
-        free = run.free
-        if cores > free[0] or memory > free[1] or disk > free[2]:
-            after.append(run)
-            continue
-        each, bins = how_many(size, free), run.bins
-        full, rest = min(len(bins), left // each), left % each
-        part = int(full < len(bins) and rest > 0)
-        for position, number in enumerate(bins[: full + part]):
+    def _split(self, at: int, size: Size, each: int, slots: int, used: list[int]) -> list[tuple[Size, list[int]]]:
+        """Place so many slots on a run; return the bins that got all they hold, the one that got some, the others."""
+        free, bins = self._runs[at]
+        full, rest = min(len(bins), slots // each), slots % each
+        some = int(full < len(bins) and rest > 0)
+        for position, number in enumerate(bins[: full + some]):
             used[number] += each if position < full else rest
-        left -= full * each + part * rest
         pieces = (
             (less(free, size, each), bins[:full]),
-            (less(free, size, rest), bins[full : full + part]),
-            (free, bins[full + part :]),
+            (less(free, size, rest), bins[full : full + some]),
+            (free, bins[full + some :]),
         )
-        after += [_Run(room, some) for room, some in pieces if some and any(room)]
-    return after, left
+        return [(room, run) for room, run in pieces if run and any(room)]
 
 
 def pack(groups: Sequence[Group], candidates: Sequence[Candidate], vcpus_left: Mapping[bool, float]) -> Packing:
