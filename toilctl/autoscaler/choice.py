@@ -25,18 +25,26 @@ class Choice:
     @classmethod
     def of(cls, shape: Shape, slots: int, supplies: Iterable[Supply]) -> Choice:
         """Choose for so many slots of a shape; what no node may be launched of, by the user's word, is no choice."""
-        usable = [(one.node_type, one.offer) for one in supplies if one.limits.max_nodes > 0 and one.offer is not None]
-        fitting = {node_type: offer for node_type, offer in usable if fits(shape, offer.resources)}
-        spot = tuple(node_type for node_type in fitting if node_type.preemptible and shape.preemptible)
-        on_demand = tuple(node_type for node_type in fitting if not node_type.preemptible)
-        bid = min((_usd_per_hour(shape, slots, fitting[node_type]) for node_type in spot), default=math.inf)
-        cheaper = [one for one in on_demand if _usd_per_hour(shape, slots, fitting[one]) < bid]
-        return cls(spot, on_demand, frozenset((*spot, *cheaper)))
+        fitting = [
+            one.offer
+            for one in supplies
+            if one.limits.max_nodes > 0 and one.offer is not None
+            and (shape.preemptible or not one.node_type.preemptible) and fits(shape, one.offer.resources)
+        ]  # fmt: skip
+        spot = [one for one in fitting if one.node_type.preemptible]
+        on_demand = [one for one in fitting if not one.node_type.preemptible]
+        bid = min((_usd_per_hour(shape, slots, one) for one in spot), default=math.inf)
+        cheaper = [one for one in on_demand if not spot or _usd_per_hour(shape, slots, one) < bid]
+        return cls(_kinds(spot), _kinds(on_demand), frozenset(_kinds([*spot, *cheaper])))
 
     @property
     def any(self) -> tuple[NodeType, ...]:
         """All of them."""
         return self.spot + self.on_demand
+
+
+def _kinds(offers: Iterable[Offer]) -> tuple[NodeType, ...]:
+    return tuple(one.node_type for one in offers)
 
 
 def _usd_per_hour(shape: Shape, slots: int, offer: Offer) -> float:

@@ -96,8 +96,9 @@ def grow(
     :param before: the smoothed numbers of the last tick; empty after a start.
     """
     growth = Growth(placings)
-    _use_joined(growth, fleet)
-    _stage(placings, fleet.bins_soon(), "booting")
+    if placings:
+        _use_joined(growth, fleet)
+        _stage(placings, fleet.bins_soon(), "booting")
     _undrain(growth, fleet, market)
     fulfil_minimum(growth, fleet, market)
     _stage(placings, fleet.bins_new(growth.minimum, "minimum"), "launched")
@@ -109,7 +110,7 @@ def grow(
 
 def _use_joined(growth: Growth, fleet: Fleet) -> None:
     bins = fleet.bins_now()
-    if not bins or not growth.placings:
+    if not bins:
         return
     # All jobs that wait can start there, not only as many as the target time asks for: no such node is idle for long.
     filled = fill([placing.group(placing.queue.count) for placing in growth.placings], bins)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from toilctl.autoscaler.demand import Queue
@@ -29,6 +30,16 @@ class Explainer:
     """Nodes that boot or were asked for."""
     target_s: float
     paused: bool
+
+    @cached_property
+    def _launched(self) -> Mapping[NodeType, int]:
+        launched = self.growth.launched()
+        return {one: launched[one] for one in self.market.supplies if launched[one]}
+
+    @cached_property
+    def _obstacle(self) -> Mapping[NodeType, Obstacle | None]:
+        later = self.growth.launched() + self.growth.delayed
+        return {one: self.market.obstacle(one, later) for one in self.market.supplies}
 
     def waiting(self, placing: Placing) -> Waiting:
         """Explain one queue."""
@@ -59,8 +70,7 @@ class Explainer:
 
     def _new(self, placing: Placing) -> str:
         """Say which of the new nodes it may run on; another shape's launch may have room for it as well."""
-        launched = self.growth.launched()
-        mine = {one: launched[one] for one in placing.choice.any if launched[one]}
+        mine = {one: count for one, count in self._launched.items() if one in placing.choice.any}
         mine = {one: mine[one] for one in mine if one in placing.choice.allowed} or mine
         return f"{counted(mine)} {'is' if sum(mine.values()) == 1 else 'are'} being launched"
 
@@ -87,10 +97,9 @@ class Explainer:
         return reason, f"{text}; {_next(obstacles)}"
 
     def _obstacles(self, placing: Placing) -> list[Obstacle]:
-        launched = self.growth.launched() + self.growth.delayed
         kinds = [one for one in placing.choice.any if one in placing.choice.allowed]
         unknown = [one.node_type for one in self.market.supplies.values() if one.offer is None and one.room]
-        found = [self.market.obstacle(one, launched) for one in kinds or unknown]
+        found = [self._obstacle[one] for one in kinds or unknown]
         there = [one for one in found if one is not None]
         return sorted(there, key=lambda one: (_LAST_FIRST.index(one.reason), one.until is None, str(one.until)))
 
