@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from toilctl.cli.app import app
 from toilctl.local.testing import TestCloud
 
-from .stand_in import LAUNCH, Playbooks
+from .stand_in import AUTOSCALED, LAUNCH, Playbooks
 
 
 class Toilctl:
@@ -90,6 +90,8 @@ def account(
     # Registries are other tests' business.
     monkeypatch.setattr("toilctl.registry.check", lambda *_, **__: None)
     monkeypatch.setattr("toilctl.registry.installed_toil_tag", lambda: None)
+    # So is the archive for leaders, which takes a second.
+    monkeypatch.setattr("toilctl.bundle.make", lambda: None)
     return aws_env
 
 
@@ -108,6 +110,15 @@ def playbooks(account: TestCloud, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
 def cluster(toilctl: Callable[..., Any], playbooks: Playbooks) -> Playbooks:
     """A cluster c of a leader and two workers; only what comes afterwards counts as a run."""
     result = toilctl(*LAUNCH)
+    assert result.exit_code == 0, result.stderr
+    playbooks.runs.clear()
+    return playbooks
+
+
+@pytest.fixture
+def autoscaled(toilctl: Callable[..., Any], playbooks: Playbooks) -> Playbooks:
+    """A cluster c of a leader alone, with limits; only what comes afterwards counts as a run."""
+    result = toilctl(*AUTOSCALED)
     assert result.exit_code == 0, result.stderr
     playbooks.runs.clear()
     return playbooks

@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from toilctl import engines, runner, tags
+from toilctl.autoscaler.report import ActionReport, JobsReport, NodeReport, Report, ResultReport, SetAsideReport
 
 LAUNCH = ("launch-cluster", "c", "--nodeType", "t2.micro", "-z", "us-west-2a", "--keyPairName", "k", "-w", "2")
+
+AUTOSCALED = (
+    "launch-cluster", "c", "--leaderNodeType", "t2.medium", "-z", "us-west-2a", "--keyPairName", "k", "--engine",
+    "slurm", "--nodeTypes", "c4.8xlarge:0.6,r3.8xlarge", "--minNodes", "0,0", "--maxNodes", "20,2",
+    "--idleTimeout", "60",
+)  # fmt: skip
+NOW_S = 1_790_000_000
+"""The leader's clock, in seconds since the epoch."""
+
+
+def report(**changed: Any) -> str:
+    """Return an autoscaler's last report, as its leader has it in a file."""
+    job: dict[str, Any] = {"cores": 1, "memory_mib": 2048, "disk_mib": 512, "preemptible": True, "count": 12}
+    job |= {"names": ("sort", "split"), "reason": "launching", "next_step": "1 r3.8xlarge is booting."}
+    huge = job | {"cores": 64, "preemptible": False, "count": 1, "names": ("huge",), "reason": "cores"}
+    huge |= {"next_step": "Allow a node type with 64 cores."}
+    node = NodeReport("i-1", "r3.8xlarge", "r3.8xlarge", "us-west-2a", "busy", "kept", "busy", "", 1, 2.656)
+    refused = ResultReport("2026-09-21T14:13:00+00:00", "launch", ok=False, message="InsufficientInstanceCapacity")
+    tick = Report(
+        at=datetime.fromtimestamp(NOW_S, UTC).isoformat(timespec="milliseconds"), tick=412, version="1", cluster="c",
+        paused=False, running_jobs=1, waiting_jobs=12, node_counts={"r3.8xlarge": 1}, usd_per_hour=2.656,
+        actions=(ActionReport("launch", "demand", "r3.8xlarge", 1),), nodes=(node,), errors=(refused,),
+        waiting=(JobsReport(**job),), infeasible=(JobsReport(**huge),),
+        under_way=("launch of 1 r3.8xlarge since 12:00 UTC",),
+        set_aside=(SetAsideReport("c4.8xlarge in us-west-2a, spot", "2026-09-21T14:16:00+00:00", "no capacity"),),
+    )  # fmt: skip
+    return json.dumps(tick.document(full=True) | changed)
+
+
+def wait_report(age_s: int, journal: int = 0) -> str:
+    """Return a leader's answer, so long after its last tick."""
+    return "\n".join([str(NOW_S + age_s), report(), *[report()] * journal, ""])
 
 
 @dataclass
@@ -53,6 +88,9 @@ class Playbooks:
             for node in cluster.workers
             if node.instance_id not in self.not_joining
         }  # fmt: skip
+
+    def start_worker(self, kind: str, cluster: str = "c") -> None:
+        self._start(cluster, "worker", kind, 1)
 
     def live(self, role: str = "worker", cluster: str = "c") -> list[str]:
         return [one["InstanceId"] for one in self._instances(cluster) if _tag(one, tags.ROLE) == role]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from toilctl.cli.command import kebab
+from toilctl.errors import HostError
 from toilctl.local.testing import TestCloud
 
 USUAL = ("launch-cluster", "my-cluster", "--nodeType", "t2.micro", "-z", "us-west-2a", "--keyPairName", "k", "-w", "3")
@@ -225,6 +227,102 @@ def test_bid_that_is_not_a_price_names_the_flag(toilctl, bid):
 def test_bid_on_a_leader(toilctl):
     result = toilctl(*USUAL, "--leader-node-type", "t2.micro:0.5")
     assert (result.exit_code, "The leader cannot be a spot instance" in result.stderr) == (2, True)
+
+
+LIMITED = (*USUAL[:2], "-z", "us-west-2a", "--keyPairName", "k", "--engine", "slurm")
+TWO_TYPES = ("--nodeTypes", "c4.8xlarge:0.6,r3.8xlarge")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--minNodes", "0,3", "--maxNodes", "20,2"), "The minimum of r3.8xlarge is 3, above its maximum of 2."),
+        (("--minNodes", "0,0,0", "--maxNodes", "20,2"), "There are 2 node types (c4.8xlarge:0.6, r3.8xlarge), and"),
+        (("--maxNodes", "1,2,3"), "--max-nodes has 3 numbers.\nGive one number per node type, in their order, or one"),
+        (("--maxNodes", "0,0"), "All of --max-nodes are 0: no job could ever run."),
+        (("--maxNodes", "1000,25"), "--max-nodes add up to 1025 workers, and Slurm here has room for 1024."),
+        (("--minNodes", "1,1"), "How many nodes of c4.8xlarge:0.6 and r3.8xlarge there may be was not said."),
+        (("--maxNodes", "-1"), "'-1' is not a number of workers"),
+        (("--maxNodes", "x"), "'--max-nodes'"),
+        (("--maxNodes", "2", "-w", "3,0"), "-w 3 of c4.8xlarge:0.6 is not within its limits, 0 to 2."),
+        (("--maxNodes", "2", "-w", "1"), "--node-types has 2 and --workers 1."),
+        (("--maxNodes", "2", "--nodeStorage", "50,50,50"), "There are 2 node types, and --node-storage has 3 sizes."),
+        (("--maxNodes", "2", "--nodeStorage", "50,4"), "--node-storage 4 is smaller than the machine image"),
+        (("--idleTimeout", "60", "-w", "1,1"), "nothing says within which limits.\nGive --max-nodes, too"),
+    ],
+)
+def test_limits_that_cannot_work(toilctl, words, told):
+    result = toilctl(*LIMITED, *TWO_TYPES, *words)
+    assert (result.exit_code, told in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "form"),
+    [
+        ("--targetTime", "0", "seconds, such as 1800"), ("--targetTime", "half an hour", "seconds, such as 1800"),
+        ("--betaInertia", "1", "a number from 0 to 0.9"), ("--scaleInterval", "0", "seconds from 1 to 3600"),
+        ("--preemptibleCompensation", "1.5", "a number from 0 to 1"), ("--idleTimeout", "-1", "seconds, such as 300"),
+        ("--joinDeadline", "nan", "seconds, such as 900"),
+    ],
+)  # fmt: skip
+def test_tuning_out_of_its_range_names_the_flag_and_the_form(toilctl, option, value, form):
+    result = toilctl(*LIMITED, *TWO_TYPES, "--maxNodes", "2", f"{option}={value}")
+    assert result.exit_code == 2
+    assert f"Invalid value for '--{kebab(option.lstrip('-'))}': {value!r} cannot be" in result.stderr
+    assert form in result.stderr
+
+
+def test_limits_of_a_bid_that_nobody_made(toilctl):
+    result = toilctl(*LIMITED, "--nodeTypes", "t2.micro", "--maxNodes", "1", "--maxPreemptableNodes", "3")
+    assert result.exit_code == 2
+    assert "--max-preemptible-nodes needs a node type with a bid, and there is none." in result.stderr
+
+
+def test_limits_without_node_types(toilctl):
+    result = toilctl(*LIMITED, "--maxNodes", "3")
+    assert (result.exit_code, "There are limits and no node types." in result.stderr) == (2, True), result.stderr
+
+
+def test_bid_that_is_not_a_price_beside_limits(toilctl):
+    result = toilctl(*LIMITED, "--nodeTypes", "c4.8xlarge:much,r3.8xlarge", "--maxNodes", "2")
+    assert (result.exit_code, "'much' of node type 'c4.8xlarge:much' is not a price" in result.stderr) == (2, True)
+
+
+def test_limits_for_a_type_that_is_not_offered_in_the_zone(toilctl):
+    result = toilctl(*LIMITED, "-z", "us-west-2d", "--nodeTypes", "t2.micro", "--maxNodes", "2")
+    assert result.exit_code == 2
+    assert "is not offered in us-west-2d" in result.stderr
+
+
+def test_minimum_above_the_quota(toilctl, monkeypatch):
+    monkeypatch.setattr("toilctl.verbs.offers._quota", lambda *_: 40.0)
+    words = ("--nodeTypes", "r3.8xlarge", "--maxNodes", "3")
+    refused = toilctl(*LIMITED, *words, "--minNodes", "2")
+    assert (refused.exit_code, "66 on-demand vCPUs, and the account's quota" in refused.stderr) == (7, True)
+    assert toilctl(*LIMITED, *words, "--minNodes", "1", "--dry-run").exit_code == 0
+
+
+def test_more_node_types_than_a_tag_holds(toilctl):
+    names = [f"{family}.{size}" for family in ("m5", "c5", "r5") for size in ("large", "xlarge", "2xlarge", "4xlarge")]
+    result = toilctl(*LIMITED, "--nodeTypes", ",".join([*names, *(f"{name}:0.1" for name in names)]), "--maxNodes", "2")
+    assert result.exit_code == 2
+    assert "There are too many node types: with their limits they take" in result.stderr
+
+
+def test_mesos_with_limits_is_not_there_yet(toilctl):
+    result = toilctl(*USUAL[:-2], "--maxNodes", "3")
+    assert result.exit_code == 8
+    assert "Mesos shows no waiting jobs" in result.stderr
+    assert "Launch with --engine slurm" in result.stderr
+
+
+def test_machine_that_cannot_give_a_leader_its_autoscaler(toilctl, monkeypatch):
+    def lacking() -> None:
+        raise HostError("There is no ansible-core for the leader's Python.", "Install one.")
+
+    monkeypatch.setattr("toilctl.bundle.make", lacking)
+    result = toilctl(*LIMITED, "--nodeTypes", "t2.micro", "--maxNodes", "2")
+    assert (result.exit_code, "no ansible-core" in result.stderr) == (9, True)
 
 
 @pytest.mark.parametrize("gb", ["4", "0"])
