@@ -13,7 +13,7 @@ from toilctl.errors import UsageError
 from toilctl.node_types import NodeType
 
 SETTINGS_FILE: Final = "/etc/toilctl/cluster.yml"
-_NEXT: Final = "'toilctl autoscale NAME' writes the leader's settings anew."
+_NEXT: Final = "'toilctl autoscale NAME resume' writes the leader's settings anew."
 
 
 @dataclass(frozen=True)
