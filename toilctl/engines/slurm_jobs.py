@@ -163,8 +163,13 @@ def _unlaunchable(line: _Line) -> str:
         return f"it asks for {line.nodes_named} by name"
     if line.nodes_wanted.split("-")[0] not in ("0", "1"):
         return f"it asks for {line.nodes_wanted} nodes at once"
-    if all(map(_foreign, _alternatives(line.features))):
-        return f"it asks for a feature that no node type gives: {line.features}"
+    return _impossible(line.features)
+
+
+@lru_cache(maxsize=4096)
+def _impossible(features: str) -> str:
+    if all(map(_foreign, _alternatives(features))):
+        return f"it asks for a feature that no node type gives: {features}"
     return ""
 
 
@@ -180,7 +185,6 @@ def _shape(tres: str, tmp_disk: str, features: str, nodes: int) -> Shape:
     )
 
 
-@lru_cache(maxsize=4096)
 def _alternatives(features: str) -> tuple[frozenset[str], ...]:
     """Return the sets of features of which a node needs one: ``a&b|c``."""
     plain = re.sub(r"[\[\]() ]", "", features.replace("(null)", ""))
