@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from toilctl.autoscaler import waiting
@@ -17,7 +18,7 @@ from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Replace, Snapsh
 from toilctl.autoscaler.notes import notes
 from toilctl.autoscaler.paused import paused
 from toilctl.autoscaler.policy import Policy
-from toilctl.autoscaler.scale_in import Shrinkage, shrink
+from toilctl.autoscaler.scale_in import Shrinkage, over_maximum, shrink
 from toilctl.autoscaler.scale_out import Growth, Placing, fulfil_minimum, grow
 from toilctl.autoscaler.tick import Tick
 from toilctl.autoscaler.wording import number
@@ -52,9 +53,10 @@ def _without_engine(tick: Tick) -> Plan:
 
 
 def _with_engine(tick: Tick) -> Plan:
-    fleet, policy, now = tick.fleet, tick.policy, tick.now
-    growth = grow(_placings(tick), fleet, tick.market, policy, tick.snapshot.smoothed)
-    unsure = _unsure(fleet)
+    policy, now, unsure = tick.policy, tick.now, _unsure(tick.fleet)
+    going = () if unsure else over_maximum(tick.fleet, policy)
+    fleet = replace(tick.fleet, closed=frozenset(member.node.instance_id for member in going))
+    growth = grow(_placings(tick, fleet), fleet, tick.market, policy, tick.snapshot.smoothed)
     shrinkage = Shrinkage() if unsure else shrink(fleet, policy, growth.needed, growth.undrain, now)
     replaced = tuple(Replace(one.node.instance_id, one.traits.goes) for one in fleet.members if one.traits.goes)
     set_up = tuple(one.node.instance_id for one in fleet.in_phase(Phase.BOOTING) if _orphan(one.node))
@@ -77,8 +79,8 @@ def _with_engine(tick: Tick) -> Plan:
     )
 
 
-def _placings(tick: Tick) -> tuple[Placing, ...]:
-    target_s, fleet, run_times_s = tick.policy.tuning.target_time_s, tick.fleet, tick.snapshot.demand.run_times_s
+def _placings(tick: Tick, fleet: Fleet) -> tuple[Placing, ...]:
+    target_s, run_times_s = tick.policy.tuning.target_time_s, tick.snapshot.demand.run_times_s
     free = [queue for queue in tick.queues if not queue.held]
     ending = turnovers(fleet.running, fleet.hosts(), run_times_s, target_s, tick.now) if free else []
     placings = []
@@ -92,7 +94,7 @@ def _placings(tick: Tick) -> tuple[Placing, ...]:
 def _explained(tick: Tick, growth: Growth) -> tuple[tuple[Waiting, ...], tuple[Infeasible, ...]]:
     coming = Counter(member.node.node_type for member in tick.fleet.in_phase(Phase.BOOTING))
     coming.update(tick.fleet.requested)
-    explainer = waiting.Explainer(growth, tick.market, coming, tick.policy.tuning.target_time_s, tick.policy.paused)
+    explainer = waiting.Explainer(growth, tick.market, coming, tick.policy)
     explained, impossible = [waiting.held(queue) for queue in tick.queues if queue.held], []
     for placing in growth.placings:
         lacking = _lacking(placing, tick.market)

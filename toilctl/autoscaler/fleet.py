@@ -42,6 +42,8 @@ class Fleet:
     offers: Mapping[NodeType, Offer]
     """With the resources that joined nodes really have, where those are less."""
     requested: Mapping[NodeType, int]
+    closed: frozenset[str] = frozenset()
+    """Nodes that are about to be told to go, and get no more jobs."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, policy: Policy, now: datetime) -> Fleet:
@@ -61,10 +63,11 @@ class Fleet:
 
     def counted(self, node_type: NodeType) -> tuple[Member, ...]:
         """Return the nodes of a type that the minimum asks for."""
-        return self._counted.get(node_type, ())
+        return self.by_type.get(node_type, ())
 
     @cached_property
-    def _counted(self) -> Mapping[NodeType, tuple[Member, ...]]:
+    def by_type(self) -> Mapping[NodeType, tuple[Member, ...]]:
+        """All nodes that count, by node type."""
         found: dict[NodeType, list[Member]] = {}
         for member in self.members:
             if member.traits.counts:
@@ -78,22 +81,24 @@ class Fleet:
     def hosts(self) -> dict[str, bool]:
         """Return the nodes that take other jobs when theirs end, and whether each is spot."""
         # A node that the engine has lost sight of keeps its jobs, and most likely comes back with them.
-        stay = self.in_phase(Phase.BUSY, Phase.MISSING)
+        stay = [one for one in self.in_phase(Phase.BUSY, Phase.MISSING) if one.node.instance_id not in self.closed]
         return {member.node.instance_id: member.node.node_type.preemptible for member in stay}
 
     def bins_now(self) -> list[Bin]:
         """Return the free room on joined nodes, fullest and cheapest first, so that others become idle."""
-        free = self._free(member for member in self.members if member.traits.room is Room.NOW)
+        free = self._free(self._open(Room.NOW))
         free.sort(key=lambda one: (one[0].phase is Phase.IDLE, one[1].cores, one[0].usd_per_hour, _age(one[0])))
         return [_bin(member.node.instance_id, room, member.node.node_type) for member, room in free]
 
+    def _open(self, room: Room) -> list[Member]:
+        return [
+            member for member in self.members
+            if member.traits.room is room and member.node.instance_id not in self.closed
+        ]  # fmt: skip
+
     def bins_soon(self) -> list[Bin]:
         """Return the nodes that boot or were asked for, cheapest first."""
-        booting = [
-            (member.usd_per_hour, *_age(member), member.node.node_type)
-            for member in self.members
-            if member.traits.room is Room.SOON
-        ]
+        booting = [(member.usd_per_hour, *_age(member), member.node.node_type) for member in self._open(Room.SOON)]
         there = [
             _bin(instance_id, self.offers[node_type].resources, node_type)
             for _, _, instance_id, node_type in sorted(booting)

@@ -43,10 +43,9 @@ class Shrinkage:
 def shrink(fleet: Fleet, policy: Policy, needed: frozenset[str], undrain: tuple[str, ...], now: datetime) -> Shrinkage:
     """Let go what is above a maximum, what was drained and is idle, and what has been idle for long enough."""
     shrinkage = Shrinkage()
-    _over_maximum(shrinkage, fleet, policy, frozenset(undrain))
+    _over_maximum(shrinkage, fleet, policy)
     drained = [one for one in fleet.in_phase(Phase.DRAINING) if one.node.instance_id not in undrain]
-    gone = shrinkage.ids()
-    idle = [one for one in drained if not one.node.running and one.node.instance_id not in gone]
+    idle = [one for one in drained if not one.node.running]
     shrinkage.add(Reason.INTERRUPTED_DRAIN, sorted(idle, key=_loss))
     _idle(shrinkage, fleet, policy, needed, now)
     return shrinkage
@@ -59,25 +58,22 @@ def _loss(member: Member) -> tuple[int, int, float, float, str]:
     return _LOSS.get(member.phase, 0), len(node.running), -member.usd_per_hour, newest, node.instance_id
 
 
-def _over_maximum(shrinkage: Shrinkage, fleet: Fleet, policy: Policy, undrain: frozenset[str]) -> None:
-    by_type: dict[NodeType, list[Member]] = {}
-    for member in fleet.members:
-        if member.traits.counts:
-            by_type.setdefault(member.node.node_type, []).append(member)
-    going: list[Member] = []
-    pending = []
-    for node_type, members in sorted(by_type.items(), key=lambda item: str(item[0])):
+def over_maximum(fleet: Fleet, policy: Policy) -> list[Member]:
+    """Return the nodes above their type's maximum that must be told to go, cheapest loss first."""
+    chosen: list[Member] = []
+    for node_type, members in fleet.by_type.items():
         excess = len(members) - policy.limits_of(node_type).max_nodes
-        if excess <= 0:
-            continue
-        drained = [one for one in members if one.phase is Phase.DRAINING and one.node.instance_id not in undrain]
-        going += [one for one in drained if not one.node.running]
+        drained = sum(one.phase is Phase.DRAINING for one in members)
         able = sorted((one for one in members if one.phase in _LOSS), key=_loss)
-        chosen = able[: max(0, excess - len(drained))]
-        going += [one for one in chosen if one.phase is not Phase.BOOTING]
-        pending += [one.node.instance_id for one in chosen if one.phase is Phase.BOOTING]
-    shrinkage.add(Reason.OVER_MAXIMUM, sorted(going, key=_loss))
-    shrinkage.pending = frozenset(pending)
+        # Drained nodes are on their way; they are taken back only where no node is too many.
+        chosen += able[: max(0, excess - drained)]
+    return sorted(chosen, key=_loss)
+
+
+def _over_maximum(shrinkage: Shrinkage, fleet: Fleet, policy: Policy) -> None:
+    chosen = over_maximum(fleet, policy)
+    shrinkage.add(Reason.OVER_MAXIMUM, (one for one in chosen if one.phase is not Phase.BOOTING))
+    shrinkage.pending = frozenset(one.node.instance_id for one in chosen if one.phase is Phase.BOOTING)
 
 
 def _idle(shrinkage: Shrinkage, fleet: Fleet, policy: Policy, needed: frozenset[str], now: datetime) -> None:

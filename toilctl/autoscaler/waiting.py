@@ -10,6 +10,7 @@ from typing import Final
 from toilctl.autoscaler.demand import Queue
 from toilctl.autoscaler.market import Market, Obstacle
 from toilctl.autoscaler.model import Infeasible, Reason, Waiting
+from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_out import Growth, Placing
 from toilctl.autoscaler.wording import at, counted, listed, sentence
 from toilctl.node_types import NodeType
@@ -28,8 +29,7 @@ class Explainer:
     market: Market
     booting: Mapping[NodeType, int]
     """Nodes that boot or were asked for."""
-    target_s: float
-    paused: bool
+    policy: Policy
 
     @cached_property
     def _launched(self) -> Mapping[NodeType, int]:
@@ -47,7 +47,7 @@ class Explainer:
         return _waiting(placing.queue, reason, text)
 
     def _why(self, placing: Placing) -> tuple[Reason, str]:
-        if self.paused and (placing.launched or placing.later or placing.undrained):
+        if self.policy.paused and (placing.launched or placing.later or placing.undrained):
             text = f"nothing is launched for it while the autoscaler is paused; {RESUME}"
             return Reason.PAUSED, text
         if placing.left > 0:
@@ -65,7 +65,9 @@ class Explainer:
             return Reason.PLACED, "a node that was being drained takes jobs again, and runs it"
         if placing.booting:
             return Reason.PLACED, f"{self._booting(placing)}, and it runs there after the boot"
-        text = f"it runs within {self.target_s / 60:g} minutes on a node that works on other jobs first"
+        text = (
+            f"it runs within {self.policy.tuning.target_time_s / 60:g} minutes on a node that works on other jobs first"
+        )
         return Reason.TIME, text
 
     def _new(self, placing: Placing) -> str:
@@ -93,8 +95,15 @@ class Explainer:
         choice = placing.choice
         spot_only = bool(choice.spot) and choice.allowed <= set(choice.spot)
         if spot_only and reason is not Reason.MAXIMUM:
-            return Reason.SPOT_SHORT, f"{text}; {_next(obstacles)}{_instead(choice.on_demand)}"
+            return Reason.SPOT_SHORT, f"{text}; {_next(obstacles)}{self._instead(placing)}"
         return reason, f"{text}; {_next(obstacles)}"
+
+    def _instead(self, placing: Placing) -> str:
+        """Name compensation to those whom it would help."""
+        helps = any(self._obstacle[one] is None for one in placing.choice.on_demand)
+        if not helps or self.policy.tuning.preemptible_compensation == 1:
+            return ""
+        return ", or let on-demand nodes do with 'toilctl autoscale NAME --preemptible-compensation 1'"
 
     def _obstacles(self, placing: Placing) -> list[Obstacle]:
         kinds = [one for one in placing.choice.any if one in placing.choice.allowed]
@@ -115,12 +124,6 @@ def _next(obstacles: Iterable[Obstacle]) -> str:
     if Reason.QUOTA in reasons:
         return "it runs when a node has room, or ask AWS for a higher quota"
     return "the next tick tries again"
-
-
-def _instead(on_demand: Iterable[NodeType]) -> str:
-    if not any(True for _ in on_demand):
-        return ""
-    return ", or let on-demand nodes do with 'toilctl autoscale NAME --preemptible-compensation 1'"
 
 
 def _waiting(queue: Queue, reason: Reason, text: str) -> Waiting:

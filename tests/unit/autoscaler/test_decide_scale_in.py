@@ -210,3 +210,16 @@ def test_booting_node_above_the_maximum_goes_before_a_busy_one_once_it_has_joine
 def test_what_the_nodes_cost_is_told() -> None:
     there = [node("i-1"), node("i-2", SPOT), node("i-3", usd_per_hour=1.0)]
     assert decide(snapshot(nodes=there), policy(), NOW).usd_per_hour == 4.26
+
+
+def test_jobs_do_not_wait_for_a_node_that_is_about_to_go() -> None:
+    plan = decide(snapshot(jobs=[job()], nodes=[node("i-1", "m5.large", idle_s=1)]), policy([MEMORY]), NOW)
+    assert plan.scale_in == (ScaleIn(("i-1",), Reason.OVER_MAXIMUM),)
+    assert [(str(one.node_type), one.count) for one in plan.launches] == [(MEMORY, 1)]
+
+
+def test_drained_node_that_is_still_busy_takes_jobs_again_before_an_idle_one() -> None:
+    there = [node("i-idle", state=NodeState.DRAINING), node("i-busy", state=NodeState.DRAINING, running=["1"])]
+    plan = decide(snapshot(jobs=[job(node="i-busy"), job(cores=2)], nodes=there), policy(), NOW)
+    assert plan.undrain == ("i-busy",)
+    assert plan.scale_in == (ScaleIn(("i-idle",), Reason.INTERRUPTED_DRAIN),)

@@ -266,3 +266,11 @@ def test_raise_of_the_maximum_is_not_offered_to_those_that_need_another_type() -
     plan = decide(snapshot(jobs=[job(memory_gb=100)]), policy(most=[10, 0]), NOW)
     (only,) = plan.infeasible
     assert only.lacking in ("memory", "preemptible")
+
+
+def test_compensation_is_not_offered_where_it_would_not_help() -> None:
+    there, running = busy()
+    short = snapshot([*running, job(preemptible=True)], [there], set_aside=aside(SPOT))
+    reason, text = why(decide(short, policy(most=[10, 1]), NOW))
+    assert reason is Reason.SPOT_SHORT
+    assert "--preemptible-compensation" not in text
