@@ -36,6 +36,26 @@ def allocatable(facts, root_gb):
     return asdict(capacity.allocatable(instance_type, int(root_gb)))
 
 
+def storage(sizes, node_types, spec):
+    """Return a node type's root volume, GB, of ``50``, or ``50,100`` in the order of ``node_types``, comma-separated.
+
+    A node type that is not among them gets the first size.
+    """
+    given = [int(size) for size in str(sizes).split(",")]
+    names = [str(_parsed(name)) for name in node_types.split(",") if name]
+    by_name = dict(zip(names, given, strict=False)) if len(given) > 1 else {}
+    return by_name.get(str(_parsed(spec)), given[0])
+
+
+def launchable(limits):
+    """Return the node types of which ``c4.8xlarge:0.6=0..20,…`` allows any."""
+    try:
+        found = _module("autoscaler.policy").Limits.parse(limits)
+    except _module("errors").UsageError as error:
+        raise AnsibleFilterError(str(error)) from error
+    return [str(one.node_type) for one in found if one.max_nodes]
+
+
 def instance_store(offers):
     """Return the mappings that make instance-store disks appear, for the facts of a node type's instance types.
 
@@ -76,4 +96,6 @@ class FilterModule:
             "toilctl_instance_types": instance_types,
             "toilctl_instance_store": instance_store,
             "toilctl_allocatable": allocatable,
+            "toilctl_launchable": launchable,
+            "toilctl_storage": storage,
         }

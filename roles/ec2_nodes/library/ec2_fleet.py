@@ -24,7 +24,12 @@ options:
   instance_types: {type: list, elements: str, required: true, description: In order of preference.}
   spot_bid: {type: float, description: 'USD per hour; left out, instances are bought on demand.'}
   subnet_ids: {type: list, elements: str, required: true, description: One per zone.}
-  zones: {type: dict, default: {}, description: 'The zone of each subnet, for what is said of errors.'}
+  zones: {type: dict, default: {}, description: 'The zone of each subnet, for I(without) and what is said of errors.'}
+  without:
+    type: list
+    elements: dict
+    default: []
+    description: Pairs of I(instance_type) and I(zone) that are not asked for. Without any left, all that is missing is.
   launch_template: {type: dict, required: true, description: 'Its id and version.'}
   count: {type: int, required: true, description: How many instances there are to be.}
   count_by:
@@ -44,6 +49,7 @@ RETURN = r"""
 instance_ids: {type: list, returned: always, description: The live instances that were asked for.}
 launched: {type: list, returned: always, description: The instances that this call's requests made.}
 wanted: {type: int, returned: always, description: How many there were to be.}
+node_type: {type: str, returned: always, description: Of which node type.}
 missing: {type: int, returned: always, description: How many could not be launched.}
 errors: {type: list, returned: always, description: 'Why: code, message, instance_type and zone.'}
 toilctl_error: {type: dict, returned: when some are missing, description: 'The same as one error for people.'}
@@ -80,7 +86,9 @@ NOT_YET_SEEN = (
     "InvalidLaunchTemplateName.NotFoundException",
 )
 NO_CAPACITY = "Try again later, or launch with more zones (-z a,b) or instance types (a/b)."
+SET_ASIDE = "SetAside"
 CAPACITY = {
+    SET_ASIDE: "Launch it later, or with more zones or instance types.",
     "InsufficientInstanceCapacity": NO_CAPACITY,
     "InsufficientHostCapacity": NO_CAPACITY,
     "UnfulfillableCapacity": NO_CAPACITY,
@@ -141,6 +149,9 @@ def ensure(ec2, options):
         live = count_live(ec2, options, launched)
         missing = options["count"] - len(live)
         if missing <= 0:
+            break
+        if not overrides(options):
+            errors = [set_aside(offering) for offering in options["without"]]
             break
         ledger = ledger.begin(options, missing, time.time())
         write(ec2, options, key, ledger)
@@ -242,12 +253,14 @@ def request(options, count):
 
 
 def overrides(options):
-    """Return each instance type in each subnet, the preferred type first."""
+    """Return each instance type in each subnet, the preferred type first, but for those that are set aside."""
+    left_out = {(offering["instance_type"], offering["zone"]) for offering in options["without"]}
     price = {} if options["spot_bid"] is None else {"MaxPrice": f"{options['spot_bid']:g}"}
     return [
         {"InstanceType": instance_type, "SubnetId": subnet_id, "Priority": float(priority), **price}
         for priority, instance_type in enumerate(options["instance_types"])
         for subnet_id in options["subnet_ids"]
+        if (instance_type, options["zones"].get(subnet_id)) not in left_out
     ]
 
 
@@ -280,6 +293,11 @@ def describe_error(code, message, instance_type="", zone=""):
     return {"code": code, "message": message.rstrip(". "), "instance_type": instance_type, "zone": zone}
 
 
+def set_aside(offering):
+    """Return why an offering was not asked for."""
+    return describe_error(SET_ASIDE, "it was refused a while ago", offering["instance_type"], offering["zone"])
+
+
 def is_unsettled(errors):
     """Return whether waiting may help: what was just made is not seen everywhere at once."""
     return bool(errors) and all(
@@ -306,6 +324,7 @@ def report(options, live, launched, errors):
         "changed": bool(launched),
         "instance_ids": live,
         "launched": launched,
+        "node_type": options["node_type"],
         "wanted": options["count"],
         "missing": missing,
         "errors": errors,
@@ -374,6 +393,7 @@ def main():
     """Run the module."""
     text = {"type": "str", "required": True}
     names = {"type": "list", "elements": "str", "required": True}
+    offering = {"instance_type": text, "zone": text}
     module = AnsibleModule(
         {
             **dict.fromkeys(
@@ -384,6 +404,7 @@ def main():
             "spot_bid": {"type": "float"},
             "subnet_ids": names,
             "zones": {"type": "dict", "default": {}},
+            "without": {"type": "list", "elements": "dict", "default": [], "options": offering},
             "launch_template": {"type": "dict", "required": True},
             "count": {"type": "int", "required": True},
             "count_by": {"type": "str", "choices": ["node-type", "intent"], "default": "node-type"},

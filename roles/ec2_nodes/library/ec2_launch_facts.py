@@ -11,11 +11,12 @@ options:
   cluster: {type: str, required: true, description: The cluster's name.}
   region: {type: str, required: true, description: The AWS region.}
   ami_ssm_parameter: {type: str, default: '', description: The SSM parameter that names the image when no tag does.}
+  with_image: {type: bool, default: true, description: Whether the image matters; only a launch needs it.}
 """
 
 RETURN = r"""
 group: {type: dict, returned: always, description: 'The security group: id, vpc_id, generation and tags.'}
-image: {type: dict, returned: always, description: 'The image: id, root_device_name, root_gb, architecture.'}
+image: {type: dict, returned: with an image, description: 'The image: id, root_device_name, root_gb, architecture.'}
 subnets: {type: list, returned: always, description: 'One subnet per zone: id and zone.'}
 """
 
@@ -27,17 +28,15 @@ def gather(ec2, ssm, options):
     """Return group, image and subnets; the number of calls is the same for every cluster."""
     group = describe_group(ec2, options)
     tags = group["tags"]
-    image_id = tags.get("toilctl:ami") or read_parameter(ssm, options["ami_ssm_parameter"])
-    return {
-        "changed": False,
-        "group": group,
-        "image": describe_image(ec2, image_id),
-        "subnets": choose_subnets(ec2, group["vpc_id"], tags),
-    }
+    found = {"changed": False, "group": group, "subnets": choose_subnets(ec2, group["vpc_id"], tags)}
+    if options["with_image"]:
+        image_id = tags.get("toilctl:ami") or read_parameter(ssm, options["ami_ssm_parameter"])
+        found["image"] = describe_image(ec2, image_id)
+    return found
 
 
 def describe_group(ec2, options):
-    """Return the cluster's security group."""
+    """Return the cluster's security group; that of a cluster which is being destroyed is refused."""
     group = find_group(ec2, options["cluster"])
     if group is None:
         raise AwsError(
@@ -46,6 +45,11 @@ def describe_group(ec2, options):
             "See `toilctl list-clusters`.",
         )
     tags = to_dict(group["Tags"])
+    if tags.get("toilctl:state") == "destroying":
+        name = options["cluster"]
+        raise AwsError(
+            "conflict", f"Cluster {name} is being destroyed.", f"Finish that first: toilctl destroy-cluster {name}."
+        )
     return {
         "id": group["GroupId"],
         "vpc_id": group["VpcId"],
@@ -124,6 +128,7 @@ def main():
             "cluster": {"type": "str", "required": True},
             "region": {"type": "str", "required": True},
             "ami_ssm_parameter": {"type": "str", "default": ""},
+            "with_image": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )

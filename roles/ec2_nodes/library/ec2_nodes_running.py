@@ -7,12 +7,17 @@ DOCUMENTATION = r"""
 module: ec2_nodes_running
 short_description: Wait until instances run
 description:
-  - One listing per poll for the whole cluster, however many instances there are.
+  - One listing per poll, however many instances there are.
   - Never fails for an instance that does not come up; it is in I(pending) or I(lost) then.
 options:
   region: {type: str, required: true, description: The AWS region.}
   cluster: {type: str, required: true, description: The cluster's name.}
   instance_ids: {type: list, elements: str, required: true, description: The instances to wait for.}
+  intent:
+    type: str
+    default: ''
+    description: >-
+      All live instances with this tag, too; those of I(instance_ids) have it as well, and EC2 lists no others.
   timeout_s: {type: float, default: 300, description: How long to wait.}
 """
 
@@ -32,8 +37,11 @@ def wait(ec2, options):
     """Poll until every instance runs or has ended."""
     wanted = set(options["instance_ids"])
     running, lost = set(), {}
-    for _ in poll(options["timeout_s"] if wanted else 0, delay_s=1.5):
-        listed = listing(ec2, options["cluster"], wanted) if wanted else {}
+    for _ in poll(options["timeout_s"] if wanted or options["intent"] else 0, delay_s=1.5):
+        found = listing(ec2, options) if wanted or options["intent"] else {}
+        if options["intent"]:
+            wanted |= {instance_id for instance_id, instance in found.items() if not has_ended(instance)}
+        listed = {instance_id: instance for instance_id, instance in found.items() if instance_id in wanted}
         running = {instance_id for instance_id, instance in listed.items() if instance["State"]["Name"] == "running"}
         lost = {instance_id: reason(instance) for instance_id, instance in listed.items() if has_ended(instance)}
         if running | set(lost) == wanted:
@@ -46,17 +54,16 @@ def wait(ec2, options):
     }
 
 
-def listing(ec2, cluster, wanted):
-    """Return the wanted instances by id."""
-    pages = ec2.get_paginator("describe_instances").paginate(
-        Filters=[{"Name": "tag:toilctl:cluster", "Values": [cluster]}]
-    )
+def listing(ec2, options):
+    """Return the cluster's instances (of the intent) by id."""
+    tags = {name: options[name] for name in ("cluster", "intent") if options[name]}
+    filters = [{"Name": f"tag:toilctl:{name}", "Values": [value]} for name, value in tags.items()]
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
     return {
         instance["InstanceId"]: instance
         for page in pages
         for reservation in page["Reservations"]
         for instance in reservation["Instances"]
-        if instance["InstanceId"] in wanted
     }
 
 
@@ -77,6 +84,7 @@ def main():
             "region": {"type": "str", "required": True},
             "cluster": {"type": "str", "required": True},
             "instance_ids": {"type": "list", "elements": "str", "required": True},
+            "intent": {"type": "str", "default": ""},
             "timeout_s": {"type": "float", "default": 300},
         },
         supports_check_mode=True,

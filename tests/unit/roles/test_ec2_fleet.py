@@ -66,6 +66,7 @@ def launch(
             "spot_bid": None,
             "subnet_ids": sorted(subnet["SubnetId"] for subnet in found),
             "zones": {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in found},
+            "without": [],
             "launch_template": template,
             "count": count,
             "count_by": "node-type",
@@ -400,3 +401,32 @@ def test_the_token_depends_on_everything_that_makes_a_launch_another_one(module:
     }
     assert len(tokens) == 8
     assert {len(token) for token in tokens} == {64}
+
+
+def test_an_offering_that_is_left_out_is_not_asked_for(ec2: Any, launch: Launch, cloud: TestCloud) -> None:
+    kinds = {"node_type": "t2.micro/t3.micro", "instance_types": ["t2.micro", "t3.micro"], "slug": "both"}
+    left_out = [
+        {"instance_type": "t2.micro", "zone": "us-west-2a"},
+        {"instance_type": "t3.micro", "zone": "us-west-2a"},
+        {"instance_type": "t2.micro", "zone": "us-west-2b"},
+    ]
+    result = launch(2, zones=["us-west-2a", "us-west-2b"], without=left_out, **kinds)
+    assert (result["missing"], result["node_type"]) == (0, "t2.micro/t3.micro")
+    assert {(i["InstanceType"], i["Placement"]["AvailabilityZone"]) for i in live(ec2)} == {("t3.micro", "us-west-2b")}
+
+
+def test_nothing_is_asked_for_when_all_offerings_are_left_out(
+    ec2: Any, launch: Launch, cloud: TestCloud, aws_utils: ModuleType
+) -> None:
+    launch(1)
+    left_out = [{"instance_type": "t2.micro", "zone": "us-west-2a"}]
+    before = cloud.calls["ec2:CreateFleet"]
+    result = launch(3, without=left_out)
+    assert (result["missing"], len(result["instance_ids"]), result["launched"]) == (2, 1, [])
+    (error,) = result["errors"]
+    assert (error["code"], error["instance_type"], error["zone"]) == ("SetAside", "t2.micro", "us-west-2a")
+    with pytest.raises(aws_utils.AwsError) as none:
+        launch(3, without=left_out, intent="other", count_by="intent")
+    assert (none.value.code, none.value.facts["aws_code"], none.value.facts["missing"]) == ("capacity", "SetAside", 3)
+    assert none.value.facts["errors"] == [error]
+    assert cloud.calls["ec2:CreateFleet"] == before

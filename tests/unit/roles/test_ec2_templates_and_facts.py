@@ -50,6 +50,7 @@ def gather(module: Module, cloud: TestCloud, cluster: str = "my") -> dict[str, A
         "cluster": cluster,
         "region": "us-west-2",
         "ami_ssm_parameter": "/aws/service/debian/release/12/latest/amd64",
+        "with_image": True,
     }
     result: dict[str, Any] = module("ec2_launch_facts").gather(cloud.client("ec2"), cloud.client("ssm"), options)
     return result
@@ -98,3 +99,21 @@ def test_settings_that_do_not_exist_are_named(
 def test_a_cluster_that_does_not_exist_is_named(module: Module, cloud: TestCloud, aws_utils: ModuleType) -> None:
     with pytest.raises(aws_utils.AwsError, match="no cluster nope"):
         gather(module, cloud, "nope")
+
+
+def test_who_launches_nothing_reads_no_image(
+    module: Module, cloud: TestCloud, make_group: Callable[..., dict[str, Any]]
+) -> None:
+    make_group(tags={"toilctl:zones": "us-west-2a"})
+    options = {"cluster": "my", "region": "us-west-2", "ami_ssm_parameter": "/no/such", "with_image": False}
+    found = module("ec2_launch_facts").gather(cloud.client("ec2"), cloud.client("ssm"), options)
+    assert ([subnet["zone"] for subnet in found["subnets"]], "image" in found) == (["us-west-2a"], False)
+
+
+def test_a_cluster_that_is_being_destroyed_has_no_settings_any_more(
+    module: Module, cloud: TestCloud, make_group: Callable[..., dict[str, Any]], aws_utils: ModuleType
+) -> None:
+    make_group(tags={"toilctl:zones": "us-west-2a"})
+    make_group(state="destroying")
+    with pytest.raises(aws_utils.AwsError, match="is being destroyed"):
+        gather(module, cloud)

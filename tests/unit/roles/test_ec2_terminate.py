@@ -97,7 +97,7 @@ def test_nodes_that_run_and_nodes_that_ended_while_booting_are_told_apart(
     cloud.faults.set("boot-delay", seconds=5)
     first, second = run_instances("my", 2)
     ec2.terminate_instances(InstanceIds=[first])
-    options = {"cluster": "my", "instance_ids": [first, second], "timeout_s": 30}
+    options = {"cluster": "my", "instance_ids": [first, second], "intent": "", "timeout_s": 30}
     result = module("ec2_nodes_running").wait(ec2, options)
     assert (result["running"], result["pending"], list(result["lost"])) == ([second], [], [first])
 
@@ -107,5 +107,18 @@ def test_a_node_that_never_runs_is_reported_as_pending(
 ) -> None:
     cloud.faults.set("boot-delay", seconds=3600)
     (node,) = run_instances("my")
-    options = {"cluster": "my", "instance_ids": [node], "timeout_s": 0}
+    options = {"cluster": "my", "instance_ids": [node], "intent": "", "timeout_s": 0}
     assert module("ec2_nodes_running").wait(ec2, options)["pending"] == [node]
+
+
+def test_all_live_nodes_of_an_intent_are_waited_for(
+    module: Module, ec2: Any, cloud: TestCloud, run_instances: Callable[..., list[str]], quick: None
+) -> None:
+    cloud.faults.set("boot-delay", seconds=5)
+    mine, gone, other = run_instances("my", 3)
+    ec2.create_tags(Resources=[mine, gone], Tags=[{"Key": "toilctl:intent", "Value": "out-1"}])
+    ec2.create_tags(Resources=[other], Tags=[{"Key": "toilctl:intent", "Value": "out-2"}])
+    ec2.terminate_instances(InstanceIds=[gone])
+    options = {"cluster": "my", "instance_ids": [], "intent": "out-1", "timeout_s": 30}
+    result = module("ec2_nodes_running").wait(ec2, options)
+    assert (result["running"], result["pending"], result["lost"]) == ([mine], [], {})

@@ -51,3 +51,26 @@ def test_old_instance_store_disks_are_mapped_and_nvme_ones_are_not(filters: Modu
 def test_what_jobs_may_use_is_reckoned_by_the_one_function(filters: ModuleType) -> None:
     facts = {"name": "t2.micro", "vcpus": 1, "memory_mib": 1024, "instance_store_gb": 0, "instance_store_disks": 0}
     assert filters.allocatable(facts, "50")["cores"] == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "node_types", "spec", "gb"),
+    [
+        ("50", "a.b,c.d:0.5", "c.d:0.5", 50),
+        ("50,100", "a.b,c.d:0.5", "c.d:0.50", 100),
+        ("50,100", "a.b,c.d:0.5", "a.b", 50),
+        ("50,100", "a.b,c.d:0.5", "c.d", 50),
+        (60, "", "a.b", 60),
+    ],
+)
+def test_each_node_type_has_its_own_root_volume_and_an_unknown_one_the_first(
+    filters: ModuleType, sizes: Any, node_types: str, spec: str, gb: int
+) -> None:
+    assert filters.storage(sizes, node_types, spec) == gb
+
+
+def test_node_types_with_a_maximum_of_0_are_not_launched(filters: ModuleType) -> None:
+    assert filters.launchable("c4.8xlarge:0.6=0..20,r3.8xlarge=0..0") == ["c4.8xlarge:0.6"]
+    assert filters.launchable("") == []
+    with pytest.raises(AnsibleFilterError, match=r"NODE_TYPE=MIN\.\.MAX"):
+        filters.launchable("c4.8xlarge")
