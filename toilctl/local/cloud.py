@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from toilctl.local import ec2_actions, idempotency, moto_patches, public_objects, seeds
+from toilctl.local import ec2_actions, idempotency, moto_patches, public_objects, quotas, seeds
 from toilctl.local.calls import Call, Environ, parse
 from toilctl.local.clock import Clock
 from toilctl.local.faults import Faults
@@ -175,6 +175,7 @@ class Cloud:
         seeds.install(self._patches, self.image)
         moto_patches.install(self._patches, self)
         ec2_actions.install(self._patches, self)
+        quotas.install(self._patches, self.faults)
         seeds.make_service_linked_roles(self.iam)
         self._moto = DomainDispatcherApplication(create_backend_app)
 

@@ -15,11 +15,12 @@ options:
   region: {type: str, required: true, description: The AWS region.}
   state:
     type: str
-    choices: [present, opened, destroying, absent]
+    choices: [present, opened, tagged, destroying, absent]
     default: present
     description:
-      - V(opened) adds I(ssh_cidrs) to a group that exists, and changes nothing else. V(destroying) marks a group that
-        exists, so that no launch begins. V(absent) deletes it, and waits while interfaces linger.
+      - V(opened) adds I(ssh_cidrs) to a group that exists, and changes nothing else; V(tagged) writes I(tags).
+        V(destroying) marks a group that exists, so that no launch begins. V(absent) deletes it, and waits while
+        interfaces linger.
   subnet_id: {type: str, default: '', description: 'The group is in its VPC; empty: in the default VPC.'}
   tags: {type: dict, default: {}, description: The tags of the group; the generation is added to them.}
   fixed_tags:
@@ -80,6 +81,21 @@ def present(ec2, options):
 
 def opened(ec2, options):
     """Let more addresses in, and nothing else."""
+    group = existing_group(ec2, options)
+    missing = missing_rules(rules(ec2, group["GroupId"]), [ssh_rule(cidr) for cidr in options["ssh_cidrs"]])
+    authorize(ec2, group["GroupId"], missing)
+    return {**facts(group, to_dict(group["Tags"])), "opened": cidrs_of(missing), "changed": bool(missing)}
+
+
+def tagged(ec2, options):
+    """Write tags of a group that exists, and nothing else."""
+    group = existing_group(ec2, options)
+    retagged = retag(ec2, group["GroupId"], to_dict(group["Tags"]), options["tags"])
+    return {**facts(group, {**to_dict(group["Tags"]), **retagged}), "changed": bool(retagged)}
+
+
+def existing_group(ec2, options):
+    """Return the group of a cluster that exists."""
     group = find_group(ec2, options["cluster"])
     if group is None:
         raise AwsError(
@@ -87,9 +103,7 @@ def opened(ec2, options):
             f"There is no cluster {options['cluster']} in {options['region']}.",
             "See `toilctl list-clusters`.",
         )
-    missing = missing_rules(rules(ec2, group["GroupId"]), [ssh_rule(cidr) for cidr in options["ssh_cidrs"]])
-    authorize(ec2, group["GroupId"], missing)
-    return {**facts(group, to_dict(group["Tags"])), "opened": cidrs_of(missing), "changed": bool(missing)}
+    return group
 
 
 def destroying(ec2, options):
@@ -303,7 +317,13 @@ def facts(group, tags):
 
 def main():
     """Run the module."""
-    states = {"present": present, "opened": opened, "destroying": destroying, "absent": absent}
+    states = {
+        "present": present,
+        "opened": opened,
+        "tagged": tagged,
+        "destroying": destroying,
+        "absent": absent,
+    }
     module = AnsibleModule(
         {
             "cluster": {"type": "str", "required": True},

@@ -150,3 +150,18 @@ def test_letting_in_to_a_cluster_that_does_not_exist_says_so(make_group: Make, a
     with pytest.raises(aws_utils.AwsError, match="no cluster nope") as error:
         make_group("nope", state="opened", ssh_cidrs=["198.51.100.7/32"])
     assert error.value.code == "not-found"
+
+
+def test_a_tag_is_written_once_and_alone(make_group: Make, ec2: Any, cloud: TestCloud) -> None:
+    before = make_group(tags={"Owner": "me", "toilctl:paused": "yes"})
+    first = make_group(state="tagged", tags={"toilctl:leader-public-key": "ssh-ed25519 A"})
+    second = make_group(state="tagged", tags={"toilctl:leader-public-key": "ssh-ed25519 A"})
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert second["tags"] == {**before["tags"], "toilctl:leader-public-key": "ssh-ed25519 A"}
+    # A launch again takes nothing away.
+    assert make_group(tags={"Owner": "me"})["tags"] == second["tags"]
+
+
+def test_a_cluster_that_does_not_exist_is_not_tagged(make_group: Make, aws_utils: ModuleType) -> None:
+    with pytest.raises(aws_utils.AwsError, match="There is no cluster my"):
+        make_group(state="tagged", tags={"a": "b"})

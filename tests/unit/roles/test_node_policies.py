@@ -71,7 +71,7 @@ def refused(call: Callable[..., Any], **params: Any) -> bool:
     try:
         call(**params)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("UnauthorizedOperation", "AccessDenied"):
+        if error.response["Error"]["Code"] not in ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException"):
             raise
         return True
     return False
@@ -121,3 +121,20 @@ def test_workers_reach_s3_and_nothing_else(acting: Clients, run: Callable[..., s
     worker = acting("worker", "ec2")
     assert refused(worker.describe_instances)
     assert refused(worker.terminate_instances, InstanceIds=[run("my")])
+
+
+def test_a_leader_reads_the_consoles_of_its_own_nodes_and_quotas(acting: Clients, run: Callable[..., str]) -> None:
+    leader = acting("leader", "ec2")
+    assert not refused(leader.get_console_output, InstanceId=run("my"))
+    assert refused(leader.get_console_output, InstanceId=run("my-cluster"))
+    quota = {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}
+    assert not refused(acting("leader", "service-quotas").get_service_quota, **quota)
+    assert refused(acting("worker", "service-quotas").get_service_quota, **quota)
+
+
+def test_a_leader_changes_none_of_its_users_settings(
+    acting: Clients, make_group: Callable[..., dict[str, Any]]
+) -> None:
+    leader, group = acting("leader", "ec2"), make_group()["group_id"]
+    for key in ("toilctl:limits", "toilctl:paused", "toilctl:leader-public-key", "toilctl:node-types", "Owner"):
+        assert refused(leader.create_tags, Resources=[group], Tags=[{"Key": key, "Value": "x"}]), key
