@@ -12,7 +12,9 @@ from pathlib import Path
 import autoscaler_install
 import aws_calls
 import demo_phases
+import idle_tick
 import per_worker
+import slurm_queue
 import start_up
 from report import Section
 from rich.console import Console
@@ -22,6 +24,8 @@ SECTIONS = {
     "aws-calls": aws_calls.measure,
     "per-worker": per_worker.measure,
     "autoscaler-install": autoscaler_install.measure,
+    "idle-tick": idle_tick.measure,
+    "slurm-queue": slurm_queue.measure,
     "demo": demo_phases.measure,
 }
 
