@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _JOURNAL_LINES: Final = 200
 _SHOWN: Final = 10
+_LEADER_ALONE: Final = "leader"
+"""The intent of the leader's launch: the playbook then sees no other host, however many workers there are."""
 
 
 class Action(StrEnum):
@@ -79,8 +81,6 @@ class AutoscalePlan:
     paused: bool
     settings: Mapping[str, str]
     """The tags of the security group that change."""
-    installs: bool
-    """Whether the leader gets its autoscaler only now."""
     cost_at_maximum: prices.Cost
 
 
@@ -168,10 +168,7 @@ def carry_out(plan: AutoscalePlan, cluster: Cluster, ssh_key: Path | None, provi
         )
     target = runner.Target(cluster.region, cluster.name)
     resume = "The settings are with the cluster; the same command tells the leader."
-    if plan.installs:
-        result = runner.run("configure.yml", target, common | {"configure_hosts": "leader"}, resume=resume)
-    else:
-        result = runner.run("autoscale.yml", target, common, resume=resume)
+    result = runner.run("autoscale.yml", target, common, intent=_LEADER_ALONE, resume=resume)
     runner.raise_failure(result)
     return Changed(plan)
 
@@ -197,7 +194,6 @@ def _plan(
         after=after,
         paused=paused,
         settings={key: value for key, value in settings.items() if cluster.settings.get(key, "") != value},
-        installs=not cluster.settings.get(tags.LEADER_PUBLIC_KEY),
         cost_at_maximum=prices.cost(cluster.region, [*([(leader.node_type, 1)] if leader else []), *highest]),
     )
 

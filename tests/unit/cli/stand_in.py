@@ -74,7 +74,7 @@ class Playbooks:
             "scale_out.yml": self._scale_out,
             "scale_in.yml": self._scale_in,
             "destroy.yml": self._destroy,
-            "configure.yml": self._configure,
+            "configure.yml": lambda *_: {},
             "autoscale.yml": lambda *_: {},
         }[playbook](target.cluster, dict(variables))
         return runner.PlaybookResult(not self.failures and not data.get("shortfalls"), self.failures, data, Path("log"))
@@ -117,7 +117,6 @@ class Playbooks:
                 Description="x",
                 TagSpecifications=[{"ResourceType": "security-group", "Tags": tags.to_list(settings)}],
             )
-        self._configure(cluster, has)
         self._start(cluster, "leader", has["leader_node_type"], 1 - len(self.live("leader", cluster)))
         missing = 0
         for kind, count in zip(has["node_types"], has["worker_counts"], strict=True):
@@ -128,11 +127,6 @@ class Playbooks:
             )
             missing += self._start(cluster, "worker", kind, count - have)
         return _shortfall(missing)
-
-    def _configure(self, cluster: str, _: dict[str, Any]) -> dict[str, Any]:
-        if self.settings(cluster).get(tags.LIMITS):
-            self.tag(cluster, {tags.LEADER_PUBLIC_KEY: "ssh-ed25519 AAAA"})
-        return {}
 
     def _scale_out(self, cluster: str, has: dict[str, Any]) -> dict[str, Any]:
         return _shortfall(
