@@ -75,7 +75,7 @@ def _leader_rows(world: Rehearsal) -> list[dict[str, Any]]:
 
 def _on_leader(world: Rehearsal) -> str:
     toilctl = str(Path(sys.executable).with_name("toilctl"))
-    command = [toilctl, "ssh-cluster", "bench", "--host", f"sudo bash -ec '{ASK}'"]
+    command = [toilctl, "ssh-cluster", "--host", "bench", f"sudo bash -ec '{ASK}'"]
     done = subprocess.run(command, env=world.env, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     return done.stdout
 
