@@ -14,7 +14,7 @@ from toilctl import aws, runner
 from toilctl.autoscaler.events import Ended, FleetAnswered, LaunchingOver, Refusal, Tell, refusals_of
 from toilctl.autoscaler.model import Launch
 from toilctl.autoscaler.settings import Settings
-from toilctl.cluster import Node
+from toilctl.cluster import Engine, Node
 from toilctl.errors import ToilctlError
 from toilctl.node_types import NodeType
 from toilctl.runner import PlaybookResult, Target
@@ -49,13 +49,11 @@ class Playbooks:
 
     def scale_in(self, run: str, nodes: Mapping[str, Node], *, force: bool) -> Ended:
         """Run scale_in.yml with no patience: what still runs a job stays drained, and goes at a later tick."""
-        addresses = {node.private_address: one for one, node in nodes.items() if node.private_address}
-        variables = {
-            "instance_ids": sorted(nodes), "force": force, "drain_patience_s": 0,
-            # The inventory is narrowed to the leader, so that its size does not matter.
-            "drain_addresses": addresses,
-        }  # fmt: skip
-        result = self._run("scale_in.yml", variables, run, lambda _: None)
+        variables = {"instance_ids": sorted(nodes), "force": force, "drain_patience_s": 0}
+        # An intent of no node narrows the inventory to the leader, so that its size does not matter; Mesos knows nodes
+        # by address only, which the whole inventory has.
+        intent = run if self.settings.engine is Engine.SLURM else ""
+        result = self._run("scale_in.yml", variables, intent, lambda _: None)
         terminated = frozenset(map(str, result.data.get("terminated") or ()))
         busy = len(result.data.get("still_running") or ())
         said = f"{len(terminated)} terminated" + (f", {busy} drained and still busy" if busy else "")

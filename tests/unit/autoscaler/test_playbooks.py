@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from toilctl.autoscaler.events import Ended, Event, FleetAnswered, LaunchingOver
 from toilctl.autoscaler.model import Launch, Offering
 from toilctl.autoscaler.playbooks import Playbooks, fleet_answer
 from toilctl.autoscaler.settings import Settings
-from toilctl.cluster import Node, Role
+from toilctl.cluster import Engine, Node, Role
 from toilctl.local.testing import TestCloud
 from toilctl.node_types import NodeType
 
@@ -90,12 +91,23 @@ def test_playbooks_get_what_they_need(playbooks, monkeypatch, tmp_path):
     assert calls == [
         ("scale_out.yml", target, {"launches": launches, "boot_timeout_s": 1, **key}, "auto-1", stop),
         (
-            "scale_in.yml", target,
-            {"instance_ids": ["i-1"], "force": False, "drain_patience_s": 0, "drain_addresses": {"172.31.0.5": "i-1"},
-             **key},
+            "scale_in.yml", target, {"instance_ids": ["i-1"], "force": False, "drain_patience_s": 0, **key},
             "scale-in-1", stop,
         ),
     ]  # fmt: skip
+
+
+def test_scale_in_sees_all_nodes_where_the_engine_knows_them_by_address(tmp_path, monkeypatch):
+    intents: list[str] = []
+
+    def run(*_: Any, intent: str, **__: Any) -> runner.PlaybookResult:
+        intents.append(intent)
+        return runner.PlaybookResult(True, (), {}, tmp_path)
+
+    monkeypatch.setattr(runner, "run", run)
+    for engine in Engine:
+        Playbooks(replace(SETTINGS, engine=engine), tmp_path, threading.Event()).scale_in("s-1", {}, force=False)
+    assert dict(zip(Engine, intents, strict=True)) == {Engine.MESOS: "", Engine.SLURM: "s-1"}
 
 
 class Console:
