@@ -84,6 +84,8 @@ def host_key_options(cluster: Cluster, node: Node) -> dict[str, str]:
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "accept-new",
         "UpdateHostKeys": "no",
+        # Entries of nodes that are gone are dropped by their ids.
+        "HashKnownHosts": "no",
     }
 
 

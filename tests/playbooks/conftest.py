@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,22 @@ Play = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def play(cloud: TestCloud, tmp_path: Path) -> Play:
-    """Run a playbook's plays on localhost: there are no hosts. The extra variables are those of a small cluster."""
+    """Run a playbook's plays on localhost: there are no hosts. The extra variables are those of a small cluster.
+
+    ``on_leader`` are the tasks of the first play on the leader instead of its own; they must not connect to it.
+    """
     cloud.client("ec2").create_key_pair(KeyName="k")
     cloud.faults.set("profile-delay", seconds=0)
 
-    def run(playbook: str, *, cluster: str = "my", intent: str = "", leader: str = "", **variables: Any) -> Any:
+    def run(
+        playbook: str,
+        *,
+        cluster: str = "my",
+        intent: str = "",
+        leader: str = "",
+        on_leader: list[dict[str, Any]] | None = None,
+        **variables: Any,
+    ) -> Any:
         usual = {
             "zones": ["us-west-2a"],
             "key_pair_name": "k",
@@ -55,11 +67,12 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.metadata(leader),
                 "TOILCTL_CONNECT_ADDRESS": "private",
             }
-        extra = tmp_path / "extra.json"
+        run_dir = Path(tempfile.mkdtemp(dir=tmp_path))
+        extra = run_dir / "extra.json"
         extra.write_text(json.dumps({**usual, **variables}), encoding="utf-8")
         plays = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
-        local = tmp_path / playbook
-        local.write_text(yaml.safe_dump([play for play in plays if play.get("hosts") == "localhost"]), encoding="utf-8")
+        local = run_dir / playbook
+        local.write_text(yaml.safe_dump(_without_hosts(plays, on_leader)), encoding="utf-8")
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         return subprocess.run(
             [program, "-i", "inventory", str(local), "-e", f"@{extra}"],
@@ -67,6 +80,17 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
         )  # fmt: skip
 
     return run
+
+
+def _without_hosts(plays: list[dict[str, Any]], on_leader: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    instead = [{"hosts": "leader", "gather_facts": False, "tasks": on_leader}] if on_leader else []
+    kept = []
+    for play in plays:
+        if play.get("hosts") == "localhost":
+            kept.append(play)
+        elif play.get("hosts") == "leader" and instead:
+            kept.append(instead.pop())
+    return kept
 
 
 @pytest.fixture
