@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Final
 
 from toilctl import tags
@@ -64,12 +64,26 @@ def _way_out(plan: LaunchPlan, existing: Cluster, differing: set[str]) -> str:
     if differing == {tags.WORKERS}:
         return f"Resize it: toilctl scale-cluster {where} -w {plan.settings()[tags.WORKERS]}"
     if differing <= _OF_THE_AUTOSCALER and plan.scaling:
-        least, most = ([getattr(one, name) for one in plan.scaling.limits] for name in ("min_nodes", "max_nodes"))
-        return (
-            f"Change them: toilctl autoscale {where} --node-types {plan.node_types} "
-            f"--min-nodes {','.join(map(str, least))} --max-nodes {','.join(map(str, most))}"
-        )
+        return f"Change them: toilctl autoscale {where} {' '.join(_options(plan, plan.scaling, existing, differing))}"
     if differing <= _OF_THE_AUTOSCALER and scaling.is_autoscaled(existing):
         return f"It is autoscaled: 'toilctl autoscale {where}' shows and changes how."
     zone = (existing.settings.get(tags.ZONES) or plan.zones[0]).partition(",")[0]
     return f"Choose another name, or destroy that cluster first: toilctl destroy-cluster -z {zone} {plan.cluster}"
+
+
+def _options(plan: LaunchPlan, asked: scaling.Scaling, existing: Cluster, differing: set[str]) -> Iterator[str]:
+    """Yield the options of autoscale that make the cluster as it was asked for."""
+    if differing & {tags.LIMITS, tags.NODE_TYPES}:
+        for name in ("min_nodes", "max_nodes"):
+            yield f"--{name.replace('_', '-')} {','.join(str(getattr(one, name)) for one in asked.limits)}"
+    if tags.NODE_TYPES in differing:
+        yield f"--node-types {plan.node_types}"
+    had = scaling.of_cluster(existing)
+    for one in fields(asked.tuning) if tags.AUTOSCALER in differing else ():
+        value = getattr(asked.tuning, one.name)
+        if had is None or getattr(had.tuning, one.name) != value:
+            yield f"--{one.name.removesuffix('_s').replace('_', '-')} {value:g}"
+    if tags.DEFAULT_PREEMPTIBLE in differing:
+        yield f"--{'' if plan.default_preemptible else 'no-'}default-preemptible"
+    if tags.NODE_STORAGE in differing:
+        yield f"--node-storage {plan.node_storage_gb}"

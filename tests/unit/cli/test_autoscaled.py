@@ -85,17 +85,23 @@ def test_same_launch_again_leaves_the_workers_to_the_autoscaler(toilctl, autosca
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "told", "options"),
     [
-        (("--maxNodes", "20,3"), "limits is c4.8xlarge:0.6=0..20,r3.8xlarge=0..2, not c4.8xlarge:0.6=0..20,"),
-        (("--idle-timeout", "61"), "autoscaler is target_time_s=1800"),
+        (
+            ("--maxNodes", "20,3"),
+            "limits is c4.8xlarge:0.6=0..20,r3.8xlarge=0..2, not c4.8xlarge:0.6=0..20,",
+            "--min-nodes 0,0 --max-nodes 20,3\n",
+        ),
+        (("--idle-timeout", "61"), "autoscaler is target_time_s=1800", "--idle-timeout 61\n"),
+        (("--default-preemptible",), "default-preemptible is no, not yes", "--default-preemptible\n"),
+        (("--node-storage", "50,60"), "node-storage-gb is 50, not 50,60", "--node-storage 50,60\n"),
     ],
 )
-def test_launch_again_with_other_limits_names_autoscale(toilctl, autoscaled, changed, told):
+def test_launch_again_with_other_limits_names_autoscale(toilctl, autoscaled, changed, told, options):
     result = toilctl(*AUTOSCALED, *changed)
     assert result.exit_code == 5
     assert told in result.stderr
-    assert "toilctl autoscale -z us-west-2a c --node-types c4.8xlarge:0.6,r3.8xlarge --min-nodes 0,0" in result.stderr
+    assert f"Change them: toilctl autoscale -z us-west-2a c {options}" in result.stderr
     assert autoscaled.runs == []
 
 
