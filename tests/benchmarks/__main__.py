@@ -11,8 +11,10 @@ from pathlib import Path
 
 import autoscaler_install
 import aws_calls
+import decision
 import demo_phases
 import idle_tick
+import packing
 import per_worker
 import slurm_queue
 import start_up
@@ -26,6 +28,8 @@ SECTIONS = {
     "autoscaler-install": autoscaler_install.measure,
     "idle-tick": idle_tick.measure,
     "slurm-queue": slurm_queue.measure,
+    "decision": decision.measure,
+    "packing": packing.measure,
     "demo": demo_phases.measure,
 }
 

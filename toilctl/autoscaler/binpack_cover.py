@@ -9,6 +9,8 @@ from toilctl.autoscaler.binpack_patterns import HEAD, Kind, Pattern, Size, most_
 
 _AT_MOST = 30
 """A search looks at all items for each job that it puts on a node; not as often where many are alike."""
+_EACH = 12
+"""What a look costs beside the items, in items."""
 
 
 @dataclass
@@ -90,7 +92,7 @@ def complete(
         else:
             known[kind.number], worth[kind.number] = pattern, pattern.value(values) / (kind.price + 1e-12)
             jobs = min(_AT_MOST, sum(count for _, count in pattern.counts))
-            effort += len(kind.takes) + (1 + seeds) * min(HEAD, len(kind.takes)) * jobs
+            effort += len(kind.takes) + (1 + seeds) * (min(HEAD, len(kind.takes)) + _EACH) * jobs
     return effort
 
 

@@ -85,7 +85,7 @@ def check(packing: Packing, jobs: Sequence[Group], among: Sequence[Candidate], v
         assert bought <= vcpus
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(groups, st.one_of(plenty, scarce), quotas)
 def test_jobs_fit_onto_the_nodes_within_limits_and_quota(
     jobs: list[Group], among: list[Candidate], vcpus_left: dict[bool, float]
@@ -93,7 +93,7 @@ def test_jobs_fit_onto_the_nodes_within_limits_and_quota(
     check(pack(jobs, among, vcpus_left), jobs, among, vcpus_left)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(groups, plenty)
 def test_all_that_fits_is_placed_where_nothing_limits_it(jobs: list[Group], among: list[Candidate]) -> None:
     placed = pack(jobs, among, {}).placed
@@ -101,7 +101,7 @@ def test_all_that_fits_is_placed_where_nothing_limits_it(jobs: list[Group], amon
     assert placed == tuple(group.slots if fit else 0 for group, fit in zip(jobs, able, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(groups, scarce, quotas)
 def test_no_job_waits_for_a_node_that_there_is_room_for(
     jobs: list[Group], among: list[Candidate], vcpus_left: dict[bool, float]
@@ -120,7 +120,7 @@ def test_no_job_waits_for_a_node_that_there_is_room_for(
             assert not (has_room and can_cause(group, one))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(groups, plenty)
 def test_it_costs_no_more_than_each_group_on_the_node_type_cheapest_for_it(
     jobs: list[Group], among: list[Candidate]
@@ -132,7 +132,7 @@ def test_it_costs_no_more_than_each_group_on_the_node_type_cheapest_for_it(
     assert cost(pack(jobs, among, {}), among) <= naive + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(groups, st.one_of(plenty, scarce), st.randoms(use_true_random=False))
 def test_the_order_of_jobs_and_node_types_changes_nothing(
     jobs: list[Group], among: list[Candidate], shuffle: random.Random
@@ -166,7 +166,7 @@ bins = st.lists(st.tuples(resources, st.booleans()), max_size=8).map(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(groups, bins)
 def test_what_is_put_onto_nodes_that_are_there_is_what_groups_got(jobs: list[Group], nodes: list[Bin]) -> None:
     filled = fill(jobs, nodes)
@@ -176,7 +176,7 @@ def test_what_is_put_onto_nodes_that_are_there_is_what_groups_got(jobs: list[Gro
     assert durable >= sum(n for n, group in zip(filled.placed, jobs, strict=True) if not group.shape.preemptible)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(groups, bins)
 def test_nodes_that_are_there_take_no_more_than_they_have(jobs: list[Group], nodes: list[Bin]) -> None:
     # Resources are counted over all nodes: which job is where is the engine's choice.
@@ -186,7 +186,7 @@ def test_nodes_that_are_there_take_no_more_than_they_have(jobs: list[Group], nod
         assert taken <= sum(getattr(node.free, given_) for node in nodes) + 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(shapes, bins)
 def test_a_job_left_over_has_no_node_of_its_own_to_go_to(shape: Shape, nodes: list[Bin]) -> None:
     able = [one for one in nodes if fits(shape, one.free) and (shape.preemptible or not one.preemptible)]
