@@ -8,6 +8,7 @@ generated until none can lower the cost by more than a little; what is returned 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,11 @@ import numpy as np
 
 from toilctl.autoscaler.binpack import Candidate, Group
 
-ENOUGH = 0.004
+ENOUGH = 0.002
 """The bound may be so much too low, as a share of it: what is measured over it is then too high."""
-EXACT = 10
-"""After so many rounds with the best pattern of every node type, the bound so far has to do."""
+PATIENCE_S = 45
+"""After so much of the processor's time the bound so far has to do; a slower machine's may be lower."""
+NODES = 1000
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ def bound(groups: Sequence[Group], candidates: Sequence[Candidate]) -> Bound:
         for number, most in enumerate(knapsack.most):
             if most:
                 master.add(knapsack.price, {number: int(most)})
-    least, exact = 0.0, 0
-    while exact < EXACT:
+    least, began = 0.0, time.process_time()
+    while not least or time.process_time() - began < PATIENCE_S:
         cost, duals = master.solve()
         better = [master.add_if_better(one.price, one.guess(duals), duals) for one in knapsacks]
         if any(better):
@@ -49,7 +51,6 @@ def bound(groups: Sequence[Group], candidates: Sequence[Candidate]) -> Bound:
         patterns = [(one.price, *one.best(duals)) for one in knapsacks]
         worst = max([1.0, *(value / price for price, value, _ in patterns)])
         least = max(least, float(wanted @ duals) / worst)
-        exact += 1
         if cost - least <= ENOUGH * cost:
             break
         for price, _, pattern in patterns:
@@ -108,6 +109,8 @@ class _Knapsack:
     def _model(self, whole: bool) -> Any:
         highs = _quiet()
         highs.setOptionValue("mip_rel_gap", ENOUGH / 2)
+        # Then its bound is a little too high, and the bound of the cost too low.
+        highs.setOptionValue("mip_max_nodes", NODES)
         for number in self._groups:
             highs.addCol(0.0, 0.0, float(self.most[number]), 0, np.array([], dtype=np.int32), np.array([]))
         for each in range(3):
