@@ -76,7 +76,7 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         return subprocess.run(
             [program, "-i", "inventory", str(local), "-e", f"@{extra}"],
-            cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=180,
+            cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=400,
         )  # fmt: skip
 
     return run

@@ -180,20 +180,18 @@ def test_ended_workers_leave_known_hosts_and_another_node_at_their_address_is_no
     result = {"drained": [gone], "still_running": {}}
     drained = [{"ansible.builtin.set_fact": {"drain_result": result}}]
     ended = play("scale_in.yml", on_leader=drained, instance_ids=[gone], ssh_cidrs=["192.0.2.1/32"])
-    assert changed(ended) > 0
+    assert ended.returncode == 0, ended.stdout
     assert known_hosts.read_text() == kept
     assert [one["InstanceId"] for one in instances(cloud, role="worker")] == [stays]
 
 
-@pytest.mark.parametrize("head_start_s", [3.0, 6.0, 9.0])
+@pytest.mark.parametrize("head_start_s", [3.0, 8.0])
 def test_a_destruction_while_the_leader_launches_leaves_nothing(
     head_start_s: float, cloud: TestCloud, play: Play, changed: Changed
 ) -> None:
     changed(play("launch.yml", **TYPES))
     leader = leader_of(cloud)
-    launches = [
-        {"node_type": kind, "count": 2} for kind in ("t2.micro", "t2.small", "t3.micro", "m5.large:0.3", "t3.small")
-    ]
+    launches = [{"node_type": kind, "count": 2} for kind in ("t2.micro", "t3.micro", "m5.large:0.3")]
     with ThreadPoolExecutor(1) as pool:
         scale_out = pool.submit(play, "scale_out.yml", intent="auto-1", leader=leader, launches=launches)
         time.sleep(head_start_s)
