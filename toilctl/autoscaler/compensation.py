@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from toilctl.autoscaler.binpack import Bin, Candidate, Group, fill, pack
 from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.growth import Growth, Placing
 from toilctl.autoscaler.market import Market
 from toilctl.autoscaler.model import Shape
-
-if TYPE_CHECKING:
-    from toilctl.autoscaler.scale_out import Growth, Placing
 
 _ROUNDING: Final = 1e-9
 

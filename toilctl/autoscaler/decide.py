@@ -11,6 +11,7 @@ from toilctl.autoscaler import waiting
 from toilctl.autoscaler.choice import Choice, shortage
 from toilctl.autoscaler.demand import Queue, reuse, turnovers
 from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.growth import Growth, Placing
 from toilctl.autoscaler.kept import Keeping
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
@@ -19,7 +20,7 @@ from toilctl.autoscaler.notes import notes
 from toilctl.autoscaler.paused import paused
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_in import Shrinkage, over_maximum, shrink
-from toilctl.autoscaler.scale_out import Growth, Placing, fulfil_minimum, grow
+from toilctl.autoscaler.scale_out import fulfil_minimum, grow
 from toilctl.autoscaler.tick import Tick
 from toilctl.autoscaler.wording import number
 from toilctl.node_types import NodeType

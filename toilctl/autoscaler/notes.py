@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.growth import Growth
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
-from toilctl.autoscaler.scale_out import Growth
 from toilctl.autoscaler.tick import Tick
 from toilctl.autoscaler.waiting import RESUME
 from toilctl.autoscaler.wording import at, listed, sentence

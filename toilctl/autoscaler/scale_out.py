@@ -5,87 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
-from toilctl.autoscaler.binpack import Bin, Group, fill, pack
-from toilctl.autoscaler.choice import Choice
+from toilctl.autoscaler.binpack import Bin, fill, pack
 from toilctl.autoscaler.compensation import compensate
-from toilctl.autoscaler.demand import Queue
 from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.growth import Growth, Placing
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
-from toilctl.autoscaler.model import Launch, Reason
 from toilctl.autoscaler.policy import Policy
 from toilctl.node_types import NodeType
 
 _ROUNDING: Final = 1e-9
 _GONE: Final = 0.01
 """A smoothed number of nodes below this is none."""
-
-
-@dataclass
-class Placing:
-    """Where the slots of one queue go; what is not counted anywhere finds no place."""
-
-    queue: Queue
-    slots: int
-    choice: Choice
-    reused: int = 0
-    """Jobs, not slots, that running short jobs make place for."""
-    at_once: int = 0
-    """Jobs that joined nodes have room for now."""
-    joined: int = 0
-    booting: int = 0
-    undrained: int = 0
-    launched: int = 0
-    later: int = 0
-    """Slots on nodes that smoothing puts off."""
-
-    @property
-    def left(self) -> int:
-        """How many slots have no place."""
-        return self.slots - self.joined - self.booting - self.undrained - self.launched - self.later
-
-    def group(self, slots: int | None = None) -> Group:
-        """Return it as the packer knows it, with what is left or so many slots."""
-        return Group(
-            self.queue.shape, self.left if slots is None else slots, self.choice.allowed, self.queue.service
-        )  # fmt: skip
-
-
-@dataclass
-class Growth:
-    """What is to be launched, by node type and reason, and what that rests on."""
-
-    placings: tuple[Placing, ...] = ()
-    needed: frozenset[str] = frozenset()
-    """Joined nodes on which waiting jobs find room."""
-    undrain: tuple[str, ...] = ()
-    minimum: Counter[NodeType] = field(default_factory=Counter)
-    demand: Counter[NodeType] = field(default_factory=Counter)
-    compensation: Counter[NodeType] = field(default_factory=Counter)
-    delayed: Counter[NodeType] = field(default_factory=Counter)
-    """Nodes that later ticks launch."""
-    smoothed: dict[NodeType, float] = field(default_factory=dict)
-
-    def launched(self) -> Counter[NodeType]:
-        """Return all new nodes."""
-        return self.minimum + self.demand + self.compensation
-
-    def launches(self, market: Market) -> tuple[Launch, ...]:
-        """Return one launch per node type, in the policy's order."""
-        counts = self.launched()
-        return tuple(
-            Launch(node_type, counts[node_type], self._reason(node_type), supply.without)
-            for node_type, supply in market.supplies.items()
-            if counts[node_type]
-        )
-
-    def _reason(self, node_type: NodeType) -> Reason:
-        if self.demand[node_type]:
-            return Reason.DEMAND
-        return Reason.COMPENSATION if self.compensation[node_type] else Reason.MINIMUM
 
 
 def grow(
