@@ -25,7 +25,10 @@ def shown_defaults() -> Mapping[str, str]:
     return {
         name: str(value)
         for name, value in defaults().items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "" and "{{" not in str(value)
+        if isinstance(value, str | int | float)
+        and not isinstance(value, bool)
+        and value != ""
+        and "{{" not in str(value)
     }
 
 
