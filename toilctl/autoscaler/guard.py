@@ -12,7 +12,7 @@ from typing import Final
 
 from toilctl import inventory, tags
 from toilctl.autoscaler.under_way import UNANSWERED_S
-from toilctl.errors import ConflictError
+from toilctl.errors import ConflictError, HostError
 
 _ATTEMPT: Final = "toilctl:attempt:worker-"
 """How the tags begin in which the launch module keeps its attempts: ``ATTEMPT COUNT SECONDS TOKEN`` while one is under
@@ -27,9 +27,14 @@ def alone(state_dir: Path) -> Iterator[None]:
     """Hold the state directory's lock; the system releases it however the process ends.
 
     :raises ConflictError: when another process holds it.
+    :raises HostError: when this user may not write there.
     """
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (state_dir / "lock").open("w") as lock:
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = (state_dir / "lock").open("w")
+    except OSError as error:
+        raise HostError(f"{state_dir}: {error.strerror}.", "On the leader it is root's: use sudo.") from None
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -33,6 +33,7 @@ from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile
 from toilctl.engines import Engine
 from toilctl.errors import ToilctlError
 
+ENVIRONMENT_FILE: Final = "/etc/toilctl/autoscaler.env"
 KEPT_ERRORS: Final = 20
 DEFAULT_INTERVAL_S: Final = 30.0
 """While there are no settings that say it."""
@@ -176,6 +177,8 @@ class Autoscaler:
             version=_version(),
             cluster=last.cluster if last else "",
             paused=last.paused if last else False,
+            jobs_known=False,
+            nodes_known=False,
             usd_per_hour=last.usd_per_hour if last else 0.0,
             usd=round(last.usd + last.usd_per_hour * max(0.0, elapsed) / 3600, 6) if last else 0.0,
         )
@@ -229,12 +232,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     arguments = _parse(argv)
     try:
+        _take_environment(arguments.environment)
         with alone(arguments.state_dir):
             _work(arguments.command, arguments.settings, arguments.state_dir)
     except ToilctlError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _take_environment(path: Path) -> None:
+    """Take over the service's environment, which systemd does not give to a process that is started by hand."""
+    if "TOILCTL_SELF" in os.environ or not path.exists():
+        return
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    os.environ.update(line.partition("=")[::2] for line in lines)
 
 
 def _work(command: str, settings_path: Path, state_dir: Path) -> None:
@@ -263,6 +275,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", type=Path, default=settings, help="default: %(default)s")
     state_dir = os.environ.get("TOILCTL_AUTOSCALER_STATE_DIR", STATE_DIR)
     parser.add_argument("--state-dir", type=Path, default=state_dir, help="default: %(default)s")
+    parser.add_argument(
+        "--environment", type=Path, default=ENVIRONMENT_FILE,
+        help="what the service is given, and else is read here (default: %(default)s)",
+    )  # fmt: skip
     return parser.parse_args(argv)
 
 

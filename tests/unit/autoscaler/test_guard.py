@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from toilctl.autoscaler.guard import Guard, alone, last_attempt
-from toilctl.errors import ConflictError
+from toilctl.errors import ConflictError, HostError
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -35,6 +35,15 @@ def test_second_autoscaler_is_refused_until_the_first_has_gone(tmp_path):
     with alone(tmp_path), pytest.raises(ConflictError, match="Another autoscaler works"), alone(tmp_path):
         pass
     with alone(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("blocked", ["state", "state/lock"])
+def test_state_that_cannot_be_written_is_said_in_a_sentence(tmp_path, blocked):
+    (tmp_path / blocked).parent.mkdir(exist_ok=True)
+    # Not a matter of permissions, which the root user has everywhere.
+    (tmp_path / blocked).symlink_to("/proc/version/x")
+    with pytest.raises(HostError, match="use sudo"), alone(tmp_path / "state"):
         pass
 
 

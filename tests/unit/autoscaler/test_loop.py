@@ -363,6 +363,19 @@ def test_process_that_was_killed_is_followed_by_another(stage):
     assert "just started" not in reports[1]["problem"]
 
 
+def test_process_that_is_started_by_hand_has_the_services_environment(stage, monkeypatch):
+    file = stage.directory / "autoscaler.env"
+    file.write_text("# Ansible managed\nTOILCTL_SELF=i-1\nAWS_ENDPOINT_URL=http://127.0.0.1:1?a=b\n")
+    monkeypatch.delenv("TOILCTL_SELF", raising=False)
+    with autoscaler(stage, "once", "--environment", str(file)) as by_hand:
+        out, _ = by_hand.communicate(timeout=60)
+    assert "http://127.0.0.1:1/?a=b" in json.loads(out.splitlines()[-1])["problem"]
+    monkeypatch.setenv("TOILCTL_SELF", "i-1")
+    with autoscaler(stage, "once", "--environment", str(file)) as service:
+        out, _ = service.communicate(timeout=60)
+    assert "127.0.0.1:1" not in json.loads(out.splitlines()[-1])["problem"]
+
+
 def test_help_names_the_commands(stage):
     with autoscaler(stage, "--help") as process:
         out, _ = process.communicate(timeout=30)
