@@ -37,9 +37,7 @@ def _without_engine(tick: Tick) -> Plan:
     """Keep the minimums; everything else would rest on a guess of what runs where."""
     growth, problem = Growth(smoothed=dict(tick.snapshot.smoothed)), tick.snapshot.engine_problem.rstrip(".")
     fulfil_minimum(growth, tick.fleet, tick.market)
-    keeping = Keeping(
-        tick.fleet, tick.policy, frozenset(), Shrinkage(), f"the engine cannot be asked ({problem})", tick.now
-    )
+    keeping = Keeping(tick.fleet, tick.policy, frozenset(), Shrinkage(), "the engine cannot be asked", tick.now)
     return Plan(
         launches=growth.launches(tick.market),
         kept=keeping.kept(set()),

@@ -9,7 +9,6 @@ from toilctl.autoscaler.growth import Growth
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
 from toilctl.autoscaler.tick import Tick
-from toilctl.autoscaler.waiting import RESUME
 from toilctl.autoscaler.wording import at, listed, sentence
 
 
@@ -20,11 +19,8 @@ def notes(tick: Tick, growth: Growth) -> tuple[str, ...]:
 
 def _all(tick: Tick, growth: Growth) -> Iterator[str]:
     snapshot, fleet = tick.snapshot, tick.fleet
-    if tick.policy.paused:
-        yield f"the autoscaler is paused and changes nothing; {RESUME}"
     if snapshot.engine_problem:
-        problem = snapshot.engine_problem.rstrip(".")
-        yield f"the engine cannot be asked ({problem}), so only minimums are kept until it answers"
+        yield "until the engine answers, only minimums are kept"
     missing = [one.node.instance_id for one in fleet.in_phase(Phase.MISSING)]
     if missing and not snapshot.engine_problem:
         yield f"the engine does not list {listed(missing)}, so no node is scaled in until it does"

@@ -124,12 +124,12 @@ class Policy:
 
 
 _RANGES: Final[Mapping[str, tuple[float, float, str]]] = {
-    "target_time_s": (1, math.inf, "seconds, such as 1800"),
+    "target_time_s": (1, math.inf, "seconds, at least 1, such as 1800"),
     "beta_inertia": (0, 0.9, "a number from 0 to 0.9"),
     "scale_interval_s": (1, 3600, "seconds from 1 to 3600"),
     "preemptible_compensation": (0, 1, "a number from 0 to 1"),
     "idle_timeout_s": (0, math.inf, "seconds, such as 300"),
-    "join_deadline_s": (1, math.inf, "seconds, such as 900"),
+    "join_deadline_s": (1, math.inf, "seconds, at least 1, such as 900"),
 }
 """Toil's ranges where it has the option."""
 

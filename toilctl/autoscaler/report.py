@@ -94,6 +94,10 @@ class Report:
     paused: bool
     problem: str = ""
     """Why nothing was decided, or only a part: broken settings, an engine or EC2 that does not answer."""
+    jobs_known: bool = True
+    """Whether the engine told its jobs; otherwise their numbers are 0 and mean nothing."""
+    nodes_known: bool = True
+    """Whether EC2 was asked at all; otherwise the numbers of nodes mean nothing."""
     running_jobs: int = 0
     waiting_jobs: int = 0
     node_counts: Mapping[str, int] = field(default_factory=dict)

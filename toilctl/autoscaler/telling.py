@@ -34,6 +34,8 @@ def decided(report: Report, snapshot: Snapshot, plan: Plan, policy: Policy, now:
     running = sum(job.node is not None for job in snapshot.demand.jobs)
     return replace(
         report,
+        jobs_known=not snapshot.engine_problem,
+        nodes_known=True,
         running_jobs=running,
         waiting_jobs=len(snapshot.demand.jobs) - running,
         node_counts=_counted(str(node.node_type) for node in snapshot.nodes),

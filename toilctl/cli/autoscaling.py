@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from toilctl.autoscaler.wording import listed
 from toilctl.cli.render import counted, pairs, table
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def limits(of: Iterable[NodeLimits]) -> str:
     """Return ``0 to 20 c4.8xlarge:0.6 and 2 r3.8xlarge``."""
-    return " and ".join(
+    return listed(
         f"{one.max_nodes if one.min_nodes == one.max_nodes else f'{one.min_nodes} to {one.max_nodes}'} {one.node_type}"
         for one in of
     )
@@ -47,7 +48,7 @@ def status(result: Status) -> str:
     if result.decisions:
         shown += [_decisions(result.decisions), ""]
     if result.last:
-        shown.append(f"Last tick {age(result.age_s)}: {_numbers(result.last)}.")
+        shown.append(f"Last tick {age(result.age_s)}: {numbers(result.last)}.")
     if result.note:
         shown.append(result.note)
     return "\n".join(shown)
@@ -55,6 +56,8 @@ def status(result: Status) -> str:
 
 def plan(of: AutoscalePlan) -> str:
     """Say what a change would change."""
+    if not of.settings:
+        return f"Nothing would change for {of.cluster}: it has these settings."
     return f"Would change {_change(of)}\n{pairs(_facts(of), indent='  ')}{_note(of)}"
 
 
@@ -67,6 +70,8 @@ def changed(result: Changed) -> str:
         else f"It holds from the next tick on, in at most {of.after.tuning.scale_interval_s:g} s; "
         f"'toilctl explain {of.cluster}' says what comes of it."
     )
+    if not of.settings:
+        return f"{of.cluster} had these settings already; its leader was told them again.\n{following}"
     return f"Changed {_change(of)}\n{pairs(_facts(of), indent='  ')}{_note(of)}\n{following}"
 
 
@@ -119,7 +124,8 @@ def _facts(of: AutoscalePlan) -> dict[str, str]:
     }
     storage = of.settings.get("toilctl:node-storage-gb")
     paused = {"paused": "yes" if of.paused else "no"} if "toilctl:paused" in of.settings else {}
-    return told | ({"storage": f"{storage} GB"} if storage else {}) | paused | {"cost": of.cost_at_maximum.text()}
+    sizes = {"storage": f"{storage} GB"} if storage else {}
+    return told | sizes | paused | {"highest cost": of.cost_at_maximum.text()}
 
 
 def _note(of: AutoscalePlan) -> str:
@@ -138,9 +144,12 @@ def _back(of: AutoscalePlan) -> str:
 
 def _decisions(reports: Iterable[Report]) -> str:
     rows = [
-        (clock(one.at), one.waiting_jobs, one.running_jobs, sum(one.node_counts.values()), _doings(one))
+        (
+            clock(one.at), *((one.waiting_jobs, one.running_jobs) if one.jobs_known else ("?", "?")),
+            sum(one.node_counts.values()) if one.nodes_known else "?", _doings(one),
+        )
         for one in reports
-    ]
+    ]  # fmt: skip
     return table(("TIME", "WAITING", "RUNNING", "WORKERS", "WHAT"), rows)
 
 
@@ -153,7 +162,10 @@ def _doings(report: Report) -> str:
     return "; ".join(filter(None, [*begun, *ended, report.problem]))
 
 
-def _numbers(report: Report) -> str:
+def numbers(report: Report, between: str = ", ") -> str:
+    """Say how many jobs and workers there are, as far as that is known, and what the workers cost."""
+    if not report.nodes_known:
+        return "jobs and workers are not known"
     jobs = f"{counted(report.running_jobs, 'job')} running, {report.waiting_jobs} waiting"
     workers = counted(sum(report.node_counts.values()), "worker")
-    return f"{jobs}, {workers}, ${report.usd_per_hour:.2f} per hour"
+    return f"{jobs if report.jobs_known else 'jobs not known'}{between}{workers}, ${report.usd_per_hour:.2f} per hour"

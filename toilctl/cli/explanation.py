@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from toilctl.cli.autoscaling import age, clock
-from toilctl.cli.render import counted, table
+from toilctl.cli.autoscaling import age, clock, numbers
+from toilctl.cli.render import table
 
 if TYPE_CHECKING:
     from toilctl.autoscaler.report import JobsReport, NodeReport, Report
@@ -69,10 +69,7 @@ def _parts(result: Explanation, report: Report) -> Iterator[str]:
 
 
 def _head(result: Explanation, report: Report) -> Iterator[str]:
-    jobs = f"{counted(report.running_jobs, 'job')} running, {report.waiting_jobs} waiting"
-    workers = counted(sum(report.node_counts.values()), "worker")
-    cost = f"${report.usd_per_hour:.2f} per hour"
-    yield f"{result.cluster} in {result.region}, {age(result.age_s)} (times are UTC): {jobs}; {workers}, {cost}."
+    yield f"{result.cluster} in {result.region}, {age(result.age_s)} (times are UTC): {numbers(report, '; ')}."
     if result.note:
         yield result.note
     if report.paused:
@@ -81,7 +78,8 @@ def _head(result: Explanation, report: Report) -> Iterator[str]:
         yield "It is to pause, and has not seen that yet."
     if report.problem:
         yield f"Problem: {report.problem}"
-    if not (report.waiting or report.infeasible or report.nodes):
+    known = report.jobs_known and report.nodes_known
+    if known and not (report.waiting or report.infeasible or report.nodes):
         yield "No job waits, and there are no workers."
 
 
@@ -104,8 +102,7 @@ def _nodes(nodes: Iterable[NodeReport]) -> str:
 
 
 def _reason(node: NodeReport) -> str:
-    said = _WHY.get(node.reason, node.reason)
-    return f"{said}: {node.detail}" if node.detail else said
+    return node.detail or _WHY.get(node.reason, node.reason)
 
 
 def _names(jobs: JobsReport) -> str:

@@ -39,7 +39,10 @@ def _tuned(name: str) -> Callable[[str], float]:
         from toilctl import variables
         from toilctl.autoscaler.policy import Tuning
 
-        return float(getattr(Tuning.of({**variables.defaults(), name: text}), name))
+        try:
+            return float(getattr(Tuning.of({**variables.defaults(), name: text}), name))
+        except UsageError as error:  # The option's name stands before it already.
+            raise UsageError(f"{text!r} cannot be.", error.next_step, **error.facts) from None
 
     return parsed_by(parse)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from toilctl import log
+from toilctl import log, prices
 from toilctl.cli.autoscaling import limits
 from toilctl.cli.render import counted, pairs, table
 from toilctl.cluster import Role
@@ -142,7 +142,8 @@ def _shape(plan: LaunchPlan) -> str:
 def _cost(plan: LaunchPlan) -> str:
     if plan.cost_at_maximum is None:
         return plan.cost.text()
-    return f"{plan.cost.text(dated=False)} to begin with and {plan.cost_at_maximum.text()} at the maximum"
+    least, most = (cost.text(dated=False) for cost in (plan.cost, plan.cost_at_maximum))
+    return f"{least} to begin with and {most} at the maximum (prices of {prices.AS_OF})"
 
 
 def _scaling(plan: LaunchPlan) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from toilctl import aws, inventory, log, prices, runner, tags
 from toilctl.autoscaler.policy import NodeLimits
+from toilctl.autoscaler.wording import number
 from toilctl.cluster import Cluster, Engine
 from toilctl.errors import ConflictError, ToilctlError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
@@ -101,9 +102,18 @@ def status(cluster: Cluster, ssh_key: Path | None) -> Status:
         found = told.ask(cluster, ssh_key, _JOURNAL_LINES)
     except ToilctlError as error:
         return replace(shown, note=f"The last decisions are not known: {error}")
-    eventful = tuple(one for one in found.journal if one.actions or one.results or one.problem)[-_SHOWN:]
+    eventful = tuple(_eventful(found.journal))[-_SHOWN:]
     note = explain.note_on(found, cluster, scales.tuning.scale_interval_s)
     return replace(shown, decisions=eventful, last=found.report, age_s=found.age_s, note=note)
+
+
+def _eventful(journal: Iterable[Report]) -> Iterator[Report]:
+    """Return the ticks at which something happened; a problem that lasts is told once, when it begins."""
+    lasting = ""
+    for one in journal:
+        if one.actions or one.results or one.problem not in ("", lasting):
+            yield one
+        lasting = one.problem
 
 
 def find(request: AutoscaleRequest) -> Cluster:
@@ -226,7 +236,7 @@ def _counts(cluster: Cluster, before: scaling.Scaling, request: scale.ScaleReque
     if len(names) != len(request.counts):
         raise UsageError(
             f"Cluster {cluster.name!r} has the node types {before.node_types}, and -w has "
-            f"{len(request.counts)} numbers.",
+            f"{number(len(request.counts), 'number')}.",
             "Give one number per node type, or one number and its --node-type.",
             node_types=before.node_types, workers=request.counts,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -204,6 +204,11 @@ def _check_alone(request: LaunchRequest) -> _Alone:
     return _Alone(leader, request.key_pair_name, counts)
 
 
+def _flags(tuning: Iterable[str]) -> str:
+    """Return the options of fields of ``Tuning``."""
+    return ", ".join(f"--{name.removesuffix('_s').replace('_', '-')}" for name in sorted(tuning))
+
+
 def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:
     """Return how many workers of each node type there are to be; a single node type without -w makes a leader only."""
     types, counts = request.node_types, request.worker_counts
@@ -211,7 +216,7 @@ def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:
         return scaling.start_counts(scaling.decide(request.wish, types).limits, counts)
     if request.wish.tuning:
         raise UsageError(
-            f"{', '.join(sorted(request.wish.tuning))} says how to scale, and nothing says within which limits.",
+            f"{_flags(request.wish.tuning)} says how to scale, and nothing says within which limits.",
             "Give --max-nodes, too: one number per node type, or one for all.",
         )
     counts = (0,) if counts is None and len(types) == 1 else counts or ()

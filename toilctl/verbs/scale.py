@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toilctl import aws, inventory, log, runner, tags, variables
+from toilctl.autoscaler.wording import number
 from toilctl.cluster import Cluster, Node
 from toilctl.errors import ConflictError, PartialError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
@@ -164,7 +165,8 @@ def _wanted(cluster: Cluster, request: ScaleRequest) -> dict[NodeType, int]:
     if len(request.counts) != len(wanted):
         known = ", ".join(map(str, wanted)) or "none"
         raise UsageError(
-            f"Cluster {cluster.name!r} has the node types {known}, and -w has {len(request.counts)} numbers.",
+            f"Cluster {cluster.name!r} has the node types {known}, and -w has "
+            f"{number(len(request.counts), 'number')}.",
             "Give one number per node type, or name one with --node-type.",
             node_types=list(wanted), workers=request.counts,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 from toilctl import tags, variables
 from toilctl.autoscaler.policy import Limits, NodeLimits, Tuning, zip_limits
+from toilctl.autoscaler.wording import number
 from toilctl.cluster import Cluster, Engine
 from toilctl.errors import NotYetError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
@@ -214,15 +215,15 @@ def start_counts(limits: Iterable[NodeLimits], workers: tuple[int, ...] | None) 
 def _of_the_rest(
     node_types: Sequence[NodeType], preemptible: Sequence[bool], counts: tuple[int, ...] | None, what: str
 ) -> Sequence[int | None]:
-    number = preemptible.count(False)
+    rest = preemptible.count(False)
     if counts is None:
-        return [None] * number
+        return [None] * rest
     if len(counts) == 1:
-        return [*counts] * number
-    if len(counts) != number:
+        return [*counts] * rest
+    if len(counts) != rest:
         raise UsageError(
-            f"There are {number} node types ({', '.join(map(str, node_types)) or 'none'}), and --{what}-nodes has "
-            f"{len(counts)} numbers.",
+            f"There {'is' if len(node_types) == 1 else 'are'} {number(len(node_types), 'node type')} "
+            f"({', '.join(map(str, node_types)) or 'none'}), and --{what}-nodes has {number(len(counts), 'number')}.",
             "Give one number per node type, in their order, or one for all.", node_types=node_types, counts=counts,
         )  # fmt: skip
     return counts

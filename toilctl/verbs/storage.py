@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from toilctl import tags, variables
+from toilctl.autoscaler.wording import number
 from toilctl.cluster import Cluster
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType, NodeTypes
@@ -19,7 +20,8 @@ def sizes(node_types: Sequence[NodeType], asked: tuple[int, ...] | None) -> tupl
         return (int(variables.defaults()["node_storage_gb"]),)
     if len(asked) not in (1, len(node_types)):
         raise UsageError(
-            f"There are {len(node_types)} node types, and --node-storage has {len(asked)} sizes.",
+            f"There {'is' if len(node_types) == 1 else 'are'} {number(len(node_types), 'node type')}, "
+            f"and --node-storage has {number(len(asked), 'size')}.",
             "Give one size for all of them, or one per node type, in their order.",
             node_types=node_types, node_storage_gb=asked,
         )  # fmt: skip

@@ -38,6 +38,18 @@ def test_quiet_ticks_are_not_listed(toilctl, autoscaled, leader):
     assert (data["decisions"], data["last"]["tick"]) == ([], 412)
 
 
+def test_problem_that_lasts_is_listed_once_and_what_was_not_seen_is_not_zero(toilctl, autoscaled, leader):
+    blind = {"problem": "Slurm does not answer.", "actions": [], "running_jobs": 0, "waiting_jobs": 0}
+    ticks = [report(**blind, jobs_known=False)] * 3
+    ticks += [report(**blind | {"problem": "EC2 does not answer."}, jobs_known=False, nodes_known=False)]
+    leader["text"] = "\n".join([str(NOW_S), ticks[-1], *ticks])
+    shown = toilctl("autoscale", "c").stdout
+    lines = [" ".join(line.split()[1:]) for line in shown.splitlines()]
+    assert lines.count("? ? 1 Slurm does not answer.") == 1
+    assert lines.count("? ? ? EC2 does not answer.") == 1
+    assert ": jobs and workers are not known." in shown
+
+
 def test_leader_that_cannot_be_reached_leaves_the_settings(toilctl, autoscaled, monkeypatch):
     def silent(*_: object, **__: object) -> None:
         raise ConnectError("No answer.", "Try again.")
@@ -58,8 +70,8 @@ def test_changed_limits_are_in_the_tags_and_with_the_leader(toilctl, autoscaled)
     assert "idle_timeout_s=60" in settings[tags.AUTOSCALER]
     assert settings[tags.DEFAULT_PREEMPTIBLE] == "yes"
     assert autoscaled.names == ["autoscale.yml"]
-    assert "workers      0 to 20 c4.8xlarge:0.6 and 0 to 2 r3.8xlarge → 0 to 30" in result.stdout
-    assert "target time  1800 s → 900 s" in result.stdout
+    assert "workers       0 to 20 c4.8xlarge:0.6 and 0 to 2 r3.8xlarge → 0 to 30" in result.stdout
+    assert "target time   1800 s → 900 s" in result.stdout
     assert "in at most 30 s" in result.stdout
 
 
@@ -104,6 +116,15 @@ def test_pause_and_resume(toilctl, autoscaled):
     assert autoscaled.names == ["autoscale.yml", "autoscale.yml"]
 
 
+def test_settings_that_it_has_are_not_called_changed(toilctl, autoscaled):
+    assert toilctl("autoscale", "c", "--max-nodes", "3").exit_code == 0
+    again = toilctl("autoscale", "c", "--max-nodes", "3")
+    assert again.stdout.startswith("c had these settings already; its leader was told them again.\n")
+    assert autoscaled.names == ["autoscale.yml", "autoscale.yml"]
+    planned = toilctl("autoscale", "c", "--max-nodes", "3", "--dry-run")
+    assert planned.stdout == "Nothing would change for c: it has these settings.\n"
+
+
 def test_other_word_than_pause_or_resume(toilctl, autoscaled):
     result = toilctl("autoscale", "c", "stop")
     assert (result.exit_code, "'stop' is neither pause nor resume" in result.stderr) == (2, True)
@@ -126,6 +147,8 @@ def test_dry_run_changes_nothing(toilctl, autoscaled):
         (("--node-types", "t2.mirco", "--max-nodes", "1"), 2, "EC2 has no instance type 't2.mirco'"),
         (("--node-storage", "4"), 2, "--node-storage 4 is smaller than the machine image"),
         (("--node-storage", "50,50,50"), 2, "There are 2 node types, and --node-storage has 3 sizes."),
+        (("--node-types", "r3.8xlarge", "--max-nodes", "3,4"), 2, "There is 1 node type (r3.8xlarge), and --max-nodes"),
+        (("--target-time", "0"), 2, "'--target-time': '0' cannot be. It is seconds, at least 1, such as 1800."),
     ],
 )
 def test_settings_that_cannot_work_change_nothing(toilctl, autoscaled, words, code, told):

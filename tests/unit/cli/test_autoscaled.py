@@ -142,7 +142,7 @@ def test_scaling_fixes_the_limits_and_says_how_to_let_go(toilctl, autoscaled):
 
 def test_scaling_all_node_types_takes_a_number_for_each(toilctl, autoscaled):
     refused = toilctl("scale-cluster", "c", "-w", "1")
-    assert (refused.exit_code, "and -w has 1 numbers" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "and -w has 1 number." in refused.stderr) == (2, True)
     assert toilctl("scale-cluster", "c", "-w", "3,0").exit_code == 0
     assert autoscaled.settings()[tags.LIMITS] == "c4.8xlarge:0.6=3..3,r3.8xlarge=0..0"
 

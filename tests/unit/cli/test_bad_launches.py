@@ -259,10 +259,11 @@ def test_limits_that_cannot_work(toilctl, words, told):
 @pytest.mark.parametrize(
     ("option", "value", "form"),
     [
-        ("--targetTime", "0", "seconds, such as 1800"), ("--targetTime", "half an hour", "seconds, such as 1800"),
+        ("--targetTime", "0", "seconds, at least 1, such as 1800"),
+        ("--targetTime", "half an hour", "seconds, at least 1, such as 1800"),
         ("--betaInertia", "1", "a number from 0 to 0.9"), ("--scaleInterval", "0", "seconds from 1 to 3600"),
         ("--preemptibleCompensation", "1.5", "a number from 0 to 1"), ("--idleTimeout", "-1", "seconds, such as 300"),
-        ("--joinDeadline", "nan", "seconds, such as 900"),
+        ("--joinDeadline", "nan", "seconds, at least 1, such as 900"),
     ],
 )  # fmt: skip
 def test_tuning_out_of_its_range_names_the_flag_and_the_form(toilctl, option, value, form):

@@ -65,6 +65,22 @@ def test_problem_and_pause_come_first(toilctl, autoscaled, leader):
     assert lines[2] == "Problem: Slurm does not answer."
 
 
+def test_jobs_and_workers_that_nobody_could_see_are_not_called_none(toilctl, autoscaled, leader):
+    blind = {"waiting": [], "infeasible": [], "nodes": [], "running_jobs": 0, "waiting_jobs": 0, "node_counts": {}}
+    leader["text"] = f"{NOW_S}\n{report(**blind, problem='It is not YAML.', jobs_known=False, nodes_known=False)}\n"
+    shown = toilctl("explain", "c").stdout
+    assert ": jobs and workers are not known.\nProblem: It is not YAML." in shown
+    assert "No job waits" not in shown
+
+
+def test_sentence_about_a_node_stands_for_its_reason(toilctl, autoscaled, leader):
+    node = json.loads(report())["nodes"][0] | {"detail": "It runs 1 job."}
+    leader["text"] = f"{NOW_S}\n{report(nodes=[node])}\n"
+    shown = toilctl("explain", "c").stdout
+    assert "kept     It runs 1 job." in shown
+    assert "it runs jobs" not in shown
+
+
 def test_nothing_to_explain_is_one_sentence(toilctl, autoscaled, leader):
     quiet = report(waiting=[], infeasible=[], nodes=[], errors=[], set_aside=[], under_way=[], notes=[])
     leader["text"] = f"{NOW_S}\n{quiet}\n"
