@@ -103,9 +103,10 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
     return PlaybookResult(succeeded, events.failures, events.data, events.log, events.reason)
 
 
-def raise_failure(result: PlaybookResult) -> None:
+def raise_failure(result: PlaybookResult, then: str = "the same command goes on from here") -> None:
     """Raise what a failed playbook means: the error that a module named, else its first failed task.
 
+    :param then: how it goes on, for failures that no module named.
     :raises ToilctlError: of the class whose code the module gave.
     :raises PlaybookError: for any other failure.
     """
@@ -116,7 +117,7 @@ def raise_failure(result: PlaybookResult) -> None:
         kind = _error_classes().get(str(named.get("code")), PlaybookError)
         facts = dict(named.get("facts") or {}) | {"log": result.log}
         raise kind(str(named.get("message", "")), str(named.get("next_step", "")), **facts)
-    resume = f"{result.log} has all of it; the same command goes on from here."
+    resume = f"{result.log} has all of it; {then}."
     if not result.failures:
         raise PlaybookError(f"The playbook could not start: {result.reason}", resume, log=result.log)
     first, others = result.failures[0], len({failure.host for failure in result.failures}) - 1

@@ -41,7 +41,8 @@ class Playbooks:
         """Run scale_out.yml, telling what EC2 answers while it goes on."""
         variables = {
             "launches": [_launch(one) for one in launches],
-            "boot_timeout_s": self.settings.boot_timeout_s,
+            # A node that is late is replaced; its launch need not wait for it any longer than that.
+            "boot_timeout_s": min(self.settings.boot_timeout_s, self.settings.policy.tuning.join_deadline_s),
         }
         result = self._run("scale_out.yml", variables, intent, _Watcher(intent, tell))
         launched = len(result.data.get("launched") or ())
@@ -117,7 +118,7 @@ def _launch(launch: Launch) -> dict[str, Any]:
 def _ended(run: str, result: PlaybookResult, said: str, terminated: frozenset[str] = frozenset()) -> Ended:
     failed = {one.host: f"{one.task}: {one.message}" for one in result.failures if one.host.startswith("i-")}
     try:
-        runner.raise_failure(result)
+        runner.raise_failure(result, "the next ticks go on from here")
     except ToilctlError as error:
         return Ended(run, ok=False, message=str(error), terminated=terminated, failed_nodes=failed)
     return Ended(run, ok=True, message=said, terminated=terminated, failed_nodes=failed)

@@ -97,6 +97,29 @@ def test_playbooks_get_what_they_need(playbooks, monkeypatch, tmp_path):
     ]  # fmt: skip
 
 
+def test_launch_waits_for_a_node_no_longer_than_until_it_is_replaced(tmp_path, monkeypatch):
+    waits: list[float] = []
+
+    def run(_: Any, __: Any, variables: Any, **___: Any) -> runner.PlaybookResult:
+        waits.append(variables["boot_timeout_s"])
+        return runner.PlaybookResult(True, (), {}, tmp_path)
+
+    monkeypatch.setattr(runner, "run", run)
+    for boot_s in (300.0, 1200.0):
+        one = replace(SETTINGS, boot_timeout_s=boot_s)
+        Playbooks(one, tmp_path, threading.Event()).scale_out("auto-1", [], lambda _: None)
+    assert waits == [300, 900]
+
+
+def test_failed_playbook_advises_no_command_where_nobody_typed_one(playbooks, monkeypatch, tmp_path):
+    lost = runner.Failure("i-2", "Join", "no munge", unreachable=False)
+    monkeypatch.setattr(runner, "run", lambda *_, **__: runner.PlaybookResult(False, (lost,), {}, tmp_path / "x.log"))
+    ended = playbooks.scale_out("auto-1", [], lambda _: None)
+    assert ended.message == (
+        f"'Join' failed on i-2: no munge {tmp_path}/x.log has all of it; the next ticks go on from here."
+    )
+
+
 def test_scale_in_sees_all_nodes_where_the_engine_knows_them_by_address(tmp_path, monkeypatch):
     intents: list[str] = []
 

@@ -48,6 +48,13 @@ def test_answer_tells_which_nodes_the_listing_still_lacks():
     assert found.requested([node("i-1")], later(61)) == {}, "what never appears is gone"
 
 
+def test_node_that_was_terminated_while_its_launch_waits_for_it_is_not_requested():
+    found = under_way(launch({SPOT: 1}), Run("in-1", Kind.SCALE_IN, NOW, instance_ids=frozenset({"i-1"})))
+    found.absorb(FleetAnswered("auto-1", SPOT, frozenset({"i-1"})), NOW)
+    found.absorb(Ended("in-1", ok=True, message="", terminated=frozenset({"i-1"})), later(20))
+    assert found.requested([], later(21)) == {}
+
+
 def test_refused_nodes_are_not_requested_any_more():
     found = under_way(launch({SPOT: 3}))
     found.absorb(FleetAnswered("auto-1", SPOT, frozenset()), NOW)
