@@ -155,7 +155,8 @@ def test_all_feasible_jobs_run_and_the_cluster_goes_back_to_its_minimum(world: W
 @given(worlds())
 def test_the_cluster_comes_to_rest_while_jobs_run(world: World) -> None:
     rules = world.rules
-    for _ in range(30):
+    # Long enough for jobs of a known run time to count as overrun: until then others may wait for their places.
+    for _ in range(60):
         plan = world.tick()
         world.ends = dict.fromkeys(world.ends, world.now + timedelta(days=1))
     assert plan.nothing_to_do or any(one.count for one in plan.waiting)
