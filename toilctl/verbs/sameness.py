@@ -49,9 +49,19 @@ def _canonical(tag: str, value: str) -> str:
     return str(Tuning.parse(value)) if tag == tags.AUTOSCALER and value else value
 
 
+def _shown(tag: str, had: str, asked: str) -> tuple[str, str]:
+    """Return two values as people compare them: of many settings in one tag those that differ."""
+    if tag != tags.AUTOSCALER or not (had and asked):
+        return had, asked
+    pairs = zip(_canonical(tag, had).split(), _canonical(tag, asked).split(), strict=True)
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    return " ".join(one for one, _ in differing), " ".join(one for _, one in differing)
+
+
 def _refuse(plan: LaunchPlan, existing: Cluster, differing: Mapping[str, tuple[str, str]]) -> None:
     short = {tag.partition(":")[2]: pair for tag, pair in differing.items()}
-    told = "; ".join(f"{name} is {had or 'none'}, not {asked or 'none'}" for name, (had, asked) in short.items())
+    shown = {tag.partition(":")[2]: _shown(tag, *pair) for tag, pair in differing.items()}
+    told = "; ".join(f"{name} is {had or 'none'}, not {asked or 'none'}" for name, (had, asked) in shown.items())
     raise ConflictError(
         f"There is a cluster {plan.cluster!r} in {plan.region} with other settings: {told}.",
         _way_out(plan, existing, set(differing)),

@@ -92,7 +92,7 @@ def test_same_launch_again_leaves_the_workers_to_the_autoscaler(toilctl, autosca
             "limits is c4.8xlarge:0.6=0..20,r3.8xlarge=0..2, not c4.8xlarge:0.6=0..20,",
             "--min-nodes 0,0 --max-nodes 20,3\n",
         ),
-        (("--idle-timeout", "61"), "autoscaler is target_time_s=1800", "--idle-timeout 61\n"),
+        (("--idle-timeout", "61"), "autoscaler is idle_timeout_s=60, not idle_timeout_s=61.", "--idle-timeout 61\n"),
         (("--default-preemptible",), "default-preemptible is no, not yes", "--default-preemptible\n"),
         (("--node-storage", "50,60"), "node-storage-gb is 50, not 50,60", "--node-storage 50,60\n"),
     ],
