@@ -120,7 +120,8 @@ def _ended(run: str, result: PlaybookResult, said: str, terminated: frozenset[st
     try:
         runner.raise_failure(result, "the next ticks go on from here")
     except ToilctlError as error:
-        return Ended(run, ok=False, message=str(error), terminated=terminated, failed_nodes=failed)
+        said = f"{error.message.rstrip('.')}. {error.next_step}".strip()
+        return Ended(run, ok=False, message=said, terminated=terminated, failed_nodes=failed)
     return Ended(run, ok=True, message=said, terminated=terminated, failed_nodes=failed)
 
 

@@ -100,8 +100,8 @@ class UnderWay:
         """Return how many nodes were asked for and are not among the listed ones yet."""
         nodes = tuple(nodes)
         listed = {node.instance_id for node in nodes}
-        # What was terminated since is not to come any more, however long its launch goes on waiting for it.
-        listed |= {instance_id for run in self._runs for instance_id in run.terminated}
+        # What was told to go was listed once; it is not to come any more, however long its launch still waits for it.
+        listed |= {instance_id for run in self._runs if run.kind is Kind.SCALE_IN for instance_id in run.instance_ids}
         by_intent = Counter((node.intent, node.node_type) for node in nodes)
         wanted = Counter[NodeType]()
         for run in self._runs:

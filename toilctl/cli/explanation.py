@@ -34,7 +34,7 @@ _WHY: Final = {
     "paused": "paused",
     "missing": "the engine does not list it now",
     # Of jobs.
-    "placed": "about to run",
+    "placed": "has a place",
     "launching": "workers are coming",
     "maximum": "the maximum is reached",
     "quota": "the account's quota is reached",

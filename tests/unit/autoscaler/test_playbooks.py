@@ -116,7 +116,7 @@ def test_failed_playbook_advises_no_command_where_nobody_typed_one(playbooks, mo
     monkeypatch.setattr(runner, "run", lambda *_, **__: runner.PlaybookResult(False, (lost,), {}, tmp_path / "x.log"))
     ended = playbooks.scale_out("auto-1", [], lambda _: None)
     assert ended.message == (
-        f"'Join' failed on i-2: no munge {tmp_path}/x.log has all of it; the next ticks go on from here."
+        f"'Join' failed on i-2: no munge. {tmp_path}/x.log has all of it; the next ticks go on from here."
     )
 
 

@@ -51,6 +51,7 @@ def test_answer_tells_which_nodes_the_listing_still_lacks():
 def test_node_that_was_terminated_while_its_launch_waits_for_it_is_not_requested():
     found = under_way(launch({SPOT: 1}), Run("in-1", Kind.SCALE_IN, NOW, instance_ids=frozenset({"i-1"})))
     found.absorb(FleetAnswered("auto-1", SPOT, frozenset({"i-1"})), NOW)
+    assert found.requested([], later(19)) == {}
     found.absorb(Ended("in-1", ok=True, message="", terminated=frozenset({"i-1"})), later(20))
     assert found.requested([], later(21)) == {}
 
