@@ -30,7 +30,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt .ci/setup
 	@.ci/setup venv $(VENV) dev
 	@touch $@ $(VENV)/.local
 
-demo: $(VENV)/.local ## Launch, upload, sort, grow, shrink, destroy: on the rehearsal cloud
+demo: $(VENV)/.local ## The main job: a workflow makes workers appear, work and go, on the rehearsal cloud
 	@.ci/setup tools
 	@exec $(BIN)/python demo/demo.py $(if $(KEEP),--keep)
 
@@ -64,7 +64,7 @@ e2e: images ## The tests on real hosts
 molecule: images ## Each role alone on a real host
 	@.ci/molecule
 
-bench: $(VENV)/.dev ## Measure: start-up, AWS calls, Ansible per worker, the demo
+bench: $(VENV)/.dev ## Measure: start-up, AWS calls, nodes, decisions and their cost, the demo
 	@python tests/benchmarks
 
 lock: $(VENV)/.dev ## Write constraints.txt from the virtualenv

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The main job, start to end, on the rehearsal cloud: launch, upload, sort, grow, sort again, shrink, destroy."""
+"""The main job, start to end, on the rehearsal cloud.
+
+A leader alone is launched; a workflow that sorts makes workers appear on two node types, they work and go; destroy.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,22 @@ from pathlib import Path
 from typing import Any
 
 from proof import by_node, check_nothing_left, check_sorted, ended_jobs, everything, make_lines
-from rich import box
 from rich.table import Table
 from stage import DemoError, Stage
+from watch import FOLLOW, READ, STYLE, followed, reports, table
 
-from toilctl import paths
+from toilctl import paths, tags
+from toilctl.autoscaler.report import Report
 from toilctl.local import state
 
 CLUSTER, KEY_PAIR = "demo", "toilctl-demo"
 REGION, ZONE = "us-west-2", "us-west-2a"
 LOCAL = ("--provisioner", "local")
 JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
-STYLE: dict[str, Any] = {"box": box.SIMPLE_HEAD, "title_justify": "left", "title_style": "bold"}
+# The pieces may run on spot nodes, splitting and merging only on demand.
+NODE_TYPES = ("t2.medium:0.03", "t2.small")
+GONE_S = 240
+POLL_S = 3
 
 
 @dataclass
@@ -43,11 +50,9 @@ class Demo:
     was_up: bool = False
     """Whether the cloud is the user's: it was there before any demo, and stays."""
     first_state: dict[str, frozenset[str]] = field(default_factory=dict)
-    workers: dict[str, str] = field(default_factory=dict)
-    """Instance ids of the workers, and their private addresses, in the order they joined."""
-    runs: list[dict[str, str]] = field(default_factory=list)
-    """Of each run of the workflow: node to jobs."""
-    jobs_seen: int = 0
+    ran: dict[str, str] = field(default_factory=dict)
+    """What ran on each node, by instance id."""
+    ticks: list[Report] = field(default_factory=list)
 
     @property
     def key(self) -> Path:
@@ -80,11 +85,15 @@ class Demo:
             self.stage.run(["ssh-add", "-q", str(self.key)])
 
     def launch(self) -> None:
-        """Launch a leader and two workers of one core each, so that one of them cannot do it all."""
-        types = ("--leader-node-type", "t2.medium", "--node-types", "t2.micro", "-w", "2")
-        with self.stage.phase("Launch", "Launching a leader and two workers"):
-            self.stage.toilctl("launch-cluster", *LOCAL, "-z", ZONE, *types, "--key-pair-name", KEY_PAIR, CLUSTER)
-            self._meet_workers()
+        """Launch a leader alone, and say what it may launch itself."""
+        words = (
+            "--leader-node-type", "t2.medium", "--node-types", ",".join(NODE_TYPES), "--min-nodes", "0,0",
+            "--max-nodes", "2,1", "--scale-interval", "5", "--idle-timeout", "20", "--key-pair-name", KEY_PAIR,
+        )  # fmt: skip
+        with self.stage.phase("Launch", "Launching a leader"):
+            self.stage.toilctl("launch-cluster", *LOCAL, "-z", ZONE, *words, CLUSTER)
+            if self._workers():
+                raise DemoError("There are workers before anything is to be done.")
 
     def upload(self) -> None:
         """Send the workflow and a file to sort."""
@@ -93,30 +102,35 @@ class Demo:
         with self.stage.phase("Upload", "Uploading the workflow"):
             self._rsync("-a", "sort.py", "lines.txt", ":/tmp")
 
-    def sort(self, title: str, pieces: int) -> None:
-        """Run the workflow, fetch what it made, and check it."""
+    def sort(self) -> None:
+        """Run the workflow, fetch what it made, and check it; workers appear meanwhile."""
         result = self.directory / "sorted.txt"
         result.unlink(missing_ok=True)
         workflow = (
             "python", "/tmp/sort.py", f"aws:{REGION}:demo-{uuid.uuid4().hex[:8]}", "--logLevel", "INFO",
-            "--input", "/tmp/lines.txt", "--output", "/tmp/sorted.txt", "--pieces", str(pieces), "--job-seconds", "2",
+            "--input", "/tmp/lines.txt", "--output", "/tmp/sorted.txt", "--pieces", "8", "--job-seconds", "2",
         )  # fmt: skip
-        with self.stage.phase(title, "Sorting"):
+        with self.stage.phase("Sort", "Sorting"), self._followed():
             self.stage.toilctl("ssh-cluster", *LOCAL, CLUSTER, *workflow)
             self._rsync("-a", ":/tmp/sorted.txt", ".")
         count = check_sorted(self.directory / "lines.txt", result)
-        self.stage.say(f"{count:,} lines, sorted; {self._remember_run()}")
+        self.stage.say(f"{count:,} lines, sorted; {self._remember_jobs()}")
 
-    def grow(self) -> None:
-        """Add a worker."""
-        with self.stage.phase("Grow", "Growing to three workers"):
-            self._scale(3)
-            self._meet_workers()
+    def explain(self) -> None:
+        """Ask why the nodes are as they are."""
+        with self.stage.phase("Explain", "Asking"):
+            said = self.stage.toilctl("explain", *LOCAL, CLUSTER)
+        self.stage.say(said.rstrip().replace("\n", "\n  "))
 
-    def shrink(self) -> None:
-        """Take two workers away."""
-        with self.stage.phase("Shrink", "Shrinking to one worker"):
-            self._scale(1)
+    def scale_in(self) -> None:
+        """Wait until the workers have gone by themselves."""
+        with self.stage.phase("Scale in", "Waiting for the workers to go"), self._followed(new_only=True):
+            end = time.monotonic() + GONE_S
+            while self._workers():
+                if time.monotonic() > end:
+                    raise DemoError(f"Workers are still there after {GONE_S} s.")
+                time.sleep(POLL_S)
+        self.ticks = reports(self._on_leaders_host(*READ))
 
     def destroy(self) -> None:
         """Destroy the cluster, and look for anything that was not there before it."""
@@ -136,17 +150,14 @@ class Demo:
 
     def close(self) -> None:
         """Show which job ran on which node, and where the time went."""
-        jobs = Table(
-            "run", "node", "address", "jobs, with Slurm's numbers", title="Which job ran on which node", **STYLE
-        )
-        for number, run in enumerate(self.runs, start=1):
-            for node, ran in sorted(run.items(), key=lambda item: list(self.workers).index(item[0])):
-                jobs.add_row(str(number), node, self.workers[node], ran)
+        jobs = Table("node", "node type", "jobs, with Slurm's numbers", title="Which job ran on which node", **STYLE)
+        for (node, ran), kind in zip(self.ran.items(), map(_node_type, self.ran), strict=True):
+            jobs.add_row(node, kind, ran)
         times = Table("phase", "seconds", title="Where the time went", **STYLE)
         times.columns[1].justify = "right"
         for title, seconds in (self.stage.times | {"[bold]total": sum(self.stage.times.values())}).items():
             times.add_row(title, f"{seconds:.1f}")
-        self.stage.console.print("", jobs, "", times)
+        self.stage.console.print("", table(self.ticks, STYLE), "", jobs, "", times)
 
     def clean_up_commands(self) -> str:
         """Return what removes everything, from any point of the story."""
@@ -155,28 +166,32 @@ class Demo:
         down = "" if self.was_up else f"\n  {where}{toilctl} local down"
         return f"  {where}{toilctl} destroy-cluster {' '.join(LOCAL)} {CLUSTER}{down}"
 
-    def _scale(self, count: int) -> None:
-        self.stage.toilctl("scale-cluster", *LOCAL, "-w", str(count), CLUSTER)
-
     def _rsync(self, *words: str) -> None:
         self.stage.toilctl("rsync-cluster", *LOCAL, CLUSTER, *words)
 
-    def _meet_workers(self) -> None:
-        described = self.stage.toilctl_data("describe-cluster", *LOCAL, CLUSTER)
-        for node in described["nodes"]:
-            if node["role"] == "worker":
-                self.workers.setdefault(node["instance_id"], node["private_address"])
+    def _on_leaders_host(self, *words: str) -> str:
+        return self.stage.run([_toilctl(), "ssh-cluster", *LOCAL, "--host", CLUSTER, *words])
 
-    def _remember_run(self) -> str:
-        """Learn from Slurm what ran where since the last time; every worker must have had a part."""
+    @contextmanager
+    def _followed(self, *, new_only: bool = False) -> Iterator[None]:
+        words = [word.replace("+1", "0") if new_only else word for word in FOLLOW]
+        argv = [_toilctl(), "ssh-cluster", *LOCAL, "--host", CLUSTER, *words]
+        with followed(argv, self.stage.environment, self.stage.say):
+            yield
+
+    def _workers(self) -> list[str]:
+        described = self.stage.toilctl_data("describe-cluster", *LOCAL, CLUSTER)
+        return [node["instance_id"] for node in described["nodes"] if node["role"] == "worker"]
+
+    def _remember_jobs(self) -> str:
+        """Learn from Slurm what ran where; both node types must have had a part."""
         log = self.stage.run([_toilctl(), "ssh-cluster", *LOCAL, CLUSTER, "cat", JOBCOMP_LOG])
-        jobs = ended_jobs(log)[self.jobs_seen :]
-        self.jobs_seen += len(jobs)
-        self.runs.append(by_node(jobs))
-        idle = set(self.workers) - set(self.runs[-1])
-        if idle:
-            raise DemoError(f"Worker {', '.join(sorted(idle))} ran no job.")
-        return f"{len(jobs)} jobs ran on {len(self.runs[-1])} nodes"
+        jobs = ended_jobs(log)
+        self.ran = by_node(jobs)
+        kinds = {_node_type(node) for node in self.ran}
+        if kinds != set(NODE_TYPES):
+            raise DemoError(f"Jobs ran on {', '.join(sorted(kinds)) or 'nothing'} only, not on both node types.")
+        return f"{len(jobs)} jobs ran on {len(self.ran)} nodes of {' and '.join(NODE_TYPES)}"
 
     def _everything(self) -> dict[str, frozenset[str]]:
         running = state.load()
@@ -189,13 +204,10 @@ def tell(demo: Demo, *, keep: bool) -> None:
     demo.make_key_pair()
     demo.launch()
     demo.upload()
-    demo.sort("Sort on two workers", pieces=8)
-    demo.grow()
-    demo.sort("Sort on three workers", pieces=8)
-    newest = list(demo.workers)[-1]
-    demo.stage.say(f"The new worker {newest} ran: {demo.runs[-1][newest]}")
+    demo.sort()
+    demo.explain()
+    demo.scale_in()
     if not keep:
-        demo.shrink()
         demo.destroy()
         demo.stop_cloud()
     demo.close()
@@ -268,6 +280,12 @@ def _ssh_agent(directory: Path) -> Iterator[dict[str, str]]:
 
 def _toilctl() -> str:
     return shutil.which("toilctl", path=str(Path(sys.executable).parent)) or "toilctl"
+
+
+def _node_type(instance_id: str) -> str:
+    """Return a node's type; EC2 remembers terminated instances for a while."""
+    (found,) = _ec2().describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"]
+    return tags.to_dict(found["Tags"])[tags.NODE_TYPE]
 
 
 def _ec2() -> Any:

@@ -17,6 +17,7 @@ import socket
 import string
 import time
 from pathlib import Path
+from typing import Any
 
 from configargparse import ArgParser
 from toil.common import Toil
@@ -29,6 +30,8 @@ LINE_LENGTH = 50
 FANOUT = 3
 # Small enough for a t2.micro, of which 668 MiB are left for jobs.
 SMALL = {"cores": 1, "memory": "256Mi", "disk": "512Mi"}
+# A piece is quickly sorted again: it may run where EC2 can take the node away.
+RETRIED: dict[str, Any] = {**SMALL, "preemptible": True}
 
 
 def split(job: Job, file_id: FileID, pieces: int, seconds: float) -> Promise:
@@ -45,7 +48,7 @@ def split(job: Job, file_id: FileID, pieces: int, seconds: float) -> Promise:
 def sorting(job: Job, file_id: FileID, pieces: int, seconds: float) -> Job:
     """Add the child that sorts a part: by itself, or by splitting it further."""
     if pieces == 1:
-        return job.addChildJobFn(sort_piece, file_id, seconds, **SMALL)
+        return job.addChildJobFn(sort_piece, file_id, seconds, **RETRIED)
     return job.addChildJobFn(split, file_id, pieces, seconds, **SMALL)
 
 

@@ -14,6 +14,7 @@ import aws_calls
 import decision
 import demo_phases
 import idle_tick
+import job_wait
 import packing
 import per_worker
 import slurm_queue
@@ -28,6 +29,7 @@ SECTIONS = {
     "autoscaler-install": autoscaler_install.measure,
     "idle-tick": idle_tick.measure,
     "slurm-queue": slurm_queue.measure,
+    "job-wait": job_wait.measure,
     "decision": decision.measure,
     "packing": packing.measure,
     "demo": demo_phases.measure,
