@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -62,7 +63,9 @@ class Autoscaled:
 
     def submit(self, seconds: int, *options: str, preemptible: bool = True) -> str:
         constraint = () if preemptible else ("-C", "nonpreemptible")
-        command = ("--mem", "256", *constraint, *options, "--wrap", f"sleep {seconds}")
+        # A name of its own: nobody knows how long it takes, so it gets a place of its own.
+        name = f"job-{uuid4().hex[:8]}"
+        command = ("--job-name", name, "--mem", "256", *constraint, *options, "--wrap", f"sleep {seconds}")
         return self.on_leader("sbatch", "--parsable", "-o", "/dev/null", *command).strip()
 
     def ended(self, *jobs: str) -> dict[str, tuple[str, str]]:
