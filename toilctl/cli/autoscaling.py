@@ -35,7 +35,7 @@ def settings(of: Scaling) -> dict[str, str]:
         "idle timeout": f"{tuning.idle_timeout_s:g} s",
         "join deadline": f"{tuning.join_deadline_s:g} s",
         "compensation": f"{tuning.preemptible_compensation:g} of the spot workers that cannot be had",
-        "preemptible": "jobs that say nothing" if of.default_preemptible else "jobs that say so",
+        "preemptible": "jobs that do not say otherwise" if of.default_preemptible else "jobs that say so",
     }
 
 
