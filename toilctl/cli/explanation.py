@@ -84,15 +84,18 @@ def _head(result: Explanation, report: Report) -> Iterator[str]:
 
 
 def _jobs(title: str, why: str, jobs: Iterable[JobsReport]) -> str:
+    """Show a row for each shape, and below it what happens next: a sentence is too long for a column."""
+    jobs = list(jobs)
     rows = [
         (
             one.count, f"{one.cores:g}", _size(one.memory_mib), _size(one.disk_mib), "yes" if one.preemptible else "no",
-            _names(one), _WHY.get(one.reason, one.reason), one.next_step,
+            _names(one), _WHY.get(one.reason, one.reason),
         )
         for one in jobs
     ]  # fmt: skip
-    heads = ("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", why, "WHAT NEXT")
-    return _titled(title, [table(heads, rows, "  ")] if rows else [])
+    heads, *lines = table(("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", why), rows, "  ").splitlines()
+    told = (f"{line}\n      {one.next_step}" for line, one in zip(lines, jobs, strict=True))
+    return _titled(title, [heads, *told] if rows else [])
 
 
 def _nodes(nodes: Iterable[NodeReport]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 
@@ -29,8 +30,9 @@ def test_why_jobs_wait_and_nodes_stay(toilctl, autoscaled, leader):
     assert lines[0] == (
         "c in us-west-2, 12 s ago (times are UTC): 1 job running, 12 waiting; 1 worker, $2.66 per hour."
     )
-    assert "12 1 2.0 GiB 512 MiB yes sort, split workers are coming 1 r3.8xlarge is booting." in lines
-    assert "1 64 2.0 GiB 512 MiB no huge cores Allow a node type with 64 cores." in lines
+    following = dict(itertools.pairwise(lines))
+    assert following["12 1 2.0 GiB 512 MiB yes sort, split workers are coming"] == "1 r3.8xlarge is booting."
+    assert following["1 64 2.0 GiB 512 MiB no huge cores"] == "Allow a node type with 64 cores."
     assert "i-1 r3.8xlarge us-west-2a busy 1 kept it runs jobs" in lines
     assert "launch of 1 r3.8xlarge since 12:00 UTC" in lines
     assert any(line.startswith("c4.8xlarge in us-west-2a, spot ") for line in lines)
