@@ -25,7 +25,7 @@ def cloud() -> Iterator[TestCloud]:
 @pytest.fixture
 def aws_env(cloud: TestCloud, monkeypatch: pytest.MonkeyPatch) -> TestCloud:
     """The same, with this process pointed at it."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "TOILCTL_PROVISIONER", "TOIL_AWS_ZONE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in cloud.env.items():
         monkeypatch.setenv(name, value)
