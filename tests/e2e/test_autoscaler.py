@@ -105,6 +105,9 @@ def auto(cluster: Autoscaled) -> Iterator[Autoscaled]:
     """The cluster without jobs, workers and faults; a test's own are gone when the next begins."""
     yield cluster
     cluster.world.toilctl("local", "fault", "--clear")
+    if cluster.report()["set_aside"]:
+        # A new process asks again for what EC2 refused a moment before.
+        cluster.on_host("systemctl", "restart", "toilctl-autoscaler")
     cluster.on_leader("scancel", "--user", "root")
     cluster.wait_for_none()
 
