@@ -12,7 +12,7 @@ from toilctl.autoscaler.binpack_cover import Cover, Room, complete, corrected
 from toilctl.autoscaler.binpack_master import Mixture
 from toilctl.autoscaler.binpack_patterns import Kind, Pattern, Size, how_many, less
 
-_EXACTLY: Final = 64
+_EXACTLY: Final = 80
 """More groups than these are priced by classes of like ones: the mixture's effort grows with their square."""
 _CLASSES: Final = 40
 _ROUNDINGS: Final = (1.0, 0.8, 0.6)
