@@ -52,6 +52,8 @@ class Demo:
     first_state: dict[str, frozenset[str]] = field(default_factory=dict)
     ran: dict[str, str] = field(default_factory=dict)
     """What ran on each node, by instance id."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """The nodes' types."""
     ticks: list[Report] = field(default_factory=list)
 
     @property
@@ -151,8 +153,8 @@ class Demo:
     def close(self) -> None:
         """Show which job ran on which node, and where the time went."""
         jobs = Table("node", "node type", "jobs, with Slurm's numbers", title="Which job ran on which node", **STYLE)
-        for (node, ran), kind in zip(self.ran.items(), map(_node_type, self.ran), strict=True):
-            jobs.add_row(node, kind, ran)
+        for node, ran in self.ran.items():
+            jobs.add_row(node, self.kinds[node], ran)
         times = Table("phase", "seconds", title="Where the time went", **STYLE)
         times.columns[1].justify = "right"
         for title, seconds in (self.stage.times | {"[bold]total": sum(self.stage.times.values())}).items():
@@ -188,9 +190,10 @@ class Demo:
         log = self.stage.run([_toilctl(), "ssh-cluster", *LOCAL, CLUSTER, "cat", JOBCOMP_LOG])
         jobs = ended_jobs(log)
         self.ran = by_node(jobs)
-        kinds = {_node_type(node) for node in self.ran}
-        if kinds != set(NODE_TYPES):
-            raise DemoError(f"Jobs ran on {', '.join(sorted(kinds)) or 'nothing'} only, not on both node types.")
+        self.kinds = {node: _node_type(node) for node in self.ran}
+        if set(self.kinds.values()) != set(NODE_TYPES):
+            kinds = ", ".join(sorted(set(self.kinds.values()))) or "nothing"
+            raise DemoError(f"Jobs ran on {kinds} only, not on both node types.")
         return f"{len(jobs)} jobs ran on {len(self.ran)} nodes of {' and '.join(NODE_TYPES)}"
 
     def _everything(self) -> dict[str, frozenset[str]]:
