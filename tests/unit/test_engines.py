@@ -30,21 +30,6 @@ def test_engines_nodes_without_ids_are_matched_by_private_address(node):
     assert engines.join([agent], [node(), node(instance_id="i-0x", private_address=None)]) == {"i-0aaa": agent}
 
 
-class Fixed:
-    def __init__(self, *nodes):
-        self.nodes = lambda: nodes
-
-
-def test_node_that_the_engine_does_not_list_is_not_called_idle():
-    with pytest.raises(EngineError, match="does not know a node n"):
-        engines.is_idle(Fixed(), "n")
-
-
-def test_node_is_idle_without_jobs():
-    assert engines.is_idle(Fixed(engine_node()), "n")
-    assert not engines.is_idle(Fixed(engine_node(running=("1",))), "n")
-
-
 @pytest.mark.parametrize("kind", list(cluster.Engine))
 @pytest.mark.parametrize(
     ("error", "text"),

@@ -84,17 +84,6 @@ def join(known: Iterable[EngineNode], nodes: Iterable[cluster.Node]) -> dict[str
     return {instance_id: engine_node for instance_id, engine_node in matched.items() if engine_node}
 
 
-def is_idle(engine: Engine, name: str) -> bool:
-    """Tell whether no job holds a node's resources.
-
-    :raises EngineError: when the engine does not list the node: then nobody knows.
-    """
-    for node in engine.nodes():
-        if node.name == name:
-            return node.idle
-    raise unknown_node(name)
-
-
 def ask(run: Run, words: Sequence[str], engine: str) -> str:
     """Run words in the leader's container.
 
