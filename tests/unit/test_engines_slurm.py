@@ -32,6 +32,12 @@ def test_joined_node_tells_its_jobs_and_size():
     assert node.resources == Resources(2, 800, 5000)
 
 
+def test_node_tells_what_its_jobs_hold_where_slurm_says_so():
+    listed, _, jobs = recorded("nodes-many.txt").partition("----\n")
+    assert [node.used for node in slurm(listed, jobs).nodes()] == [Resources(1, 150, 0), Resources(0, 50, 0)]
+    assert slurm(recorded("nodes-running.txt").replace("CPUAlloc", "Other")).nodes()[0].used is None
+
+
 @pytest.mark.parametrize(
     ("file", "state"),
     [

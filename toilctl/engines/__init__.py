@@ -10,13 +10,16 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from toilctl import cluster
 from toilctl.autoscaler.model import Demand
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
 from toilctl.errors import EngineError
+
+if TYPE_CHECKING:
+    from toilctl.engines.published import Published
 
 Run = Callable[[Sequence[str]], str]
 """Runs words in the leader's container and returns what they print, with the exceptions of ``subprocess.run``."""
@@ -36,6 +39,8 @@ class EngineNode:
     resources: Resources
     idle_since: datetime | None = None
     """Since when no job holds its resources; None when one does, or the engine does not tell."""
+    used: Resources | None = None
+    """What jobs hold of it; None when the engine does not tell."""
 
     @property
     def idle(self) -> bool:
@@ -50,10 +55,7 @@ class Engine(Protocol):
         """Return the nodes that have joined."""
 
     def demand(self) -> Demand:
-        """Return all queued and running jobs.
-
-        :raises NotYetError: when toilctl cannot learn them from this engine.
-        """
+        """Return all queued and running jobs."""
 
     def cordon(self, name: str) -> None:
         """Give a node no new jobs, until ``uncordon``."""
@@ -65,12 +67,15 @@ class Engine(Protocol):
         """Give a node no new jobs, since it will be terminated; running jobs go on."""
 
 
-def of(engine: cluster.Engine, run: Run, leader_address: str) -> Engine:
-    """Return the engine of a cluster whose leader has this private address."""
+def of(engine: cluster.Engine, run: Run, leader_address: str, published: Published | None = None) -> Engine:
+    """Return the engine of a cluster whose leader has this private address.
+
+    :param published: what workflows on the leader publish of their jobs; away from it, Mesos tells no demand.
+    """
     from toilctl.engines.mesos import Mesos
     from toilctl.engines.slurm import Slurm
 
-    return Mesos(run, leader_address) if engine is cluster.Engine.MESOS else Slurm(run)
+    return Mesos(run, leader_address, published) if engine is cluster.Engine.MESOS else Slurm(run)
 
 
 def join(known: Iterable[EngineNode], nodes: Iterable[cluster.Node]) -> dict[str, EngineNode]:
@@ -84,23 +89,24 @@ def join(known: Iterable[EngineNode], nodes: Iterable[cluster.Node]) -> dict[str
     return {instance_id: engine_node for instance_id, engine_node in matched.items() if engine_node}
 
 
-def ask(run: Run, words: Sequence[str], engine: str) -> str:
+def ask(run: Run, words: Sequence[str], engine: str, next_step: str = "") -> str:
     """Run words in the leader's container.
 
     :raises EngineError: when they fail or take too long.
     """
+    next_step = next_step or _LOOK.format(engine=engine)
     try:
         return run(words)
     except subprocess.TimeoutExpired as error:
-        raise EngineError(
-            f"{engine} does not answer within {error.timeout:g} s.", _LOOK.format(engine=engine), engine=engine
-        ) from error
+        raise EngineError(f"{engine} does not answer within {error.timeout:g} s.", next_step, engine=engine) from error
     except (subprocess.SubprocessError, OSError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
         raise EngineError(
-            f"{engine} does not answer: {said[-1] if said else 'no message'}.", _LOOK.format(engine=engine),
-            engine=engine, words=list(words),
-        ) from error  # fmt: skip
+            f"{engine} does not answer: {said[-1] if said else 'no message'}.",
+            next_step,
+            engine=engine,
+            words=list(words),
+        ) from error
 
 
 def nonsense(engine: str, answer: str) -> EngineError:

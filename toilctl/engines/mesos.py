@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from toilctl.autoscaler.model import Demand
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
-from toilctl.engines import EngineNode, Run, ask, nonsense, unknown_node
-from toilctl.errors import EngineError, NotYetError
+from toilctl.engines import EngineNode, Run, mesos_demand, mesos_http, mesos_tasks, nonsense, unknown_node
+from toilctl.engines.mesos_http import CUT, NAME
+from toilctl.engines.mesos_tasks import Task
+from toilctl.engines.published import Published
+from toilctl.errors import EngineError
 
 PORT: Final = 5050
+MARKS: Final = "/var/lib/mesos/toilctl-draining"
+"""Where an empty file, named after its id, tells an agent that toilctl drains from one that a human cordoned."""
 
-_NAME: Final = "Mesos"
-_CURL: Final = ("curl", "--silent", "--show-error", "--max-time", "20", "--write-out", r"\n%{http_code}\n")
-# The master pages at 100 unless told otherwise, and remembers up to 1,000 finished tasks per framework.
-_MANY: Final = 1_000_000
-_ENDED: Final = frozenset(
-    f"TASK_{state}"
-    for state in ("FINISHED", "FAILED", "KILLED", "ERROR", "LOST", "DROPPED", "GONE", "GONE_BY_OPERATOR")
-)
-_ADDRESS: Final = re.compile(r"@(.+):\d+$")
+PAGE: Final = 5000
+"""Tasks in an answer: some 5 MB."""
+_OVERLAP: Final = 1000
+"""Tasks that two pages share: as many ended ones as the master forgets when it forgets a framework's."""
+
+_SHOW_MARKS: Final = rf'ls -1 "$1" 2>/dev/null; printf "\\{ord(CUT):03o}"; shift; exec "$@"'
+_MARK: Final = 'mkdir -p "$1" && : > "$1/$2" && shift 2 && exec "$@"'
+_UNMARK: Final = 'rm -f "$1/$2"'
+_AGENT_ID: Final = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The world at one time."""
+
+    marked: frozenset[str]
+    agents: tuple[Mapping[str, Any], ...]
+    tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True)
@@ -34,93 +47,124 @@ class Mesos:
 
     run: Run
     leader_address: str
+    published: Published | None = None
+    """What workflows publish of their jobs; None away from the leader."""
+    port: int = PORT
+    marks: str = MARKS
+    timeout_s: float = 20.0
+    """How long the master may take for an answer."""
 
     def nodes(self) -> tuple[EngineNode, ...]:
         """Return the agents that are registered, and what runs on each; for a minute after a restart there are none."""
-        agents, tasks = self._ask(f"{self._url}/slaves", f"{self._url}/tasks?limit={_MANY}")
+        look = self._look()
         running = defaultdict[str, tuple[str, ...]](tuple)
+        for task in look.tasks:
+            running[task.agent_id] += (task.job_id,)
         try:
-            for task in tasks["tasks"]:
-                if task["state"] not in _ENDED:
-                    # Two workflows number their tasks alike.
-                    running[task["slave_id"]] += (f"{task['framework_id']}/{task['id']}",)
-            return tuple(_node(agent, running) for agent in agents["slaves"])
+            return tuple(_node(agent, running[agent["id"]], look.marked) for agent in look.agents)
         except (KeyError, TypeError, ValueError):
-            raise nonsense(_NAME, json.dumps(agents)) from None
+            raise nonsense(NAME, str(look.agents)) from None
+
+    def tasks(self) -> tuple[Task, ...]:
+        """Return the tasks that have not ended; those that wait are known to Toil alone."""
+        return self._look().tasks
 
     def demand(self) -> Demand:
-        """Refuse: a Mesos master knows no job before it runs.
+        """Return the jobs that workflows publish, and the master's tasks; nodes are named by agent id or address.
 
-        :raises NotYetError: always.
+        :raises EngineError: when the master does not answer, or away from the leader, where nothing is published.
         """
-        raise NotYetError(
-            "toilctl cannot learn from Mesos yet which jobs wait, so it cannot autoscale a Mesos cluster.",
-            "Launch the cluster with --engine slurm.",
-            engine=_NAME,
-        )
+        if self.published is None:
+            raise EngineError(
+                "Only on its leader is it known which jobs of a Mesos cluster wait.",
+                "Ask there: toilctl explain NAME.", engine=NAME,
+            )  # fmt: skip
+        # Before the tasks: a job that starts between the two looks is then a task of its own, not one that waits.
+        workflows = self.published.workflows()
+        return mesos_demand.demand(workflows, self.tasks(), self.published.run_times_s())
 
     def cordon(self, name: str) -> None:
-        """Give an agent no new tasks, until ``uncordon``."""
+        """Give an agent no new tasks, until ``uncordon``; from then on that is a human's decision."""
         self._call("DEACTIVATE_AGENT", name)
+        self._unmark(name)
 
     def uncordon(self, name: str) -> None:
         """Give an agent tasks again."""
         self._call("REACTIVATE_AGENT", name)
+        self._unmark(name)
 
     def drain(self, name: str) -> None:
         """Give an agent no new tasks, since it will be terminated; Mesos' own drain would kill those that run."""
-        self._call("DEACTIVATE_AGENT", name)
-
-    @property
-    def _url(self) -> str:
-        return f"http://{self.leader_address}:{PORT}"
-
-    def _call(self, kind: str, agent: str) -> None:
-        body = {"type": kind, kind.lower(): {"agent_id": {"value": agent}}}
-        self._ask("--header", "Content-Type: application/json", "--data", json.dumps(body), f"{self._url}/api/v1")
-
-    def _ask(self, *words: str) -> list[Any]:
-        """Return the answers to one or more requests; an empty one is None."""
-        answer = ask(self.run, [*_CURL, *words], _NAME)
-        lines = answer.removesuffix("\n").split("\n")
-        bodies, codes = lines[::2], lines[1::2]
-        if any(not code.isdigit() for code in codes) or len(bodies) != len(codes):
-            raise nonsense(_NAME, answer)
-        for body, code in zip(bodies, codes, strict=True):
-            if code != "200":
-                raise _refused(code, body, words)
         try:
-            return [json.loads(body) if body else None for body in bodies]
-        except ValueError:
-            raise nonsense(_NAME, answer) from None
+            self._call("DEACTIVATE_AGENT", name, script=("sh", "-c", _MARK, "mark", self.marks, name))
+        except EngineError as error:
+            if "node" in error.facts:
+                self._unmark(name)
+            raise
+
+    def evacuate(self, name: str, grace_s: float) -> None:
+        """Make an agent kill its tasks within this many seconds and leave for good; Toil tries the tasks again."""
+        grace = {"nanoseconds": round(grace_s * 1e9)}
+        self._call("DRAIN_AGENT", name, max_grace_period=grace, mark_gone=True)
+
+    def _look(self) -> _Look:
+        words = ("sh", "-c", _SHOW_MARKS, "look", self.marks, *mesos_http.curl(self.timeout_s))
+        printed = mesos_http.answer(self.run, [*words, self._url("slaves"), self._tasks_url(0)])
+        marks, _, rest = printed.partition(CUT)
+        agents, first = mesos_http.read(rest, 2)
+        try:
+            tasks = mesos_tasks.active(self._pages(first["tasks"]), agents["slaves"])
+            return _Look(frozenset(marks.split()), tuple(agents["slaves"]), tasks)
+        except (KeyError, TypeError, ValueError):
+            raise nonsense(NAME, rest.replace(CUT, " ")) from None
+
+    def _pages(self, page: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+        """Yield all tasks from the first page on; one that moves while they are read may come twice."""
+        offset = 0
+        yield from page
+        while len(page) >= PAGE:
+            # In ascending order tasks move to a later place when they start, and to an earlier one only when others
+            # are forgotten.
+            offset += PAGE - _OVERLAP
+            words = [*mesos_http.curl(self.timeout_s), self._tasks_url(offset)]
+            (answer,) = mesos_http.read(mesos_http.answer(self.run, words), 1)
+            page = answer["tasks"]
+            yield from page
+
+    def _call(self, kind: str, agent: str, script: tuple[str, ...] = (), **arguments: Any) -> None:
+        # It becomes part of a file's name.
+        if not _AGENT_ID.fullmatch(agent):
+            raise unknown_node(agent)
+        posted = mesos_http.posted(kind, agent, **arguments)
+        words = [*script, *mesos_http.curl(self.timeout_s), *posted, self._url("api/v1")]
+        mesos_http.read(mesos_http.answer(self.run, words), 1, agent)
+
+    def _unmark(self, name: str) -> None:
+        mesos_http.answer(self.run, ["sh", "-c", _UNMARK, "unmark", self.marks, name])
+
+    def _url(self, path: str) -> str:
+        return f"http://{self.leader_address}:{self.port}/{path}"
+
+    def _tasks_url(self, offset: int) -> str:
+        return self._url(f"tasks?limit={PAGE}&offset={offset}&order=asc")
 
 
-def _refused(code: str, body: str, words: tuple[str, ...]) -> EngineError:
-    if code == "400" and "Unknown agent" in body:
-        asked = re.search(r'"value": "([^"]+)"', " ".join(words))
-        return unknown_node(asked[1] if asked else "?")
-    return EngineError(
-        f"Mesos refuses with {code}: {body.strip() or 'no message'}.",
-        "Look at its page: toilctl ssh-cluster -L 5050 NAME, then http://localhost:5050.",
-        engine=_NAME, status=int(code),
-    )  # fmt: skip
-
-
-def _node(agent: Mapping[str, Any], running: Mapping[str, tuple[str, ...]]) -> EngineNode:
-    address, total = _ADDRESS.search(agent["pid"]), agent["resources"]
+def _node(agent: Mapping[str, Any], running: tuple[str, ...], marked: frozenset[str]) -> EngineNode:
+    total, used = agent["resources"], agent.get("used_resources")
     return EngineNode(
         name=agent["id"],
-        instance_id=agent.get("attributes", {}).get("instance_id"),
-        private_address=address[1] if address else agent["hostname"],
-        state=_state(agent),
-        running=running.get(agent["id"], ()),
+        instance_id=mesos_tasks.instance_id(agent),
+        private_address=mesos_tasks.address(agent),
+        state=_state(agent, marked),
+        running=running,
         resources=Resources(int(total["cpus"]), int(total["mem"]), int(total["disk"])),
+        used=None if used is None else mesos_tasks.resources(used),
     )
 
 
-def _state(agent: Mapping[str, Any]) -> NodeState:
+def _state(agent: Mapping[str, Any], marked: frozenset[str]) -> NodeState:
     if agent.get("drain_info"):
         return NodeState.DRAINING
     if agent.get("deactivated"):
-        return NodeState.CORDONED
+        return NodeState.DRAINING if agent["id"] in marked else NodeState.CORDONED
     return NodeState.JOINED if agent["active"] else NodeState.DOWN

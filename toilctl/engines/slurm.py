@@ -133,6 +133,7 @@ def _node(fields: Mapping[str, str], running: Mapping[str, tuple[str, ...]]) -> 
     try:
         disk = int(fields.get("TmpDisk", "0"))
         resources = Resources(int(fields["CPUTot"]), int(fields["RealMemory"]), disk)
+        used = _used(fields)
     except ValueError:
         raise nonsense(_NAME, str(dict(fields))) from None
     return EngineNode(
@@ -143,7 +144,15 @@ def _node(fields: Mapping[str, str], running: Mapping[str, tuple[str, ...]]) -> 
         running=running.get(name, ()),
         resources=resources,
         idle_since=None if name in running else _time(fields.get("LastBusyTime", "")),
+        used=used,
     )
+
+
+def _used(fields: Mapping[str, str]) -> Resources | None:
+    if not {"CPUAlloc", "AllocMem"} <= fields.keys():
+        return None
+    # Slurm does not keep account of disk.
+    return Resources(int(fields["CPUAlloc"]), int(fields["AllocMem"]), 0)
 
 
 def _time(text: str) -> datetime | None:

@@ -1,0 +1,57 @@
+"""What a Mesos cluster has to do: the jobs that workflows publish and the tasks that the master knows, as one.
+
+A workflow knows all its jobs, the master only those that run. Whoever publishes nothing is known by its tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from toilctl.autoscaler.model import Demand, Job, Shape
+from toilctl.engines.mesos_tasks import Task
+from toilctl.engines.published import Workflow
+
+_TOIL_NAME: Final = re.compile(r"'(?P<name>.*)' (?P<words>.*)v\d+", re.DOTALL)
+"""How Toil names its tasks: ``'sort' kind-sort/instance-x1 v1``: a job's name, its id in the job store, a version."""
+
+
+def demand(workflows: Iterable[Workflow], tasks: Iterable[Task], run_times_s: Mapping[str, float]) -> Demand:
+    """Return all jobs, each once; what the master says of where a job runs counts more than what its workflow says.
+
+    A job that runs by its workflow's word alone still runs: a master that just restarted lists nothing.
+    """
+    running = {(task.framework, task.task_id): task for task in tasks}
+    jobs: list[Job] = []
+    for workflow in workflows:
+        there = _by_store_id(workflow, running.values()) if workflow.store_ids else {}
+        for job_id, job in workflow.jobs.items():
+            task = running.pop((workflow.framework, job_id), None) or running.pop(there.get(job_id, ("", "")), None)
+            jobs.append(replace(job, node=task.agent_id, since=task.started or job.since) if task else job)
+    return Demand((*jobs, *map(_of_task, running.values())), run_times_s)
+
+
+def _by_store_id(workflow: Workflow, tasks: Iterable[Task]) -> dict[str, tuple[str, str]]:
+    """Find the tasks of a workflow whose framework nobody told: by their ids and their names in the job store."""
+    by_task_id = defaultdict[str, list[Task]](list)
+    for task in tasks:
+        by_task_id[task.task_id].append(task)
+    return dict(_matches(workflow, by_task_id))
+
+
+def _matches(workflow: Workflow, by_task_id: Mapping[str, list[Task]]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for job_id, store_id in workflow.store_ids.items():
+        for task in by_task_id.get(job_id, ()):
+            name = _TOIL_NAME.fullmatch(task.name)
+            if name and store_id in name["words"].split():
+                yield job_id, (task.framework, task.task_id)
+
+
+def _of_task(task: Task) -> Job:
+    name, needed = _TOIL_NAME.fullmatch(task.name), task.resources
+    # It runs where it may run; whether it could run elsewhere is not known.
+    shape = Shape(needed.cores, needed.memory_mib, needed.disk_mib, preemptible=True)
+    return Job(task.job_id, name["name"] if name else task.name, shape, task.agent_id, task.started)
