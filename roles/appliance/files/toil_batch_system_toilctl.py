@@ -1,174 +1,26 @@
-"""Toil's plugin for toilctl's clusters: workers get the user's script, and Slurm learns what Toil does not tell it.
+"""Toil's plugin for toilctl's clusters.
 
-That is whether a job may run on a spot node, how much disk it needs, and whether it is a service.
-
-Toil imports every top-level module named ``toil_batch_system_*``. This one replaces the built-in ``slurm`` batch
-system by a subclass, so that users keep their flags. It needs the standard library and Toil only, because it is seen
-from inside users' virtualenvs. With a Toil that it does not know, it leaves the built-in as it is and says so once.
-
-One thing is lost: the signal by which ``--slurmTime`` warns a job ends it at once.
+Toil imports every top-level module named ``toil_batch_system_*``. This one replaces the built-in ``slurm`` and
+``mesos`` batch systems by subclasses, so that users keep their flags, and lets Toil start no scaler of its own. With a
+Toil that it does not know, it leaves the built-in as it is and says so once.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import io
-import logging
-import shlex
-import zipfile
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from toil.batchSystems.slurm import SlurmBatchSystem
-    from toil.job import JobDescription
-    from toil.resource import DirectoryResource, Resource
-
-logger = logging.getLogger(__name__)
-
-NONPREEMPTIBLE = "nonpreemptible"
-"""The Slurm feature of nodes that EC2 does not take away."""
-
-SERVICE_COMMENT = "toilctl-service"
-"""The Slurm comment of a job that runs until others, which wait for it, are done."""
-
-OPTIONS_MARK = "TOILCTL_SBATCH_OPTIONS"
-"""Carries sbatch's options from a job's description to its submission, in the job's own environment."""
-
-REFUSED_DIRECTORIES = frozenset(
-    {"/tmp", "/var", "/etc", "/bin", "/sbin", "/home", "/dev", "/sys", "/usr", "/run"}  # noqa: S108
-)
-"""Directories that Toil does not pack, so that a script there (``/tmp/sort.py``) could not run at all."""
-
-_USED_PARAMETERS = {
-    "issueBatchJob": {"command", "job_desc", "job_environment"},
-    "GridEngineThread.prepareSubmission": {"command", "job_environment"},
-    "supportsAutoDeployment": set[str](),
-    "setUserScript": set[str](),
-}
-"""What this module overrides or calls of Toil's class, with the parameters that it uses by name."""
-
-
-@functools.cache
-def slurm_batch_system() -> type[SlurmBatchSystem]:
-    """Return the class that ``--batchSystem slurm`` shall mean."""
-    from toil.batchSystems.slurm import SlurmBatchSystem
-
-    missing = [name for name in _USED_PARAMETERS if not _has(SlurmBatchSystem, name)]
-    try:
-        from toil.batchSystems.contained_executor import pack_job
-        from toil.job import ServiceJobDescription
-        from toil.resource import DirectoryResource
-    except ImportError as error:
-        missing.append(str(error))
-    if missing:
-        _warn_unknown(", ".join(missing))
-        return SlurmBatchSystem
-    _pack_scripts_everywhere(DirectoryResource)
-    return _deploying(SlurmBatchSystem, pack_job, ServiceJobDescription)
-
-
-def _has(batch_system: type, dotted_name: str) -> bool:
-    member: Any = batch_system
-    for part in dotted_name.split("."):
-        member = getattr(member, part, None)
-    return callable(member) and _USED_PARAMETERS[dotted_name] <= set(inspect.signature(member).parameters)
-
-
-def _warn_unknown(what: str) -> None:
-    logger.warning(
-        "This version of Toil is unknown to toilctl's plugin (no %s); on Slurm, workflow scripts must be at the same "
-        "path on every worker.",
-        what,
-    )
-
-
-def _pack_scripts_everywhere(resource: type[DirectoryResource]) -> None:
-    """Let a script in one of the refused directories take along the Python files beside it, and nothing else."""
-    pack_all = resource._load
-
-    def load(path: str) -> io.BytesIO:
-        return _pack_python_files(Path(path)) if path in REFUSED_DIRECTORIES else pack_all(path)
-
-    resource._load = staticmethod(load)  # type: ignore[assignment]
-
-
-def _pack_python_files(directory: Path) -> io.BytesIO:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for file in sorted(directory.glob("*.py")):
-            archive.write(file, file.name)
-    packed.seek(0)
-    return packed
-
-
-def _deploying(
-    builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str]], service: type[JobDescription]
-) -> type[SlurmBatchSystem]:
-    """Make the subclass, whose jobs fetch the user's script before they start."""
-    prepare = inspect.signature(builtin.GridEngineThread.prepareSubmission)
-
-    class ToilctlSlurmBatchSystem(builtin):  # type: ignore[misc, valid-type]
-        user_script: Resource | None = None
-
-        class GridEngineThread(builtin.GridEngineThread):  # type: ignore[misc, name-defined]
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                # A workflow that fails before Toil shuts its batch system down must end all the same.
-                self.daemon = True
-
-            def prepareSubmission(self, *args: Any, **kwargs: Any) -> list[str]:
-                bound = prepare.bind(self, *args, **kwargs)
-                bound.apply_defaults()
-                environment = dict(bound.arguments["job_environment"] or {})
-                chosen = shlex.split(environment.pop(OPTIONS_MARK, f"--constraint={NONPREEMPTIBLE}"))
-                bound.arguments["job_environment"] = environment
-                bound.arguments["command"] = self.boss.packed(bound.arguments["command"])
-                sbatch, *options = super().prepareSubmission(*bound.args[1:], **bound.kwargs)
-                # First, so that options of the user's own win.
-                return [sbatch, *chosen, *options]
-
-        @classmethod
-        def supportsAutoDeployment(cls) -> bool:
-            return True
-
-        def setUserScript(self, userScript: Resource) -> None:
-            self.user_script = userScript
-
-        def issueBatchJob(
-            self, command: str, job_desc: JobDescription, job_environment: dict[str, str] | None = None
-        ) -> int:
-            # Jobs for the leader ignore this environment; only those for workers come to prepareSubmission.
-            options = sbatch_options(job_desc, is_service=isinstance(job_desc, service))
-            environment = {**(job_environment or {}), OPTIONS_MARK: shlex.join(options)}
-            return int(super().issueBatchJob(command, job_desc, environment))
-
-        def packed(self, command: str) -> str:
-            """Return a command that fetches the user's script first, if there is one."""
-            return shlex.join(pack_job(command, self.user_script)) if self.user_script else command
-
-    return ToilctlSlurmBatchSystem
-
-
-def sbatch_options(job_desc: JobDescription, *, is_service: bool) -> list[str]:
-    """Return what to tell sbatch of a job beyond its cores and memory."""
-    disk_mib = -(-int(job_desc.disk) // 2**20)
-    return [
-        *([] if job_desc.preemptible else [f"--constraint={NONPREEMPTIBLE}"]),
-        *([f"--tmp={disk_mib}M"] if disk_mib else []),
-        *([f"--comment={SERVICE_COMMENT}"] if is_service else []),
-    ]
+from toilctl_plugin import handed_over, known
+from toilctl_plugin.mesos import mesos_batch_system
+from toilctl_plugin.registry import replace_batch_system
+from toilctl_plugin.slurm import slurm_batch_system
 
 
 def _register() -> None:
     try:
-        from toil.batchSystems.registry import add_batch_system_factory
+        replace_batch_system("slurm", slurm_batch_system)
+        replace_batch_system("mesos", mesos_batch_system)
     except ImportError:
-        _warn_unknown("add_batch_system_factory")
+        known.warn(["add_batch_system_factory"], "its batch systems stay as they are")
         return
-    add_batch_system_factory("slurm", slurm_batch_system)
+    handed_over.install()
 
 
 _register()

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import logging
 import pickle
 import shlex
-import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-
-PLUGIN_DIR = Path(__file__).parents[3] / "roles/appliance/files"
-NAME = "toil_batch_system_toilctl"
-
-
-@pytest.fixture
-def plugin(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    from toil.batchSystems import slurm
-    from toil.resource import DirectoryResource
-
-    # What the plugin replaces in Toil is put back after each test.
-    monkeypatch.setattr(DirectoryResource, "_load", DirectoryResource._load)
-    monkeypatch.setattr(slurm, "SlurmBatchSystem", slurm.SlurmBatchSystem)
-    monkeypatch.syspath_prepend(str(PLUGIN_DIR))
-    sys.modules.pop(NAME, None)
-    return importlib.import_module(NAME)
 
 
 def prepared(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, user_script: Any, environment: Any) -> Any:
@@ -154,7 +136,9 @@ def test_script_in_tmp_takes_only_the_python_files_beside_it(
 
     (tmp_path / "sort.py").write_text("pass\n")
     (tmp_path / "huge.txt").write_text("data\n")
-    monkeypatch.setattr(plugin, "REFUSED_DIRECTORIES", {str(tmp_path)})
+    from toilctl_plugin import scripts
+
+    monkeypatch.setattr(scripts, "REFUSED_DIRECTORIES", {str(tmp_path)})
     plugin.slurm_batch_system()
     with zipfile.ZipFile(DirectoryResource._load(str(tmp_path))) as archive:
         assert archive.namelist() == ["sort.py"]

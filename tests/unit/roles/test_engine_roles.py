@@ -102,7 +102,7 @@ def in_rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
 
 
 def test_mesos_master_listens_at_the_leaders_private_address(on_aws: Rendered) -> None:
-    (master,) = on_aws.services("i-1", "mesos")
+    master = on_aws.services("i-1", "mesos")[0]
     assert master.split() == [
         "exec",
         "mesos-master",
@@ -118,20 +118,40 @@ def test_mesos_master_listens_at_the_leaders_private_address(on_aws: Rendered) -
 
 @pytest.mark.parametrize(("host", "preemptible"), [("i-2", "False"), ("i-3", "True")])
 def test_mesos_agent_says_what_toil_asks_for(on_aws: Rendered, host: str, preemptible: str) -> None:
-    (agent,) = on_aws.services(host, "mesos")
+    agent = on_aws.services(host, "mesos")[0]
     assert "--master=10.0.0.1:5050" in agent
     assert f"'--attributes=preemptible:{preemptible};instance_id:{host}'" in agent
     assert "--no-hostname_lookup --no-systemd_enable_support" in agent
 
 
-def test_mesos_agent_counts_the_host_itself_on_aws(on_aws: Rendered) -> None:
-    (agent,) = on_aws.services("i-2", "mesos")
-    assert "--resources" not in agent
+def test_mesos_agent_offers_what_the_autoscaler_reckons_with(on_aws: Rendered, in_rehearsal: Rendered) -> None:
+    for place in (on_aws, in_rehearsal):
+        agent = place.services("i-2", "mesos")[0]
+        assert "'--resources=cpus:1;mem:668;disk:40000;ports:[31000-32000]'" in agent
 
 
-def test_mesos_agent_offers_what_it_is_told_in_the_rehearsal(in_rehearsal: Rendered) -> None:
-    (agent,) = in_rehearsal.services("i-2", "mesos")
-    assert "'--resources=cpus:1;mem:668;disk:40000;ports:[31000-32000]'" in agent
+@pytest.mark.parametrize(("host", "watched"), [("i-1", "mesos-master 5050"), ("i-2", "mesos-agent 5051")])
+def test_mesos_that_answers_nobody_is_ended_and_started_again(
+    on_aws: Rendered, tmp_path: Path, host: str, watched: str
+) -> None:
+    """The loop itself, with stand-ins for what it calls: three looks fail, one is answered, six fail."""
+    process, port = watched.split()
+    watch = on_aws.services(host, "mesos")[1]
+    (tmp_path / "answers").write_text("0\n" * 3 + "1\n" + "0\n" * 6)
+    for name, body in {
+        "sleep": "test -s answers",
+        "curl": 'echo "$@" >> asked; a=$(head -n 1 answers); sed -i 1d answers; test "$a" = 1',
+        "pkill": 'echo "$@" >> killed',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    subprocess.run(["bash", "-c", watch], cwd=tmp_path, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert (tmp_path / "killed").read_text() == f"-KILL -x {process}\n"
+    assert f"http://10.0.0.{host[-1]}:{port}/health" in (tmp_path / "asked").read_text()
+
+
+def test_leader_follows_workflows_that_the_plugin_does_not_reach(on_aws: Rendered) -> None:
+    assert on_aws.services("i-1", "mesos")[2] == "exec python3 -m toilctl_plugin.watcher"
 
 
 def test_mesos_executors_get_path_and_endpoint(on_aws: Rendered, in_rehearsal: Rendered) -> None:

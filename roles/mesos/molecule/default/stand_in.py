@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,8 +15,8 @@ FLAGS = dict(flag.removeprefix("--").partition("=")[::2] for flag in sys.argv[1:
 AGENTS = {}
 
 
-class Master(BaseHTTPRequestHandler):
-    """Answers /health and /slaves; an agent registers by POST."""
+class Handler(BaseHTTPRequestHandler):
+    """Answers /health and /slaves; an agent registers with the master by POST."""
 
     def do_GET(self):
         """Answer with all that is known."""
@@ -53,5 +54,5 @@ def agent():
 
 
 if Path(sys.argv[0]).name == "mesos-agent":
-    agent()
-HTTPServer((FLAGS["ip"], int(FLAGS["port"])), Master).serve_forever()
+    threading.Thread(target=agent, daemon=True).start()
+HTTPServer((FLAGS["ip"], int(FLAGS["port"])), Handler).serve_forever()
