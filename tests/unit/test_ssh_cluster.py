@@ -1,10 +1,13 @@
 import json
 import os
 import shlex
+import socket
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from toilctl import tags
 from toilctl.errors import ConnectError, NotFoundError, UsageError
 from toilctl.verbs import ssh as verb
 from toilctl.verbs.keys import PrivateKey
@@ -94,13 +97,55 @@ def fake_ssh(tmp_path, monkeypatch):
 
 
 def test_exit_code_is_passed_on_and_forwards_reach_ssh(cluster, fake_ssh):
-    code = verb.connect(cluster, Session(("true",), forwards=("5050:localhost:5050",)))
+    code = verb.connect(cluster, Session(("true",), forwards=("8080:localhost:8080",)))
     argv = fake_ssh()
     assert code == 7
-    assert argv[argv.index("-L") + 1] == "5050:localhost:5050"
+    assert argv[argv.index("-L") + 1] == "8080:localhost:8080"
     assert "ExitOnForwardFailure=yes" in argv
     assert argv[-2] == "admin@54.1.2.3"
     assert "-T" in argv
+
+
+@pytest.mark.parametrize(
+    ("engine", "chosen", "there"),
+    [("mesos", None, "172.31.0.5"), ("mesos", "i-0bbb", "localhost"), ("slurm", None, "localhost")],
+)
+def test_mesos_port_leads_to_where_its_master_listens(cluster, fake_ssh, engine, chosen, there):
+    cluster.settings[tags.ENGINE] = engine
+    verb.connect(cluster, Session(("true",), chosen, forwards=(parse_forward("5050"), "9000:localhost:5050")))
+    argv = fake_ssh()
+    forwards = [argv[number + 1] for number, word in enumerate(argv) if word == "-L"]
+    assert forwards == [f"5050:{there}:5050", f"9000:{there}:5050"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "in_use", "words", "forwarded"),
+    [
+        ("mesos", False, (), True),
+        ("mesos", True, (), False),
+        ("slurm", False, (), False),
+        ("mesos", False, ("ls",), False),
+    ],
+)
+def test_shell_on_a_mesos_leader_has_the_masters_page(
+    cluster, fake_ssh, monkeypatch, capsys, engine, in_use, words, forwarded
+):
+    cluster.settings[tags.ENGINE] = engine
+    monkeypatch.setattr(verb.sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(verb.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(verb, "_in_use", lambda port: in_use)
+    verb.connect(cluster, Session(words))
+    assert ("5050:172.31.0.5:5050" in fake_ssh()) is forwarded
+    assert ("http://localhost:5050" in capsys.readouterr().err) is forwarded
+
+
+def test_port_that_somebody_has_is_in_use():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert verb._in_use(taken.getsockname()[1])
+        port = taken.getsockname()[1]
+    assert not verb._in_use(port)
 
 
 def test_named_key_is_taken_and_otherwise_the_key_pair_tells(cluster, monkeypatch, tmp_path):

@@ -57,8 +57,9 @@ def _with_engine(tick: Tick) -> Plan:
     fleet = replace(tick.fleet, closed=frozenset(member.node.instance_id for member in going))
     growth = grow(_placings(tick, fleet), fleet, tick.market, policy, tick.snapshot.smoothed)
     shrinkage = Shrinkage() if unsure else shrink(fleet, policy, growth.needed, growth.undrain, now)
-    replaced = tuple(Replace(one.node.instance_id, one.traits.goes) for one in fleet.members if one.traits.goes)
-    set_up = tuple(one.node.instance_id for one in fleet.in_phase(Phase.BOOTING) if _orphan(one.node))
+    own = [one for one in fleet.members if not one.node.fixed]
+    replaced = tuple(Replace(one.node.instance_id, one.traits.goes) for one in own if one.traits.goes)
+    set_up = tuple(one.node.instance_id for one in own if one.phase is Phase.BOOTING and _orphan(one.node))
     gone = shrinkage.ids() | {one.instance_id for one in replaced}
     keeping = Keeping(fleet, policy, growth.needed, shrinkage, unsure, now)
     explained, impossible = _explained(tick, growth)
@@ -124,7 +125,7 @@ def _orphan(node: NodeView) -> bool:
 
 
 def _unsure(fleet: Fleet) -> str:
-    missing = len(fleet.in_phase(Phase.MISSING))
+    missing = len(fleet.in_phase(Phase.MISSING, Phase.RETURNING))
     return f"the engine does not list {number(missing, 'node')} that it had" if missing else ""
 
 

@@ -14,7 +14,7 @@ from toilctl import engines
 from toilctl.autoscaler.events import Ended, Event, Tell
 from toilctl.autoscaler.model import Launch, Plan, Reason, ScaleIn
 from toilctl.autoscaler.report import ActionReport
-from toilctl.autoscaler.under_way import Kind, Run, UnderWay
+from toilctl.autoscaler.under_way import OWN_INTENT, Kind, Run, UnderWay
 from toilctl.cluster import Node, NodeState
 from toilctl.engines import Engine, EngineNode
 from toilctl.errors import EngineError
@@ -88,7 +88,7 @@ class Executor:
         if not launches or not self._under_way.may_launch:
             return []
         counts = {one.node_type: one.count for one in launches}
-        run = Run(_name("auto", now), Kind.LAUNCH, now, counts, launching=True)
+        run = Run(_name(OWN_INTENT, now), Kind.LAUNCH, now, counts, launching=True)
         self._start(run, lambda: world.actions.scale_out(run.name, launches, self._events.put))
         return [ActionReport("launch", one.reason, str(one.node_type), one.count) for one in launches]
 
@@ -113,7 +113,7 @@ class Executor:
         if not (forced or plan.scale_in) or not self._under_way.may_scale_in:
             return []
         ids = frozenset(forced).union(*(one.instance_ids for one in plan.scale_in))
-        run = Run(_name("scale-in", now), Kind.SCALE_IN, now, instance_ids=ids)
+        run = Run(_name("scale-in-", now), Kind.SCALE_IN, now, instance_ids=ids)
         self._start(run, lambda: _scale_in(run.name, forced, plan.scale_in, world))
         return [
             *(ActionReport("replace", one.reason, instance_ids=(one.instance_id,)) for one in plan.replace),
@@ -208,4 +208,4 @@ def _together(run: str, ended: Sequence[Ended]) -> Ended:
 
 
 def _name(prefix: str, now: datetime) -> str:
-    return f"{prefix}-{now.astimezone(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"
+    return f"{prefix}{now.astimezone(UTC):%Y%m%dt%H%M%S}-{secrets.token_hex(2)}"

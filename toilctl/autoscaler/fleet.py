@@ -81,7 +81,11 @@ class Fleet:
     def hosts(self) -> dict[str, bool]:
         """Return the nodes that take other jobs when theirs end, and whether each is spot."""
         # A node that the engine has lost sight of keeps its jobs, and most likely comes back with them.
-        stay = [one for one in self.in_phase(Phase.BUSY, Phase.MISSING) if one.node.instance_id not in self.closed]
+        stay = [
+            one
+            for one in self.in_phase(Phase.BUSY, Phase.RETURNING, Phase.MISSING)
+            if one.node.instance_id not in self.closed
+        ]
         return {member.node.instance_id: member.node.node_type.preemptible for member in stay}
 
     def bins_now(self) -> list[Bin]:
@@ -97,13 +101,9 @@ class Fleet:
         ]  # fmt: skip
 
     def bins_soon(self) -> list[Bin]:
-        """Return the nodes that boot or were asked for, cheapest first."""
-        booting = [(member.usd_per_hour, *_age(member), member.node.node_type) for member in self._open(Room.SOON)]
-        there = [
-            _bin(instance_id, self.offers[node_type].resources, node_type)
-            for _, _, instance_id, node_type in sorted(booting)
-            if node_type in self.offers
-        ]
+        """Return the nodes that boot, come back or were asked for, cheapest first."""
+        coming = sorted(self._open(Room.SOON), key=lambda one: (one.usd_per_hour, *_age(one)))
+        there = [_bin(member.node.instance_id, room, member.node.node_type) for member, room in self._free(coming)]
         return there + self.bins_new(self.requested, "requested")
 
     def bins_drained(self, at_most: Mapping[NodeType, int]) -> list[Bin]:

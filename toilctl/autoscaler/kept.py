@@ -40,6 +40,9 @@ class Keeping:
         instance_id = member.node.instance_id
         if instance_id in self.shrinkage.pending:
             return Kept(instance_id, Reason.BOOTING, "It is above the maximum and goes once it has joined.")
+        if member.node.fixed:
+            detail = "This cluster has no limits of its own, so its workers are left alone."
+            return Kept(instance_id, Reason.FIXED, detail)
         if member.phase is Phase.IDLE:
             return self._idle(member, at_minimum=at_minimum)
         unseen = member.phase is Phase.MISSING and member.node.missing_since is None
@@ -90,6 +93,7 @@ _DETAILS: Final[dict[Phase, Callable[[Member, Policy], str]]] = {
     ),
     Phase.DRAINING: _draining,
     Phase.LEAVING: lambda *_: "It is being drained and terminated.",
+    Phase.RETURNING: _missing,
     Phase.MISSING: _missing,
     Phase.DOWN: _missing,
 }

@@ -12,6 +12,9 @@ from toilctl.autoscaler.model import NodeView, Reason
 from toilctl.autoscaler.policy import Policy
 from toilctl.cluster import NodeState
 
+RETURN_S: Final = 150.0
+"""After its restart a Mesos master lists no agents; they register again within some 90 s."""
+
 
 class Phase(StrEnum):
     """Where a node is between its launch and its end."""
@@ -26,6 +29,8 @@ class Phase(StrEnum):
     """The autoscaler keeps jobs away from it."""
     LEAVING = "leaving"
     """It is being terminated."""
+    RETURNING = "returning"
+    """The engine does not list it, since so short a time that the engine itself may just have restarted."""
     MISSING = "missing"
     """The engine had it and does not list it now."""
     LATE = "late"
@@ -66,6 +71,7 @@ TRAITS: Final[Mapping[Phase, Traits]] = {
     Phase.CORDONED: Traits(Room.NEVER, Reason.CORDONED),
     Phase.DRAINING: Traits(Room.NEVER, Reason.DRAINING),
     Phase.LEAVING: Traits(Room.NEVER, Reason.LEAVING, counts=False),
+    Phase.RETURNING: Traits(Room.SOON, Reason.MISSING),
     Phase.MISSING: Traits(Room.NEVER, Reason.MISSING),
     Phase.DOWN: Traits(Room.NEVER, Reason.MISSING),
     Phase.LATE: Traits(Room.NEVER, Reason.BOOTING, Reason.NEVER_JOINED, counts=False),
@@ -92,8 +98,16 @@ def phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
         found = _BY_ENGINE[node.engine_state]
         return Phase.LOST if found is Phase.DOWN and overdue(node, policy, now) else found
     if node.joined_before:
-        return Phase.LOST if overdue(node, policy, now) else Phase.MISSING
+        return _unlisted(node, policy, now)
     return Phase.LATE if now > deadline(node, policy) else Phase.BOOTING
+
+
+def _unlisted(node: NodeView, policy: Policy, now: datetime) -> Phase:
+    if overdue(node, policy, now):
+        return Phase.LOST
+    if node.missing_since is not None and now - node.missing_since < timedelta(seconds=RETURN_S):
+        return Phase.RETURNING
+    return Phase.MISSING
 
 
 def deadline(node: NodeView, policy: Policy) -> datetime:

@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Final
 
 from toilctl import aws
-from toilctl.autoscaler import telling
+from toilctl.autoscaler import asked, telling
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.events import Ended, Event, FleetAnswered
 from toilctl.autoscaler.execute import Actions, Begun, Executor, World, in_thread
 from toilctl.autoscaler.guard import Guard, alone
 from toilctl.autoscaler.journal import Journal
 from toilctl.autoscaler.model import Plan, Reason
-from toilctl.autoscaler.observe import Memory, Observation, engine_of, observe
+from toilctl.autoscaler.observe import Memory, Observation, asked_for, engine_of, observe
 from toilctl.autoscaler.playbooks import Playbooks
 from toilctl.autoscaler.report import STATE_DIR, Report, ResultReport
 from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile
@@ -54,6 +54,7 @@ class Reach:
 
     actions_of: Callable[[Settings], Actions]
     engine_of: Callable[[Settings], Engine] = engine_of
+    asked_for: Callable[[], Mapping[str, Sequence[str]]] = asked_for
     clock: Callable[[], datetime] = utc_now
     spawn: Callable[[Callable[[], None]], None] = in_thread
 
@@ -112,20 +113,24 @@ class Autoscaler:
         if settings is None:
             return report
         report = replace(report, cluster=settings.cluster, paused=settings.policy.paused)
-        if not settings.autoscaled:
+        if not (settings.autoscaled or settings.follows_workflows):
             return replace(report, notes=("This cluster has no limits, so the autoscaler leaves it alone.",))
+        wanted, notes = asked.read(self._reach.asked_for())
+        settings = settings.widened(wanted)
         unsafe = self.guard.problem(settings.region, settings.cluster, now)
         if unsafe:
             return replace(report, problem="; ".join(filter(None, [report.problem, unsafe])))
-        return self._decide_and_act(report, settings, now)
+        report = self._decide_and_act(report, settings, now)
+        return replace(report, notes=(*report.notes, *notes))
 
     def _decide_and_act(self, report: Report, settings: Settings, now: datetime) -> Report:
         engine = self._reach.engine_of(settings)
         seen = observe(settings, engine, self.memory, now)
-        plan = decide(seen.snapshot, settings.policy, now)
+        policy = settings.policy if settings.limited else asked.around(settings.policy, seen.snapshot.nodes)
+        plan = decide(seen.snapshot, policy, now)
         self.memory.smoothed = plan.smoothed
         problem = "; ".join(filter(None, [report.problem, seen.snapshot.engine_problem]))
-        report = telling.decided(replace(report, problem=problem), seen.snapshot, plan, settings.policy, now)
+        report = telling.decided(replace(report, problem=problem), seen.snapshot, plan, policy, now)
         world = World(engine, self._reach.actions_of(settings), seen.nodes, seen.members)
         begun = self._executor.begin(plan, world, now)
         self._note(begun, plan, seen, now)

@@ -122,6 +122,8 @@ class NodeView:
     """Whether the engine has had it, as far as this process saw."""
     set_up_by: str = ""
     """The intent of the playbook of this process that is setting it up now, if one is."""
+    fixed: bool = False
+    """Whether a person launched it for a cluster without limits: then it is never ended here."""
     leaving: bool = False
     """Whether a playbook of this process is terminating it now."""
     usd_per_hour: float | None = None
@@ -175,6 +177,8 @@ class Reason(StrEnum):
     LEAVING = "leaving"
     ENGINE_UNSURE = "engine-unsure"
     """The engine does not answer, or lists fewer nodes than EC2 has."""
+    FIXED = "fixed"
+    """A person launched it for a cluster without limits."""
     PAUSED = "paused"
     MISSING = "missing"
     """The engine does not have it at the moment, and may again soon."""

@@ -21,7 +21,7 @@ def _all(tick: Tick, growth: Growth) -> Iterator[str]:
     snapshot, fleet = tick.snapshot, tick.fleet
     if snapshot.engine_problem:
         yield "until the engine answers, only minimums are kept"
-    missing = [one.node.instance_id for one in fleet.in_phase(Phase.MISSING)]
+    missing = [one.node.instance_id for one in fleet.in_phase(Phase.MISSING, Phase.RETURNING)]
     if missing and not snapshot.engine_problem:
         yield f"the engine does not list {listed(missing)}, so no node is scaled in until it does"
     yield from _node_types(tick.market, growth, fleet)

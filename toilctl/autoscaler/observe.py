@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from toilctl import engines, inventory
@@ -14,9 +15,10 @@ from toilctl.autoscaler.facts import Facts
 from toilctl.autoscaler.model import Demand, NodeView, Snapshot
 from toilctl.autoscaler.refused import Failures, Refusals
 from toilctl.autoscaler.settings import Settings
-from toilctl.autoscaler.under_way import UnderWay
+from toilctl.autoscaler.under_way import OWN_INTENT, UnderWay
 from toilctl.cluster import Node, NodeState, Role
 from toilctl.engines import Engine, EngineNode
+from toilctl.engines.published import Published
 from toilctl.errors import ToilctlError
 from toilctl.node_types import NodeType
 
@@ -55,9 +57,24 @@ def in_leader(words: Sequence[str]) -> str:
     return done.stdout
 
 
+@cache
+def published() -> Published:
+    """Return what workflows publish: one reader for the life of the process, since it remembers what it has read."""
+    return Published()
+
+
 def engine_of(settings: Settings) -> Engine:
     """Return the engine as the leader reaches it."""
-    return engines.of(settings.engine, in_leader, settings.leader_address)
+    return engines.of(settings.engine, in_leader, settings.leader_address, published())
+
+
+def asked_for() -> dict[str, tuple[str, ...]]:
+    """Return the limits that workflows ask for while they run, by the workflow's name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in published().workflows():
+        if one.limits:
+            found[one.name] = (*found.get(one.name, ()), *one.limits)
+    return found
 
 
 def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -> Observation:
@@ -76,7 +93,7 @@ def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -
         if not memory.under_way.leaving(instance_id, now):
             memory.failures.add(node_type, f"{instance_id} ended before it joined", now)
     memory.facts.measure(nodes, members)
-    snapshot = _snapshot(settings, memory, nodes, members, now, demand, problem)
+    snapshot = _snapshot(settings, memory, nodes, members, now, _located(demand, members), problem)
     return Observation(snapshot, {node.instance_id: node for node in nodes}, members)
 
 
@@ -98,7 +115,10 @@ def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
 ) -> Snapshot:  # fmt: skip
     costs = memory.facts.prices(settings, nodes, now)
     return Snapshot(
-        nodes=tuple(_view(node, members.get(node.instance_id), memory, costs, now) for node in nodes),
+        nodes=tuple(
+            replace(_view(node, members.get(node.instance_id), memory, costs, now), fixed=_fixed(node, settings))
+            for node in nodes
+        ),
         demand=demand,
         offers=memory.facts.offers(settings, now),
         requested=memory.under_way.requested(nodes, now),
@@ -108,6 +128,20 @@ def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
         quota_vcpus=memory.facts.quotas(settings, now),
         engine_problem=problem,
     )
+
+
+def _located(demand: Demand, members: Mapping[str, EngineNode]) -> Demand:
+    """Name nodes by their instance ids, where an engine tells its own names or private addresses."""
+    names = {member.private_address: instance_id for instance_id, member in members.items() if member.private_address}
+    names |= {member.name: instance_id for instance_id, member in members.items()}
+    if all(name == instance_id for name, instance_id in names.items()):
+        return demand
+    jobs = (replace(job, node=names.get(job.node, job.node)) if job.node else job for job in demand.jobs)
+    return replace(demand, jobs=tuple(jobs))
+
+
+def _fixed(node: Node, settings: Settings) -> bool:
+    return not (settings.limited or node.intent.startswith(OWN_INTENT))
 
 
 def _view(node: Node, member: EngineNode | None, memory: Memory, costs: Mapping[str, float], now: datetime) -> NodeView:

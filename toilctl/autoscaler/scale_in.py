@@ -45,7 +45,7 @@ def shrink(fleet: Fleet, policy: Policy, needed: frozenset[str], undrain: tuple[
     shrinkage = Shrinkage()
     _over_maximum(shrinkage, fleet, policy)
     drained = [one for one in fleet.in_phase(Phase.DRAINING) if one.node.instance_id not in undrain]
-    idle = [one for one in drained if not one.node.running]
+    idle = [one for one in drained if not (one.node.running or one.node.fixed)]
     shrinkage.add(Reason.INTERRUPTED_DRAIN, sorted(idle, key=_loss))
     _idle(shrinkage, fleet, policy, needed, now)
     return shrinkage
@@ -64,7 +64,7 @@ def over_maximum(fleet: Fleet, policy: Policy) -> list[Member]:
     for node_type, members in fleet.by_type.items():
         excess = len(members) - policy.limits_of(node_type).max_nodes
         drained = sum(one.phase is Phase.DRAINING for one in members)
-        able = sorted((one for one in members if one.phase in _LOSS), key=_loss)
+        able = sorted((one for one in members if one.phase in _LOSS and not one.node.fixed), key=_loss)
         # Drained nodes are on their way; they are taken back only where no node is too many.
         chosen += able[: max(0, excess - drained)]
     return sorted(chosen, key=_loss)
@@ -85,7 +85,8 @@ def _idle(shrinkage: Shrinkage, fleet: Fleet, policy: Policy, needed: frozenset[
     for member in sorted(fleet.in_phase(Phase.IDLE), key=_loss):
         node_type = member.node.node_type
         free = stay[node_type] > policy.limits_of(node_type).min_nodes
-        if free and timed_out(member, policy, now) and member.node.instance_id not in gone | needed:
+        ready = timed_out(member, policy, now) and not member.node.fixed
+        if free and ready and member.node.instance_id not in gone | needed:
             going.append(member)
             stay[node_type] -= 1
     shrinkage.add(Reason.IDLE, going)

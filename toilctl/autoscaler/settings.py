@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from toilctl.autoscaler.policy import Limits, Policy, Tuning
+from toilctl.autoscaler.asked import widened
+from toilctl.autoscaler.policy import Limits, NodeLimits, Policy, Tuning
 from toilctl.cluster import Engine
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType
 
 SETTINGS_FILE: Final = "/etc/toilctl/cluster.yml"
+DEFAULT_STORAGE_GB: Final = 50
+"""For node types that a workflow asks for in a cluster that has none."""
 _NEXT: Final = "'toilctl autoscale NAME resume' writes the leader's settings anew."
 
 
@@ -28,11 +31,28 @@ class Settings:
     storage_gb: Mapping[NodeType, int]
     """Root volumes, GiB; of all node types of the policy."""
     boot_timeout_s: float
+    limited: bool = True
+    """Whether the cluster has limits of its own; else only what workflows ask for is launched, and ended again."""
 
     @property
     def autoscaled(self) -> bool:
         """Whether there are limits at all; without any, no node is the autoscaler's business."""
         return bool(self.policy.limits)
+
+    @property
+    def follows_workflows(self) -> bool:
+        """Whether workflows may ask for nodes although the cluster has no limits."""
+        return self.engine is Engine.MESOS
+
+    def widened(self, asked: Sequence[NodeLimits]) -> Self:
+        """Return settings that allow what workflows ask for, too; their node types get the first one's storage."""
+        size = next(iter(self.storage_gb.values()), DEFAULT_STORAGE_GB)
+        return replace(
+            self,
+            policy=widened(self.policy, asked),
+            storage_gb={one.node_type: size for one in asked} | dict(self.storage_gb),
+            limited=self.autoscaled,
+        )
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

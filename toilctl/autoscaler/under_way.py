@@ -13,6 +13,8 @@ from toilctl.autoscaler.events import Ended, Event, FleetAnswered, LaunchingOver
 from toilctl.cluster import Node
 from toilctl.node_types import NodeType
 
+OWN_INTENT: Final = "auto-"
+"""How the intents of the autoscaler's own scale-outs begin."""
 UNANSWERED_S: Final = 15.0
 """How long after a request without an answer EC2's listing may lack what the request made; its lag is about 1 s."""
 UNLISTED_S: Final = 60.0

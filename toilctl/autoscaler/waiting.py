@@ -64,7 +64,7 @@ class Explainer:
         if placing.undrained:
             return Reason.PLACED, "a node that was being drained takes jobs again, and runs it"
         if placing.booting:
-            return Reason.PLACED, f"{self._booting(placing)}, and it runs there after the boot"
+            return Reason.PLACED, self._booting(placing)
         text = (
             f"it runs within {self.policy.tuning.target_time_s / 60:g} minutes on a node that works on other jobs first"
         )
@@ -78,7 +78,10 @@ class Explainer:
 
     def _booting(self, placing: Placing) -> str:
         mine = {one: self.booting[one] for one in self.booting if one.preemptible <= placing.queue.shape.preemptible}
-        return f"{counted(mine)} {'is' if sum(mine.values()) == 1 else 'are'} booting"
+        if not any(mine.values()):
+            return "the engine has lost sight of a node with room for it, and it runs there once that is back"
+        verb = "is" if sum(mine.values()) == 1 else "are"
+        return f"{counted(mine)} {verb} booting, and it runs there after the boot"
 
     def _smoothed(self, placing: Placing) -> str:
         later = counted({one: self.growth.delayed[one] for one in placing.choice.any})

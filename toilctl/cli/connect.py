@@ -24,7 +24,7 @@ def _forward(text: str) -> str:
 ForwardOption = Annotated[
     list[str] | None,
     typer.Option("-L", parser=parsed_by(_forward), metavar="PORT[:HOST:HOSTPORT]", show_default=False,
-                 help="Forward a port of this machine, such as 5050 for Mesos' page; repeat for more."),
+                 help="Forward a port of this machine; repeat for more. A shell on a Mesos leader has 5050, its page."),
 ]  # fmt: skip
 HostOption = Annotated[bool, typer.Option("--host", help="On the node itself, outside the appliance's container.")]
 NodeOption = Annotated[

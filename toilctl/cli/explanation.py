@@ -32,6 +32,7 @@ _WHY: Final = {
     "leaving": "it is being terminated",
     "engine-unsure": "the engine's word cannot be trusted now",
     "paused": "paused",
+    "fixed": "the cluster has no limits of its own",
     "missing": "the engine does not list it now",
     # Of jobs.
     "placed": "has a place",

@@ -132,7 +132,6 @@ def plan(request: AutoscaleRequest, cluster: Cluster) -> AutoscalePlan:
 
     :raises UsageError: for settings that cannot work.
     :raises ConflictError: for pausing a cluster that has no autoscaler.
-    :raises NotYetError: for an engine that does not tell what waits.
     """
     before = scaling.of_cluster(cluster)
     if before is None and not request.wish.limits_nodes:
@@ -211,8 +210,7 @@ def _plan(
 def _check(
     cluster: Cluster, after: scaling.Scaling, before: scaling.Scaling | None, sizes: Sequence[int] | None
 ) -> None:
-    scaling.check_engine(Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS)))
-    scaling.check_sizes(after)
+    scaling.check_sizes(after, Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS)))
     if before and before.limits == after.limits and not sizes:
         return
     with log.step("Check the settings"):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl import inventory
+from toilctl import inventory, variables
+from toilctl.autoscaler.policy import Tuning
 from toilctl.autoscaler.report import Report
 from toilctl.cluster import Cluster
 from toilctl.verbs import scaling, told
@@ -38,10 +39,13 @@ def explain(name: str, zone: str | None, region: str | None, ssh_key: Path | Non
     """
     cluster = inventory.find(name, zone, region)
     scales = scaling.of_cluster(cluster)
-    if scales is None:
+    if scales is None and not scaling.follows_workflows(cluster):
         return _explanation(cluster, told.Told(None, None), not_autoscaled(cluster))
     found = told.ask(cluster, ssh_key)
-    return _explanation(cluster, found, note_on(found, cluster, scales.tuning.scale_interval_s))
+    if scales is None and found.report is None:
+        return _explanation(cluster, found, not_autoscaled(cluster))
+    tuning = scales.tuning if scales else Tuning.of(variables.defaults())
+    return _explanation(cluster, found, note_on(found, cluster, tuning.scale_interval_s))
 
 
 def not_autoscaled(cluster: Cluster) -> str:

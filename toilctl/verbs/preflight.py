@@ -150,7 +150,9 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         had = software.of_cluster(existing) if existing else None
         chosen = software.choose(software.Wish(request.engine, request.appliance, had), image.architecture, provisioner)
         if scales:
-            _check_autoscaler(scales, chosen)
+            scaling.check_sizes(scales, chosen.engine)
+        if scales or chosen.engine is Engine.MESOS:
+            _check_bundle()
     highest = [(one.node_type, one.max_nodes) for one in scales.limits] if scales else []
     decided = LaunchPlan(
         cluster=request.cluster,
@@ -247,15 +249,13 @@ def _default_preemptible(request: LaunchRequest, existing: Cluster | None) -> bo
     return bool(variables.defaults()["default_preemptible"])
 
 
-def _check_autoscaler(scales: scaling.Scaling, chosen: software.Software) -> None:
+def _check_bundle() -> None:
     """Make sure that the leader can be given an autoscaler.
 
     :raises HostError: when this machine lacks what it needs.
     """
     from toilctl import bundle
 
-    scaling.check_engine(chosen.engine)
-    scaling.check_sizes(scales)
     bundle.make()
 
 

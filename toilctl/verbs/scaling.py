@@ -10,7 +10,7 @@ from toilctl import tags, variables
 from toilctl.autoscaler.policy import Limits, NodeLimits, Tuning, zip_limits
 from toilctl.autoscaler.wording import number
 from toilctl.cluster import Cluster, Engine
-from toilctl.errors import NotYetError, UsageError
+from toilctl.errors import UsageError
 from toilctl.node_types import NodeType, NodeTypes
 
 
@@ -96,6 +96,11 @@ def is_autoscaled(cluster: Cluster) -> bool:
     return bool(cluster.settings.get(tags.LIMITS))
 
 
+def follows_workflows(cluster: Cluster) -> bool:
+    """Tell whether workflows on the leader may ask for nodes, although the cluster has no limits of its own."""
+    return Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS)) is Engine.MESOS
+
+
 def is_paused(cluster: Cluster) -> bool:
     """Tell whether the autoscaler only watches."""
     return cluster.settings.get(tags.PAUSED) == "yes"
@@ -156,26 +161,13 @@ def spread(
     return [number for number in chosen if number is not None]
 
 
-def check_engine(engine: Engine) -> None:
-    """Make sure that an engine tells what waits in its queue.
-
-    :raises NotYetError: for Mesos.
-    """
-    if engine is Engine.MESOS:
-        raise NotYetError(
-            "Mesos shows no waiting jobs, so toilctl cannot scale a cluster that runs it yet.",
-            "Launch with --engine slurm ('toilctl appliance build' makes an appliance that has it), or leave out "
-            "--min-nodes and --max-nodes and choose the number of workers with -w.", engine=engine,
-        )  # fmt: skip
-
-
-def check_sizes(scaling: Scaling) -> None:
-    """Make sure that limits fit into Slurm's tables and into EC2's tags.
+def check_sizes(scaling: Scaling, engine: Engine) -> None:
+    """Make sure that limits fit into Slurm's tables, where it is the engine, and into EC2's tags.
 
     :raises UsageError: when they do not.
     """
     most, room = sum(one.max_nodes for one in scaling.limits), int(variables.defaults()["slurm_max_node_count"])
-    if most > room:
+    if engine is Engine.SLURM and most > room:
         raise UsageError(
             f"--max-nodes add up to {most} workers, and Slurm here has room for {room}.",
             "Lower them; the playbooks' variable slurm_max_node_count is the room.", max_nodes=most, room=room,

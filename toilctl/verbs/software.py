@@ -76,7 +76,8 @@ def _rehearsed(engine: Engine | None, provisioner: Provisioner) -> Software:
     if engine not in engines:
         raise UsageError(
             f"The rehearsal cloud's appliance has no {engine.title()}; it has {', '.join(engines)}.",
-            f"Leave out --engine, or build one that has it: toilctl appliance build --engine {engine}",
+            "Leave out --engine, or give it one that has it: toilctl appliance build --mesos-from IMAGE_OR_DIRECTORY, "
+            "then toilctl local down and up.",
             engine=engine, appliance_image=image,
         )  # fmt: skip
     return Software(engine, image, rule)

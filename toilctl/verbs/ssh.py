@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl import log, ssh
-from toilctl.cluster import Cluster, Node
+from toilctl import log, ssh, tags
+from toilctl.cluster import Cluster, Engine, Node, Role
+from toilctl.engines.mesos import PORT
 from toilctl.errors import ConnectError, NotFoundError, UsageError
 from toilctl.verbs import keys
 from toilctl.verbs.admission import with_admission
@@ -54,7 +56,40 @@ def connect(cluster: Cluster, session: Session, key: Path | None = None) -> int:
     target = choose(cluster, session.node_id, key)
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     command = remote_command(target.container, session, tty=tty)
-    return with_admission(cluster, lambda: ssh.run(target, command, tty=tty, forwards=session.forwards))
+    forwards = tuple(_to_master(forward, target) for forward in session.forwards)
+    if tty and not session.words:
+        forwards += _masters_page(target, forwards)
+    return with_admission(cluster, lambda: ssh.run(target, command, tty=tty, forwards=forwards))
+
+
+def _to_master(forward: str, target: ssh.Target) -> str:
+    """Lead a forward of Mesos' port to where its master listens: at the leader's private address alone."""
+    port, _, there = forward.rpartition(f":localhost:{PORT}")
+    return f"{port}:{target.node.private_address}:{PORT}" if not there and port and _has_master(target) else forward
+
+
+def _masters_page(target: ssh.Target, forwards: Sequence[str]) -> tuple[str, ...]:
+    """Forward Mesos' page to a shell on the leader, as Toil does, unless this machine's port is in use."""
+    if not _has_master(target) or any(forward.endswith(f":{PORT}") for forward in forwards) or _in_use(PORT):
+        return ()
+    log.note(f"Mesos' page is http://localhost:{PORT} while this shell is open.")
+    return (f"{PORT}:{target.node.private_address}:{PORT}",)
+
+
+def _has_master(target: ssh.Target) -> bool:
+    engine = target.cluster.settings.get(tags.ENGINE, Engine.MESOS)
+    return target.node.role is Role.LEADER and engine == Engine.MESOS
+
+
+def _in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        # As ssh itself does: a port that an ended shell had is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def session_key(cluster: Cluster, named: Path | None) -> Path | None:

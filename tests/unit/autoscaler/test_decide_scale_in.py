@@ -13,6 +13,7 @@ from tests.unit.autoscaler.builders import (
     snapshot,
     types,
 )  # fmt: skip
+from toilctl.autoscaler.asked import around
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.model import Kept, NodeView, Plan, Reason, Replace, ScaleIn
 from toilctl.cluster import NodeState
@@ -128,7 +129,30 @@ def test_missing_node_stops_all_scale_in() -> None:
 
 
 def test_missing_node_does_not_stop_launches() -> None:
-    assert decide(snapshot(jobs=[job()], nodes=[unlisted()]), policy(), NOW).launches
+    assert decide(snapshot(jobs=[job()], nodes=[unlisted(missing_s=151)]), policy(), NOW).launches
+
+
+def test_node_that_the_engine_just_lost_sight_of_is_waited_for() -> None:
+    """A master that restarts lists nothing for a while: no other node is launched for what waits, and none goes."""
+    there = [unlisted("i-8"), unlisted("i-9")]
+    running = jobs(32, node="i-9")
+    plan = decide(snapshot(jobs=[*running, *jobs(20)], nodes=there), policy(), NOW)
+    assert plan.nothing_to_do
+    assert reasons(plan) == {"i-8": Reason.MISSING, "i-9": Reason.MISSING}
+    assert [(one.reason, "lost sight" in one.next_step) for one in plan.waiting] == [(Reason.PLACED, True)]
+    more = decide(snapshot(jobs=[*running, *jobs(33)], nodes=there), policy(), NOW)
+    assert [one.count for one in more.launches] == [1]
+
+
+def test_worker_of_a_cluster_without_limits_is_never_ended() -> None:
+    there = [
+        node("i-1", idle_s=5000, fixed=True), node("i-2", idle_s=5000), node("i-3", ec2_state="stopped", fixed=True),
+        booting("i-4", age_s=5000, fixed=True), node("i-5", state=NodeState.DRAINING, fixed=True),
+    ]  # fmt: skip
+    plan = decide(snapshot(nodes=there), around(policy([]), there), NOW)
+    assert [one.instance_ids for one in plan.scale_in] == [("i-2",)]
+    assert (plan.replace, plan.set_up, plan.launches) == ((), (), ())
+    assert set(reasons(plan).values()) == {Reason.FIXED}
 
 
 def test_engine_that_does_not_answer_stops_everything_but_minimums() -> None:

@@ -104,7 +104,7 @@ def test_requested_node_is_capacity() -> None:
     "state", [NodeState.CORDONED, NodeState.DOWN, None]
 )  # fmt: skip
 def test_node_that_takes_no_jobs_is_no_capacity(state: NodeState | None) -> None:
-    there = node(state=state, joined_before=True, missing_s=30)
+    there = node(state=state, joined_before=True, missing_s=200)
     assert launched(decide(snapshot(jobs=[job()], nodes=[there]), policy(), NOW)) == {MEMORY: 1}
 
 

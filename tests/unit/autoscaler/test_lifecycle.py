@@ -35,8 +35,9 @@ def test_cordon_and_drain_are_told_apart() -> None:
     assert phase_of(node(state=NodeState.DRAINING, running=["1"])) is Phase.DRAINING
 
 
-def test_node_that_the_engine_does_not_list_any_more_is_missing_then_lost() -> None:
-    assert phase_of(node(state=None, joined_before=True, missing_s=60)) is Phase.MISSING
+def test_node_that_the_engine_does_not_list_any_more_returns_or_is_missing_then_lost() -> None:
+    assert phase_of(node(state=None, joined_before=True, missing_s=60)) is Phase.RETURNING
+    assert phase_of(node(state=None, joined_before=True, missing_s=151)) is Phase.MISSING
     assert phase_of(node(state=None, joined_before=True, missing_s=901)) is Phase.LOST
 
 

@@ -55,6 +55,7 @@ class Stage:
         self.done: list[str] = []
         self.refusals: tuple[Refusal, ...] = ()
         self.failure = ""
+        self.asked: dict[str, tuple[str, ...]] = {}
         self.ec2 = aws.client("ec2")
         self.group = self.ec2.create_security_group(GroupName="toilctl-my", Description="x")["GroupId"]
         self.tag("toilctl:cluster", "my")
@@ -64,7 +65,7 @@ class Stage:
     def begin(self) -> None:
         """Start the autoscaler, as after a crash: with what is on disk and nothing else."""
         self.file = SettingsFile(self.directory / "cluster.yml")
-        reach = Reach(lambda _: self, lambda _: self, lambda: self.now, lambda work: work())
+        reach = Reach(lambda _: self, lambda _: self, lambda: self.asked, lambda: self.now, lambda work: work())
         self.autoscaler = Autoscaler(self.file, Journal(self.directory, self.out), reach)
 
     def settings(self, **changes: Any) -> None:
@@ -73,8 +74,8 @@ class Stage:
     def tag(self, key: str, value: str) -> None:
         self.ec2.create_tags(Resources=[self.group], Tags=[{"Key": key, "Value": value}])
 
-    def launch(self, count: int, *, joined: bool = True) -> list[str]:
-        tags = {"cluster": "my", "role": "worker", "node-type": "c5.large:0.05", "intent": "auto-1"}
+    def launch(self, count: int, *, joined: bool = True, intent: str = "auto-1") -> list[str]:
+        tags = {"cluster": "my", "role": "worker", "node-type": "c5.large:0.05", "intent": intent}
         image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
         answer = self.ec2.run_instances(
             ImageId=image, InstanceType="c5.large", MinCount=count, MaxCount=count,
@@ -210,7 +211,46 @@ def test_empty_list_of_the_engine_takes_no_node_away_also_after_a_restart(stage)
     stage.running.clear()
     stage.begin()
     report = stage.tick(400)
+    assert (stage.done, report.phases) == ([], {"returning": 2})
+    report = stage.tick(400)
     assert (stage.done, report.phases) == ([], {"missing": 2})
+
+
+def test_workflow_may_ask_for_other_nodes_while_it_runs(stage):
+    stage.settings(engine="mesos")
+    stage.jobs = (Job("1", "sort", Shape(8, 100, 100, False)),)
+    assert "sort" in stage.tick().infeasible[0].names
+    stage.asked = {"sort.py": ("c5.4xlarge=0..2",)}
+    report = stage.tick()
+    assert stage.done == ["launch 1"]
+    assert "sort.py asks for c5.4xlarge=0..2, which counts while it runs." in report.notes
+
+
+def test_cluster_without_limits_grows_for_a_workflow_and_shrinks_to_what_it_was(stage):
+    stage.settings(engine="mesos", limits=[])
+    stage.launch(2, intent="")
+    assert (stage.tick(5000).actions, stage.done) == ((), [])
+    stage.asked = {"sort.py": ("c5.large:0.05=1..2",)}
+    stage.jobs = tuple(Job(str(number), "sort", Shape(2, 100, 100, True)) for number in range(9))
+    stage.tick()
+    assert stage.done == ["launch 2"]
+    stage.launch(2)
+    stage.asked, stage.jobs = {}, ()
+    stage.tick()
+    assert stage.done == ["launch 2", "drain 2"]
+    report = stage.tick(5000)
+    assert (stage.done, len(report.nodes)) == (["launch 2", "drain 2"], 2)
+
+
+def test_cluster_without_limits_is_left_alone_where_workflows_cannot_ask(stage):
+    stage.settings(limits=[])
+    assert "leaves it alone" in stage.tick().notes[0]
+
+
+def test_workflow_that_asks_for_nonsense_is_named(stage):
+    stage.settings(engine="mesos")
+    stage.asked = {"sort.py": ("what?=0..2",)}
+    assert any("sort.py asks for nodes that cannot be" in note for note in stage.tick().notes)
 
 
 def test_broken_settings_keep_the_last_good_ones(stage):

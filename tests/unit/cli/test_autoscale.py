@@ -182,10 +182,10 @@ def test_cluster_without_limits_cannot_be_paused_or_tuned(toilctl, cluster, word
     assert (result.exit_code, "is not autoscaled" in result.stderr) == (5, True)
 
 
-def test_mesos_is_not_autoscaled_yet(toilctl, cluster):
-    result = toilctl("autoscale", "c", "--max-nodes", "3")
-    assert (result.exit_code, "Mesos shows no waiting jobs" in result.stderr) == (8, True)
-    assert cluster.runs == []
+def test_mesos_cluster_that_was_launched_without_limits_becomes_autoscaled(toilctl, cluster):
+    assert cluster.settings("c")[tags.ENGINE] == "mesos"
+    assert toilctl("autoscale", "c", "--max-nodes", "3").exit_code == 0
+    assert cluster.settings("c")[tags.LIMITS] == "t2.micro=0..3"
 
 
 def test_cluster_that_is_being_destroyed_is_left_alone(toilctl, autoscaled):

@@ -310,13 +310,6 @@ def test_more_node_types_than_a_tag_holds(toilctl):
     assert "There are too many node types: with their limits they take" in result.stderr
 
 
-def test_mesos_with_limits_is_not_there_yet(toilctl):
-    result = toilctl(*USUAL[:-2], "--maxNodes", "3")
-    assert result.exit_code == 8
-    assert "Mesos shows no waiting jobs" in result.stderr
-    assert "Launch with --engine slurm" in result.stderr
-
-
 def test_machine_that_cannot_give_a_leader_its_autoscaler(toilctl, monkeypatch):
     def lacking() -> None:
         raise HostError("There is no ansible-core for the leader's Python.", "Install one.")

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from toilctl import tags
 from toilctl.errors import ConnectError
 
 from .stand_in import LAUNCH, NOW_S, report, wait_report
@@ -100,10 +101,23 @@ def test_report_that_is_cut_off_counts_as_none(toilctl, autoscaled, leader):
     assert toilctl.json("explain", "c")["data"]["report"] is None
 
 
-def test_cluster_that_is_not_autoscaled(toilctl, playbooks):
+def test_cluster_that_is_not_autoscaled(toilctl, playbooks, leader):
     assert toilctl(*LAUNCH).exit_code == 0
     result = toilctl("explain", "c")
     assert (result.exit_code, "Cluster 'c' is not autoscaled" in result.stdout) == (0, True)
+
+
+def test_mesos_cluster_without_limits_tells_what_its_workflows_ask_for(toilctl, playbooks, leader):
+    assert toilctl(*LAUNCH).exit_code == 0
+    leader["text"] = wait_report(age_s=12)
+    assert "huge" in toilctl("explain", "c").stdout
+
+
+def test_slurm_cluster_without_limits_is_not_even_asked(toilctl, playbooks, monkeypatch):
+    assert toilctl(*LAUNCH).exit_code == 0
+    playbooks.tag("c", {tags.ENGINE: "slurm"})
+    monkeypatch.setattr("toilctl.ssh.capture", None)
+    assert "Cluster 'c' is not autoscaled" in toilctl("explain", "c").stdout
 
 
 def test_leader_that_cannot_be_reached(toilctl, autoscaled, monkeypatch):
