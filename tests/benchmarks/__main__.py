@@ -15,6 +15,7 @@ import decision
 import demo_phases
 import idle_tick
 import job_wait
+import mesos_demand
 import packing
 import per_worker
 import slurm_queue
@@ -29,6 +30,7 @@ SECTIONS = {
     "autoscaler-install": autoscaler_install.measure,
     "idle-tick": idle_tick.measure,
     "slurm-queue": slurm_queue.measure,
+    "mesos-demand": mesos_demand.measure,
     "job-wait": job_wait.measure,
     "decision": decision.measure,
     "packing": packing.measure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from .world import World
 
 
-def world_with(image: str, factory: pytest.TempPathFactory) -> Iterator[World]:
+def world_with(image: str, factory: pytest.TempPathFactory, **environment: str) -> Iterator[World]:
     """Run a world for the length of its tests; whatever they left goes with it."""
     world = World(factory.mktemp(f"{image}-home"))
+    world.env |= environment
     try:
         world.up(image)
         yield world
@@ -29,3 +31,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def plain_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world whose machine image is Debian alone, and which pulls the appliance from a registry."""
     yield from world_with("plain", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def mesos_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose appliance has Mesos, too: from the prefix that TOILCTL_MESOS_PREFIX names."""
+    yield from world_with("prepared", tmp_path_factory, TOILCTL_MESOS_PREFIX=os.environ["TOILCTL_MESOS_PREFIX"])

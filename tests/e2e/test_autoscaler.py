@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from toilctl.autoscaler.report import STATE_DIR
 
+from .autoscaled import GROW_S, SHRINK_S, Autoscaled
 from .world import KEY_PAIR, World, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -29,37 +29,16 @@ LAUNCH = (
     "launch-cluster", CLUSTER, "--leaderNodeType", "t2.medium", "-z", "us-west-2a,us-west-2b", "--keyPairName",
     KEY_PAIR, "--nodeTypes", f"{SPOT},{ON_DEMAND}", "--minNodes", "0,0", "--maxNodes", "2,1", *TUNING,
 )  # fmt: skip
-GROW_S, SHRINK_S, RUN_S = 120, 90, 120
+RUN_S = 120
 REFUSED = 5
 
 
 @dataclass
-class Autoscaled:
-    """The cluster, and how to look at it."""
+class OnSlurm(Autoscaled):
+    """The cluster, and its jobs."""
 
-    world: World
-    before: dict[str, set[str]]
-
-    def workers(self) -> set[str]:
-        return self.world.workers(CLUSTER)
-
-    def ever(self) -> set[str]:
-        """Return the ids of all instances that EC2 remembers, terminated ones among them."""
-        pages = self.world.client("ec2").get_paginator("describe_instances").paginate()
-        return set(pages.search("Reservations[].Instances[].InstanceId"))
-
-    def on_leader(self, *words: str) -> str:
-        return self.world.on_leader(CLUSTER, *words)
-
-    def on_host(self, *words: str, check: bool = True) -> Any:
-        return self.world.toilctl("ssh-cluster", "--host", CLUSTER, "sudo", *words, check=check)
-
-    def report(self) -> dict[str, Any]:
-        return self.world.data("explain", CLUSTER)["report"]
-
-    def node_types(self) -> list[str]:
-        tagged = [{tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in self.world.instances(CLUSTER)]
-        return sorted(tags["toilctl:node-type"] for tags in tagged if tags["toilctl:role"] == "worker")
+    def in_engine(self) -> set[str]:
+        return set(self.on_leader("sinfo", "-h", "-N", "-o", "%N").split())
 
     def submit(self, seconds: int, *options: str, preemptible: bool = True) -> str:
         constraint = () if preemptible else ("-C", "nonpreemptible")
@@ -80,28 +59,17 @@ class Autoscaled:
         assert {state for state, _ in ended.values()} == {"COMPLETED"}, ended
         return ended
 
-    def wait_for_workers(self, count: int, seconds: float = GROW_S) -> set[str]:
-        wait_for(lambda: len(self.workers()) == count, seconds, f"{count} workers")
-        return self.workers()
-
-    def wait_for_none(self) -> None:
-        """Wait until all workers have gone by themselves, from EC2 and from the engine, and their hosts, too."""
-        self.wait_for_workers(0, SHRINK_S)
-        leader = {one["InstanceId"] for one in self.world.instances(CLUSTER)}
-        wait_for(lambda: self.world.hosts() == leader, 30, "the hosts' end")
-        wait_for(lambda: not self.on_leader("sinfo", "-h", "-N", "-o", "%N").strip(), 30, "an empty engine")
-
 
 @pytest.fixture(scope="module")
-def cluster(world: World) -> Iterator[Autoscaled]:
+def cluster(world: World) -> Iterator[OnSlurm]:
     before = world.everything()
     world.toilctl(*LAUNCH)
-    yield Autoscaled(world, before)
+    yield OnSlurm(world, CLUSTER, before)
     world.toilctl("destroy-cluster", CLUSTER, check=False)
 
 
 @pytest.fixture
-def auto(cluster: Autoscaled) -> Iterator[Autoscaled]:
+def auto(cluster: OnSlurm) -> Iterator[OnSlurm]:
     """The cluster without jobs, workers and faults; a test's own are gone when the next begins."""
     yield cluster
     cluster.world.toilctl("local", "fault", "--clear")
@@ -112,20 +80,20 @@ def auto(cluster: Autoscaled) -> Iterator[Autoscaled]:
     cluster.wait_for_none()
 
 
-def test_leader_is_launched_alone_with_the_very_same_toilctl(auto: Autoscaled) -> None:
+def test_leader_is_launched_alone_with_the_very_same_toilctl(auto: OnSlurm) -> None:
     assert auto.workers() == set()
     assert auto.on_host("/opt/toilctl/bin/toilctl", "--version").stdout.strip() == f"toilctl {version('toilctl')}"
     assert auto.on_host("systemctl", "is-active", "toilctl-autoscaler").stdout.strip() == "active"
     assert auto.on_host("/opt/toilctl/bin/python", "-c", "import moto", check=False).returncode == 1
 
 
-def test_same_launch_again_changes_nothing(auto: Autoscaled) -> None:
+def test_same_launch_again_changes_nothing(auto: OnSlurm) -> None:
     before = {one["InstanceId"] for one in auto.world.instances(CLUSTER)}
     auto.world.toilctl(*LAUNCH)
     assert {one["InstanceId"] for one in auto.world.instances(CLUSTER)} == before
 
 
-def test_workflow_makes_workers_of_both_node_types_appear_and_go(auto: Autoscaled, tmp_path: Path) -> None:
+def test_workflow_makes_workers_of_both_node_types_appear_and_go(auto: OnSlurm, tmp_path: Path) -> None:
     world = auto.world
     world.toilctl("rsync-cluster", CLUSTER, "sort.py", ":/tmp", cwd=ROOT / "demo")
     auto.on_leader("bash", "-c", "cd /tmp && python /tmp/sort.py aws:us-west-2:sort --logLevel INFO")
@@ -143,7 +111,7 @@ def test_workflow_makes_workers_of_both_node_types_appear_and_go(auto: Autoscale
     auto.wait_for_none()
 
 
-def test_infeasible_job_is_named_and_others_run(auto: Autoscaled) -> None:
+def test_infeasible_job_is_named_and_others_run(auto: OnSlurm) -> None:
     big = auto.submit(1, "--mem", "500G", "--job-name", "assemble")
     small = auto.submit(1)
     auto.wait_for_jobs(small)
@@ -153,14 +121,14 @@ def test_infeasible_job_is_named_and_others_run(auto: Autoscaled) -> None:
     assert big in auto.on_leader("squeue", "-h", "-o", "%i")
 
 
-def test_zone_without_capacity_is_passed_over(auto: Autoscaled) -> None:
+def test_zone_without_capacity_is_passed_over(auto: OnSlurm) -> None:
     auto.world.toilctl("local", "fault", "insufficient-capacity", "zone=us-west-2a", "market=spot")
     auto.wait_for_jobs(auto.submit(1, *FOR_SPOT))
     (spot,) = [one for one in auto.world.instances(CLUSTER) if one.get("InstanceLifecycle") == "spot"]
     assert spot["Placement"]["AvailabilityZone"] == "us-west-2b"
 
 
-def test_type_without_capacity_is_set_aside_and_said_so(auto: Autoscaled) -> None:
+def test_type_without_capacity_is_set_aside_and_said_so(auto: OnSlurm) -> None:
     auto.world.toilctl("local", "fault", "insufficient-capacity", "market=on-demand")
     waiting = auto.submit(1, preemptible=False)
     aside = wait_for(lambda: auto.report()["set_aside"], 60, "something set aside")
@@ -171,7 +139,7 @@ def test_type_without_capacity_is_set_aside_and_said_so(auto: Autoscaled) -> Non
     assert reasons == ["capacity"]
 
 
-def test_changed_limits_take_effect_without_a_restart(auto: Autoscaled) -> None:
+def test_changed_limits_take_effect_without_a_restart(auto: OnSlurm) -> None:
     asked = ("systemctl", "show", "-p", "MainPID", "toilctl-autoscaler")
     before = auto.on_host(*asked).stdout
     auto.world.toilctl("autoscale", CLUSTER, "--min-nodes", "0,1")
@@ -181,7 +149,7 @@ def test_changed_limits_take_effect_without_a_restart(auto: Autoscaled) -> None:
     assert auto.on_host(*asked).stdout == before
 
 
-def test_paused_autoscaler_launches_nothing_and_resumes(auto: Autoscaled) -> None:
+def test_paused_autoscaler_launches_nothing_and_resumes(auto: OnSlurm) -> None:
     auto.world.toilctl("autoscale", CLUSTER, "pause")
     wait_for(lambda: auto.report()["paused"], 20, "the pause")
     job = auto.submit(1)
@@ -191,7 +159,7 @@ def test_paused_autoscaler_launches_nothing_and_resumes(auto: Autoscaled) -> Non
     auto.wait_for_jobs(job)
 
 
-def test_broken_settings_leave_the_last_good_ones(auto: Autoscaled) -> None:
+def test_broken_settings_leave_the_last_good_ones(auto: OnSlurm) -> None:
     auto.on_host("sh", "-c", "echo 'limits: [nonsense' > /etc/toilctl/cluster.yml")
     assert "cluster.yml" in wait_for(lambda: auto.report()["problem"], 20, "the problem's report")
     auto.wait_for_jobs(auto.submit(1))
@@ -199,14 +167,14 @@ def test_broken_settings_leave_the_last_good_ones(auto: Autoscaled) -> None:
     wait_for(lambda: not auto.report()["problem"], 20, "the end of the problem")
 
 
-def test_scale_cluster_changes_the_limits(auto: Autoscaled) -> None:
+def test_scale_cluster_changes_the_limits(auto: OnSlurm) -> None:
     auto.world.toilctl("scale-cluster", CLUSTER, "--node-type", SPOT, "-w", "1")
     auto.wait_for_workers(1)
     assert auto.node_types() == [SPOT]
     auto.world.toilctl("autoscale", CLUSTER, "--min-nodes", "0,0", "--max-nodes", "2,1")
 
 
-def test_cordoned_node_is_left_alone(auto: Autoscaled) -> None:
+def test_cordoned_node_is_left_alone(auto: OnSlurm) -> None:
     auto.wait_for_jobs(auto.submit(1, *FOR_SPOT))
     (node,) = auto.workers()
     auto.on_leader("scontrol", "update", f"NodeName={node}", "State=DRAIN", "Reason=looking")
@@ -221,7 +189,7 @@ def test_cordoned_node_is_left_alone(auto: Autoscaled) -> None:
     auto.on_leader("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
 
-def test_second_autoscaler_refuses_to_start(auto: Autoscaled) -> None:
+def test_second_autoscaler_refuses_to_start(auto: OnSlurm) -> None:
     second = auto.on_host(
         "sh", "-c", "set -a; . /etc/toilctl/autoscaler.env; exec /opt/toilctl/bin/toilctl-autoscaler run", check=False
     )
@@ -229,7 +197,7 @@ def test_second_autoscaler_refuses_to_start(auto: Autoscaled) -> None:
     assert "Traceback" not in second.stderr
 
 
-def test_autoscaler_killed_in_a_scale_out_goes_on_where_it_was(auto: Autoscaled) -> None:
+def test_autoscaler_killed_in_a_scale_out_goes_on_where_it_was(auto: OnSlurm) -> None:
     before = auto.ever()
     jobs = [auto.submit(3, *FOR_SPOT), auto.submit(3, *FOR_SPOT), auto.submit(3, preemptible=False)]
     wait_for(auto.workers, GROW_S, "the first instance")
@@ -238,7 +206,7 @@ def test_autoscaler_killed_in_a_scale_out_goes_on_where_it_was(auto: Autoscaled)
     assert len(auto.ever() - before) == 3
 
 
-def test_leader_rebooted_in_a_scale_out_goes_on_where_it_was(auto: Autoscaled) -> None:
+def test_leader_rebooted_in_a_scale_out_goes_on_where_it_was(auto: OnSlurm) -> None:
     before = auto.ever()
     job = auto.submit(3)
     wait_for(auto.workers, GROW_S, "the first instance")
@@ -250,7 +218,7 @@ def test_leader_rebooted_in_a_scale_out_goes_on_where_it_was(auto: Autoscaled) -
     assert len(auto.ever() - before) == 1
 
 
-def test_node_that_never_boots_is_replaced_and_its_console_is_kept(auto: Autoscaled) -> None:
+def test_node_that_never_boots_is_replaced_and_its_console_is_kept(auto: OnSlurm) -> None:
     auto.world.toilctl("autoscale", CLUSTER, "--join-deadline", "20")
     auto.world.toilctl("local", "fault", "never-boot", "instance_type=t2.medium", "count=1")
     job = auto.submit(1, *FOR_SPOT)
@@ -262,7 +230,7 @@ def test_node_that_never_boots_is_replaced_and_its_console_is_kept(auto: Autosca
     auto.world.toilctl("autoscale", CLUSTER, "--join-deadline", "90")
 
 
-def test_destruction_during_a_scale_out_leaves_nothing(cluster: Autoscaled) -> None:
+def test_destruction_during_a_scale_out_leaves_nothing(cluster: OnSlurm) -> None:
     for _ in range(3):
         cluster.submit(60, *FOR_SPOT)
     wait_for(cluster.workers, GROW_S, "the first instance")
