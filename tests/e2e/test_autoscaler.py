@@ -29,6 +29,11 @@ LAUNCH = (
     "launch-cluster", CLUSTER, "--leaderNodeType", "t2.medium", "-z", "us-west-2a,us-west-2b", "--keyPairName",
     KEY_PAIR, "--nodeTypes", f"{SPOT},{ON_DEMAND}", "--minNodes", "0,0", "--maxNodes", "2,1", *TUNING,
 )  # fmt: skip
+AS_DOCUMENTED = (
+    f"--nodeTypes {SPOT},{ON_DEMAND} --minNodes 0,0 --maxNodes 2,1 --provisioner aws --batchSystem mesos "
+    "--mesosMaster $(hostname -i):5050"
+)
+"""Toil's options as its documents have them, whatever the engine is here."""
 RUN_S = 120
 REFUSED = 5
 
@@ -96,7 +101,11 @@ def test_same_launch_again_changes_nothing(auto: OnSlurm) -> None:
 def test_workflow_makes_workers_of_both_node_types_appear_and_go(auto: OnSlurm, tmp_path: Path) -> None:
     world = auto.world
     world.toilctl("rsync-cluster", CLUSTER, "sort.py", ":/tmp", cwd=ROOT / "demo")
-    auto.on_leader("bash", "-c", "cd /tmp && python /tmp/sort.py aws:us-west-2:sort --logLevel INFO")
+    said = auto.on_leader(
+        "bash", "-c", f"cd /tmp && python /tmp/sort.py aws:us-west-2:sort --logLevel INFO {AS_DOCUMENTED} 2>&1"
+    )
+    assert "the workflow runs with --batchSystem slurm" in said
+    assert f"its autoscaler follows {SPOT}=0..2, {ON_DEMAND}=0..1 while this workflow runs" in said
     world.toilctl("rsync-cluster", CLUSTER, ":/tmp/sorted.txt", ":/tmp/unsorted.txt", tmp_path)
     unsorted = (tmp_path / "unsorted.txt").read_bytes().splitlines()
     assert (tmp_path / "sorted.txt").read_bytes().splitlines() == sorted(unsorted)

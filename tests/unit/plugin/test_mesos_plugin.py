@@ -128,6 +128,19 @@ def test_jobs_are_published_from_issue_to_end(batch_system: Callable[[], Any], d
     assert list(published.run_times_s().values()) == [3.5]
 
 
+def test_workflow_outlives_what_a_restarted_master_tells_of_ended_tasks(batch_system: Callable[[], Any]) -> None:
+    """It has forgotten the labels, among them the wall time without which Toil ended the workflow."""
+    made = batch_system()
+    job_id = made.issueBatchJob("command", job(), {})
+    made.resourceOffers(made.driver, [offer()])
+    made.statusUpdate(made.driver, Dict(task_id={"value": str(job_id)}, state="TASK_FINISHED"))
+    update = made.getUpdatedBatchJob(1)
+    assert (update.jobID, update.exitStatus) == (job_id, 0)
+    assert 0 <= update.wallTime < 60
+    made.statusUpdate(made.driver, Dict(task_id={"value": "99"}, state="TASK_FINISHED"))
+    assert made.getUpdatedBatchJob(1).jobID == 99
+
+
 def test_killed_job_is_no_demand_any_more(batch_system: Callable[[], Any], demand_dir: Path) -> None:
     made = batch_system()
     killed, kept = made.issueBatchJob("c", job("killed"), {}), made.issueBatchJob("c", job("kept"), {})

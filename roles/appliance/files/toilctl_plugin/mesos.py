@@ -1,8 +1,10 @@
-"""Mesos, with each job published: its master knows no job before it runs."""
+"""Mesos, with each job published: its master knows no job before it runs. And workflows outlive a restart of it."""
 
 from __future__ import annotations
 
 import functools
+import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from toilctl_plugin import known, scripts
@@ -11,6 +13,7 @@ from toilctl_plugin.publishing import USED_PARAMETERS, publishing
 if TYPE_CHECKING:
     from toil.batchSystems.mesos.batchSystem import MesosBatchSystem
 
+WALL_TIME = "wallTime"
 CONSEQUENCE = "the autoscaler learns of its Mesos jobs by other ways, and later"
 
 
@@ -22,7 +25,9 @@ def mesos_batch_system() -> type[MesosBatchSystem]:
     """
     from toil.batchSystems.mesos.batchSystem import MesosBatchSystem
 
-    missing = known.missing(MesosBatchSystem, {**USED_PARAMETERS, "handleLocalJob": set()})
+    missing = known.missing(
+        MesosBatchSystem, {**USED_PARAMETERS, "handleLocalJob": set(), "statusUpdate": {"driver", "update"}}
+    )
     if missing or not known.has_jobs(missing):
         known.warn(missing, CONSEQUENCE)
         return MesosBatchSystem
@@ -39,4 +44,18 @@ def _published(builtin: type[MesosBatchSystem]) -> type[MesosBatchSystem]:
             task = self.runningJobMap.get(job_id)
             return str(task.agentIP) if task else ""
 
+        def statusUpdate(self, driver: Any, update: Any) -> None:
+            if update.state == "TASK_FINISHED":
+                task = self.runningJobMap.get(int(update.task_id.value))
+                update.labels.labels = with_wall_time(update.labels.labels, task.startTime if task else time.time())
+            super().statusUpdate(driver, update)
+
     return ToilctlMesosBatchSystem
+
+
+def with_wall_time(labels: Iterable[dict[str, str]], started: float) -> list[dict[str, str]]:
+    """Return the labels with the one that Toil insists on; a master that restarted tells of ended tasks without."""
+    given = list(labels or ())
+    if any(label["key"] == WALL_TIME for label in given):
+        return given
+    return [*given, {"key": WALL_TIME, "value": str(time.time() - started)}]
