@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from toilctl.errors import ToilctlError
-from toilctl.local import docker_engine
+from toilctl.local import docker_engine, mesos_source
 from toilctl.local.images import Builder
 
 
 def main() -> None:
-    """Make both kinds of nodes' images; at once when nothing changed."""
+    """Make both kinds of nodes' images, and with Mesos if the environment names one; at once when nothing changed."""
     try:
-        builder = Builder(docker_engine.ensure(print), print)
-        for kind in ("prepared", "plain"):
-            print(builder.for_hosts(kind))
+        engine, named = docker_engine.ensure(print), os.environ.get(mesos_source.VARIABLE)
+        for mesos in (None, mesos_source.collect(named, print)) if named else (None,):
+            builder = Builder(engine, print, mesos=mesos)
+            for kind in ("prepared", "plain"):
+                print(builder.for_hosts(kind))
     except ToilctlError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

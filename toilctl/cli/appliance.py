@@ -32,12 +32,21 @@ def build(
     toil_version: Annotated[
         str | None, typer.Option("--toil-version", metavar="VERSION", help="Toil's release.", show_default="9.6.0")
     ] = None,
+    mesos_from: Annotated[
+        str | None,
+        typer.Option("--mesos-from", metavar="IMAGE_OR_DIRECTORY", envvar="TOILCTL_MESOS_PREFIX", show_default="none",
+                     help="Take Mesos from a container image, or from the directory below which it is installed."),
+    ] = None,
     push: Annotated[bool, typer.Option("--push", help="Push it to the registry that its name begins with.")] = False,
 ) -> None:  # fmt: skip
-    """Build an appliance with Slurm from Debian's packages and PyPI, unless it is there already."""
+    """Build an appliance with Slurm from Debian's packages and PyPI, unless it is there already.
+
+    With --mesos-from it has Mesos, too, and so has the rehearsal cloud from its next toilctl local up on.
+    """
     from toilctl.local import images
 
-    render.show("appliance-build", images.build_appliance(log.note, tag, toil_version, push=push), _built)
+    built = images.build_appliance(log.note, tag, toil_version, mesos_from=mesos_from, push=push)
+    render.show("appliance-build", built, _built)
 
 
 def _built(made: Built) -> str:
@@ -49,4 +58,5 @@ def _built(made: Built) -> str:
         "pushed": "yes" if made.pushed else "",
     }
     use = f"Use it: --appliance {made.image}, or export TOIL_APPLIANCE_SELF={made.image}"
-    return render.pairs(facts) + ("\n" + use if made.pushed else "")
+    again = "The rehearsal cloud that runs keeps its appliance; to give it this one: toilctl local down, then up"
+    return "\n".join([render.pairs(facts), *[use] * made.pushed, *[again] * made.other_runs])

@@ -40,7 +40,11 @@ def up(
         bool, typer.Option("--hosts/--no-hosts", help="Whether instances are real hosts, or the API's word only.")
     ] = True,
 ) -> None:
-    """Start the rehearsal cloud; the first time, build its images."""
+    """Start the rehearsal cloud; the first time, build its images.
+
+    Its appliance has Mesos, too, when TOILCTL_MESOS_PREFIX names a directory or an image that has it, or one was named
+    in an earlier appliance build --mesos-from; the engine of new clusters is then Mesos, as on AWS.
+    """
     from toilctl.local import lifecycle
 
     render.show("local-up", lifecycle.up(image and image.value, log.note, with_hosts=hosts), _up)
@@ -48,7 +52,9 @@ def up(
 
 @command(commands, "down", with_provisioner=False)
 def down(
-    images: Annotated[bool, typer.Option("--images", help="Remove the images that were built, too.")] = False,
+    images: Annotated[
+        bool, typer.Option("--images", help="Remove the images that were built, and the Mesos for them, too.")
+    ] = False,
 ) -> None:
     """Remove everything that the rehearsal cloud made: hosts, volumes, networks, process and state."""
     from toilctl.local import lifecycle
@@ -121,9 +127,14 @@ def _parameter(text: str) -> tuple[str, str]:
 def _up(cloud: Up) -> str:
     kind = f"{cloud.image} nodes" if cloud.hosts else "no hosts"
     begun = "runs already" if cloud.already else "runs"
-    facts = render.pairs({"endpoint": cloud.endpoint, "region": cloud.region, "appliance": cloud.appliance_image}, "  ")
+    facts = {
+        "endpoint": cloud.endpoint,
+        "region": cloud.region,
+        "appliance": cloud.appliance_image,
+        "engines": ", ".join(cloud.engines) if cloud.hosts else "",
+    }
     return (
-        f"The rehearsal cloud {begun}, with {kind}.\n{facts}\n"
+        f"The rehearsal cloud {begun}, with {kind}.\n{render.pairs(facts, '  ')}\n"
         "Use it with --provisioner local on any command, or: export TOILCTL_PROVISIONER=local"
     )
 
@@ -144,6 +155,7 @@ def _status(cloud: Status) -> str:
         "nodes": f"{cloud.image} image" if cloud.hosts else "no hosts",
         "networks": f"{cloud.cidr} private, {cloud.public_cidr} public" if cloud.hosts else "",
         "appliance": cloud.appliance_image,
+        "engines": ", ".join(cloud.engines) if cloud.hosts else "",
         "directory": cloud.directory,
     }
     rows = [

@@ -145,4 +145,4 @@ def _require_success(container: Any, tag: str) -> None:
 def _failed(tag: str, said: list[str], log: Path) -> HostError:
     full = any("No space left on device" in line for line in said[-30:])
     next_step = "Free some disk space (docker system df), then run this again." if full else f"See {log}."
-    return HostError(f"Building {tag} failed: {' '.join(said[-2:])[-400:]}", next_step, log=str(log))
+    return HostError(f"Building {tag} failed: {' '.join(said[-2:])[-400:]}", next_step, log=str(log), said=said[-10:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import re
 import shutil
@@ -17,15 +16,16 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from toilctl.errors import UsageError
-from toilctl.local import base_image, containers, docker_engine, image_build, registry, wheels
+from toilctl.errors import HostError, UsageError
+from toilctl.local import base_image, containers, docker_engine, image_build, mesos_source, registry, state, wheels
 from toilctl.local.docker_engine import Progress
+from toilctl.local.mesos_kept import Mesos
+from toilctl.local.tree import COMPILED, digest
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 TOIL_VERSION: Final = "9.6.0"
-ENGINES: Final = ("slurm",)
 APPLIANCE: Final = f"{containers.REGISTRY_NAME}:{containers.REGISTRY_PORT}/{registry.PATH}"
 BASE, PLAIN, PREPARED = "toilctl/base", "toilctl/node-plain", "toilctl/node-prepared"
 LAYERS, WITH_DOCKER, EMPTY = "toilctl/appliance-layers", "toilctl/node-docker", "toilctl/registry-empty"
@@ -42,6 +42,8 @@ class Images:
     """The images of one cloud, by tag; empty where it needs none."""
 
     appliance: str
+    engines: tuple[str, ...]
+    """The appliance's."""
     plain: str
     prepared: str = ""
     registry: str = ""
@@ -56,6 +58,8 @@ class Built:
     toil_version: str
     size_bytes: int
     pushed: bool
+    other_runs: bool = False
+    """Whether a rehearsal cloud runs with another appliance, which it keeps."""
 
 
 @dataclass(frozen=True)
@@ -64,43 +68,38 @@ class Tags:
 
     base: str
     plain: str
+    without_mesos: str
+    """The appliance with Slurm alone, which the one with Mesos is made from; ``appliance`` itself without Mesos."""
     appliance: str
     prepared: str
     registry: str
 
     @classmethod
-    def of(cls, toil_version: str) -> Tags:
+    def of(cls, toil_version: str, mesos: Mesos | None = None) -> Tags:
         """Compute the tags."""
         base = digest(base_image.SUITE, *base_image.OPTIONS)
         plain = digest(base, _DATA / "node")
-        appliance = digest(base, _DATA / "appliance", toil_version, *ENGINES)
+        without = digest(base, _DATA / "appliance", toil_version)
+        appliance = digest(without, _DATA / "mesos", mesos.digest) if mesos else without
         return cls(
             base=f"{BASE}:{base}",
             plain=f"{PLAIN}:{plain}",
+            without_mesos=f"{APPLIANCE}:{without}",
             appliance=f"{APPLIANCE}:{appliance}",
             prepared=f"{PREPARED}:{digest(plain, appliance, _DATA / 'prepared', _DATA / 'fill')}",
             registry=f"{registry.REPOSITORY}:{digest(base, appliance, _DATA / 'registry')}",
         )
 
 
-def digest(*parts: str | Path) -> str:
-    """Return 12 hex digits for strings and directories, by the names and contents of the files in them."""
-    total = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            for file in sorted(path for path in part.rglob("*") if path.is_file()):
-                content = hashlib.sha256(file.read_bytes()).hexdigest()
-                total.update(f"{file.relative_to(part)}\0{content}\n".encode())
-        else:
-            total.update(f"{part}\n".encode())
-    return total.hexdigest()[:12]
-
-
 class Builder:
     """Makes the images that are not there."""
 
-    def __init__(self, client: DockerClient, progress: Progress, toil_version: str = TOIL_VERSION) -> None:
-        self.tags = Tags.of(toil_version)
+    def __init__(
+        self, client: DockerClient, progress: Progress, toil_version: str = TOIL_VERSION, mesos: Mesos | None = None
+    ) -> None:
+        self.tags = Tags.of(toil_version, mesos)
+        self.engines = ("slurm", "mesos") if mesos else ("slurm",)
+        self._mesos = mesos
         self._client = client
         self._progress = progress
         self._speaking = Lock()
@@ -119,7 +118,7 @@ class Builder:
                     list(pool.map(lambda make: make(), (self.plain, self.appliance)))
                 self.prepared() if image == "prepared" else self.registry()
         chosen = {"prepared": tags.prepared} if image == "prepared" else {"registry": tags.registry}
-        return Images(appliance=tags.appliance, plain=tags.plain, **chosen)
+        return Images(tags.appliance, self.engines, tags.plain, **chosen)
 
     def appliance_alone(self) -> str:
         """Return the appliance's tag, after making it if need be."""
@@ -134,7 +133,12 @@ class Builder:
 
     def appliance(self) -> None:
         """Make the appliance."""
-        self._make(self.tags.appliance, "the appliance", self._make_appliance)
+        if self._all_there(self.tags.appliance):
+            return
+        self._make(self.tags.without_mesos, "the appliance", self._make_appliance)
+        mesos = self._mesos
+        if mesos:
+            self._make(self.tags.appliance, "the appliance with Mesos", lambda: self._add_mesos(mesos))
 
     def prepared(self) -> None:
         """Make the node image with Docker, and the appliance in it."""
@@ -148,16 +152,30 @@ class Builder:
         image_build.build(self._client, _DATA / "node", self.tags.plain, BASE=self.tags.base)
 
     def _make_appliance(self) -> None:
-        layered = _sibling(self.tags.appliance, LAYERS)
-        with tempfile.TemporaryDirectory() as scratch:
-            context = Path(scratch, "context")
-            shutil.copytree(_DATA / "appliance", context)
+        with _context("appliance") as context:
             wheels.fill(context / "pip", self._toil_version)
-            image_build.build(self._client, context, layered, BASE=self.tags.base, TOIL_VERSION=self._toil_version)
+            self._build_flat(context, self.tags.without_mesos, BASE=self.tags.base, TOIL_VERSION=self._toil_version)
+
+    def _add_mesos(self, mesos: Mesos) -> None:
+        with _context("mesos") as context:
+            shutil.copytree(mesos.directory, context / "collected")
+            try:
+                self._build_flat(context, self.tags.appliance, APPLIANCE=self.tags.without_mesos)
+            except HostError as error:
+                refused = mesos_source.refused(mesos, error.facts.get("said", ()))
+                if refused is None:
+                    raise
+                raise refused from error
+
+    def _build_flat(self, context: Path, tag: str, **arguments: str) -> None:
+        layered = _sibling(tag, LAYERS)
+        try:
+            image_build.build(self._client, context, layered, **arguments)
+        finally:
+            self._client.images.prune({"dangling": True, "label": "toilctl.build=appliance"})
         # Of one layer: unpacked inside another image, a layer that deletes files of a lower one loses its marks.
-        image_build.flatten(self._client, layered, self.tags.appliance)
+        image_build.flatten(self._client, layered, tag)
         image_build.discard(self._client, layered)
-        self._client.images.prune({"dangling": True, "label": "toilctl.build=appliance"})
 
     def _make_prepared(self) -> None:
         with_docker = _sibling(self.tags.prepared, WITH_DOCKER)
@@ -204,26 +222,47 @@ class Builder:
         base_image.make(self._client, self.tags.base, self._say)
 
 
-def build_appliance(progress: Progress, name: str | None, toil_version: str | None, *, push: bool = False) -> Built:
-    """Make an appliance under a name of the user's, and push it if asked.
+def build_appliance(
+    progress: Progress,
+    name: str | None,
+    toil_version: str | None,
+    *,
+    mesos_from: str | None = None,
+    push: bool = False,
+) -> Built:
+    """Make an appliance under a name of the user's, with the Mesos of a directory or image, and push it if asked.
 
-    :raises UsageError: for a name that is none, or a push without one.
-    :raises HostError: when this machine lacks something, or the registry refuses.
+    :raises UsageError: for a name that is none, a push without one, or a source that has no Mesos.
+    :raises HostError: when this machine lacks something, the Mesos does not run, or the registry refuses.
     """
-    if push and not name:
-        raise UsageError("--push needs --tag: the name says to which registry.", "Add --tag REGISTRY/NAME:TAG.")
-    if name and not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is not an image's name.", "Write [REGISTRY/]NAME[:TAG], in lower case.", tag=name)
+    _require_name(name, push)
     version = toil_version or TOIL_VERSION
+    mesos = mesos_source.collect(mesos_from, progress) if mesos_from else None
     client = docker_engine.ensure(progress)
-    image = client.images.get(Builder(client, progress, version).appliance_alone())
+    builder = Builder(client, progress, version, mesos)
+    image = client.images.get(builder.appliance_alone())
     full_name = name if name is None or ":" in name.rpartition("/")[2] else f"{name}:{version}"
     if full_name:
         image.tag(full_name)
     if push and full_name:
         progress(f"Pushing {full_name}")
         registry.push(client, str(image.id), full_name)
-    return Built(full_name or image.tags[0], ENGINES, version, image.attrs["Size"], pushed=push)
+    return Built(
+        full_name or builder.tags.appliance, builder.engines, version, image.attrs["Size"], pushed=push,
+        other_runs=mesos is not None and _runs_other(Tags.of(TOIL_VERSION, mesos).appliance),
+    )  # fmt: skip
+
+
+def _require_name(name: str | None, push: bool) -> None:
+    if push and not name:
+        raise UsageError("--push needs --tag: the name says to which registry.", "Add --tag REGISTRY/NAME:TAG.")
+    if name and not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is not an image's name.", "Write [REGISTRY/]NAME[:TAG], in lower case.", tag=name)
+
+
+def _runs_other(appliance: str) -> bool:
+    running = state.find()
+    return running is not None and running.hosts and running.appliance_image != appliance
 
 
 def remove_cached(client: DockerClient) -> list[str]:
@@ -240,6 +279,15 @@ def remove_cached(client: DockerClient) -> list[str]:
                 continue
             removed.append(tag)
     return removed
+
+
+@contextmanager
+def _context(kind: str) -> Iterator[Path]:
+    """Yield a copy of a directory with a Dockerfile, for more to be added."""
+    with tempfile.TemporaryDirectory() as scratch:
+        context = Path(scratch, "context")
+        shutil.copytree(_DATA / kind, context, ignore=shutil.ignore_patterns(COMPILED))
+        yield context
 
 
 def _sibling(tag: str, repository: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from toilctl import paths
 from toilctl.errors import ConflictError, HostError
-from toilctl.local import client, docker_engine, hosts, images, registry, state
+from toilctl.local import client, docker_engine, hosts, images, mesos_kept, mesos_source, registry, state
 from toilctl.local.docker_engine import Progress
 from toilctl.local.networks import make_networks
 from toilctl.local.state import LocalState
@@ -35,6 +35,7 @@ class Up:
     region: str
     image: str
     appliance_image: str
+    engines: tuple[str, ...]
     hosts: bool
     already: bool
     """Whether it ran before."""
@@ -94,6 +95,7 @@ def up(image: str | None, progress: Progress, *, with_hosts: bool = True) -> Up:
     with _only_one():
         running = state.find()
         if running is not None:
+            _tell_of_mesos(running, progress)
             return _already(running, image, with_hosts)
         _end_orphans()
         settings = _make_ready(image or KINDS[0], progress) if with_hosts else {"hosts": False}
@@ -117,6 +119,8 @@ def down(progress: Progress, *, with_images: bool = False) -> Down:
             progress("Removing hosts and networks")
             removed = hosts.remove_all(state.cloud_id())
             removed_images = images.remove_cached(engine) if with_images else []
+        if with_images:
+            mesos_kept.forget()
         shutil.rmtree(state.local_dir(), ignore_errors=True)
         return Down(state.cloud_id(), stopped, tuple(removed), tuple(removed_images))
 
@@ -181,8 +185,9 @@ def _up(running: LocalState, *, already: bool) -> Up:
 
 def _make_ready(image: str, progress: Progress) -> dict[str, Any]:
     """Make images and networks, remove what an ended cloud left, and return the process's settings."""
+    mesos = mesos_source.chosen(progress)
     engine = docker_engine.ensure(progress)
-    made = images.Builder(engine, progress).for_hosts(image)
+    made = images.Builder(engine, progress, mesos=mesos).for_hosts(image)
     cloud_id = state.cloud_id()
     hosts.remove_all(cloud_id)
     networks = make_networks(cloud_id)
@@ -193,9 +198,15 @@ def _make_ready(image: str, progress: Progress) -> dict[str, Any]:
         "image": image,
         "images": {"plain": made.plain, "prepared": made.prepared or made.plain},
         "appliance_image": made.appliance,
-        "engines": list(images.ENGINES),
+        "engines": list(made.engines),
         "registry": REGISTRY,
     }
+
+
+def _tell_of_mesos(running: LocalState, progress: Progress) -> None:
+    """Say that a cloud that runs does not get the Mesos that the environment names."""
+    if running.hosts and os.environ.get(mesos_source.VARIABLE) and "mesos" not in running.engines:
+        progress("The appliance of the cloud that runs has no Mesos. To give it one: toilctl local down, then up")
 
 
 def _require_packages() -> None:

@@ -11,14 +11,18 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Final
 
 from toilctl import paths
 from toilctl.errors import HostError
+from toilctl.local import tree
 
 TARGET_PYTHON: Final = (3, 11)
 TARGET_GLIBC: Final = (2, 36)
 """Debian 12's."""
+
+_RECIPE: Final = Path(__file__).parent / "data" / "appliance"
 
 
 def fill(directory: Path, toil_version: str) -> None:
@@ -59,24 +63,33 @@ def certificate_authorities() -> str | None:
 
 def _cached(toil_version: str) -> Path:
     python = "".join(map(str, TARGET_PYTHON))
-    directory = paths.cache_dir() / "wheels" / f"toil-{toil_version}-py{python}"
+    recipe = tree.digest(_RECIPE / "requirements.txt", _RECIPE / "http_parser_wheel.py")
+    directory = paths.cache_dir() / "wheels" / f"toil-{toil_version}-py{python}-{recipe}"
     if directory.is_dir():
         return directory
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
-        _pip_wheel(Path(scratch, "wheels"), toil_version)
+        _fetch(Path(scratch, "wheels"), toil_version)
         Path(scratch, "wheels").rename(directory)
     return directory
 
 
-def _pip_wheel(directory: Path, toil_version: str) -> None:
-    packages = [f"toil[aws]=={toil_version}", "virtualenv"]
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(directory), *packages]
+def _fetch(directory: Path, toil_version: str) -> None:
+    requirements = _RECIPE / "requirements.txt"
+    # As in the Dockerfile: of http-parser only what needs no compiler.
+    sdist = ["--no-deps", "--no-binary", "http-parser", "--constraint", str(requirements), "http-parser"]
+    _pip(["download", "--dest", str(directory), *sdist], "http-parser")
+    subprocess.run([sys.executable, str(_RECIPE / "http_parser_wheel.py"), str(directory)], check=True, stdout=DEVNULL)
+    wanted = [f"toil[aws]=={toil_version}", "--requirement", str(requirements)]
+    _pip(["wheel", "--wheel-dir", str(directory), "--find-links", str(directory), *wanted], f"Toil {toil_version}")
+
+
+def _pip(arguments: list[str], what: str) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise HostError(
-            f"pip could not fetch Toil {toil_version}: {' '.join(errors[-1:]) or done.stderr.strip()[-200:]}",
+            f"pip could not fetch {what}: {' '.join(errors[-1:]) or done.stderr.strip()[-200:]}",
             "Check the version and that this machine reaches PyPI (pip download toil), then run this again.",
-            toil_version=toil_version,
         )

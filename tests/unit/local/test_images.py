@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +17,7 @@ import pytest
 from toilctl.errors import HostError, UsageError
 from toilctl.local import docker_engine, image_build, images, wheels
 from toilctl.local.images import Builder, Tags, digest
+from toilctl.local.mesos_kept import Mesos
 
 
 def test_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
@@ -25,11 +30,32 @@ def test_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
     assert len({before, changed, digest("x", tmp_path), digest("y", tmp_path)}) == 4
 
 
+def test_digest_does_not_depend_on_what_python_adds(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("1")
+    before = digest(tmp_path)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_text("2")
+    assert digest(tmp_path) == before
+
+
 def test_another_toil_needs_another_appliance_and_leaves_the_plain_node() -> None:
     one, other = Tags.of("9.6.0"), Tags.of("9.6.1")
     assert (one.base, one.plain) == (other.base, other.plain)
     assert one.appliance != other.appliance
     assert one.prepared != other.prepared
+
+
+def mesos(of: str) -> Mesos:
+    return Mesos("/opt/mesos", of, Path("/nowhere"))
+
+
+def test_each_mesos_needs_an_appliance_of_its_own_on_top_of_the_one_without() -> None:
+    without, one, same, other = Tags.of("9.6.0"), *(Tags.of("9.6.0", mesos(of)) for of in "aab")
+    assert one == same
+    assert len({tags.appliance for tags in (without, one, other)}) == 3
+    assert len({tags.prepared for tags in (without, one, other)}) == 3
+    assert {tags.without_mesos for tags in (without, one, other)} == {without.appliance}
+    assert (one.base, one.plain) == (without.base, without.plain)
 
 
 def test_appliance_is_named_after_the_registry_of_the_cloud() -> None:
@@ -53,9 +79,16 @@ def test_nothing_is_made_when_all_is_there(image: str) -> None:
     said: list[str] = []
     engine: Any = Engine(tags.plain, tags.appliance, tags.prepared, tags.registry)
     made = Builder(engine, said.append).for_hosts(image)
-    assert made.appliance == tags.appliance
+    assert (made.appliance, made.engines) == (tags.appliance, ("slurm",))
     assert bool(made.prepared) == (image == "prepared")
     assert said == []
+
+
+def test_appliance_with_mesos_needs_no_other_when_it_is_there() -> None:
+    tags = Tags.of("9.6.0", mesos("a"))
+    engine: Any = Engine(tags.plain, tags.appliance, tags.prepared)
+    made = Builder(engine, print, mesos=mesos("a")).for_hosts("prepared")
+    assert (made.appliance, made.engines) == (tags.appliance, ("slurm", "mesos"))
 
 
 def test_full_disk_is_told_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,3 +170,38 @@ def test_build_gets_the_authorities_when_it_has_to_fetch_wheels_itself(
     monkeypatch.setattr(wheels, "makes_wheels_for_debian_12", lambda: False)
     wheels.fill(tmp_path / "pip", "9.6.0")
     assert [(path.name, path.read_text()) for path in (tmp_path / "pip").iterdir()] == [("ca.crt", "certificates")]
+
+
+def test_http_parser_without_its_c_is_a_wheel_for_any_machine(tmp_path: Path) -> None:
+    _sdist(tmp_path, "pyparser.py", "http.py", "parser.c", "parser.so")
+    subprocess.run([sys.executable, HTTP_PARSER_WHEEL, str(tmp_path)], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target"]
+    wheel = tmp_path / "http_parser-0.9.0-py3-none-any.whl"
+    subprocess.run([*pip, str(tmp_path / "there"), str(wheel)], check=True)
+    there = {str(path.relative_to(tmp_path / "there")) for path in (tmp_path / "there").rglob("*.*") if path.is_file()}
+    assert {name for name in there if not name.endswith(".pyc") and "dist-info" not in name} == {
+        "http_parser/http.py", "http_parser/pyparser.py",
+    }  # fmt: skip
+    with zipfile.ZipFile(wheel) as opened:
+        assert b"Version: 0.9.0" in opened.read("http_parser-0.9.0.dist-info/METADATA")
+
+
+def test_http_parser_that_has_no_parser_in_python_is_refused(tmp_path: Path) -> None:
+    _sdist(tmp_path, "http.py")
+    command = [sys.executable, HTTP_PARSER_WHEEL, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "has no http_parser/pyparser.py" in done.stderr
+
+
+HTTP_PARSER_WHEEL = str(Path(images.__file__).parent / "data" / "appliance" / "http_parser_wheel.py")
+
+
+def _sdist(directory: Path, *modules: str) -> None:
+    about = b"Metadata-Version: 2.1\nName: http-parser\nVersion: 0.9.0\n"
+    files = {"PKG-INFO": about, "LICENSE": b"MIT", **{f"http_parser/{name}": b"" for name in modules}}
+    with tarfile.open(directory / "http-parser-0.9.0.tar.gz", "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"http-parser-0.9.0/{name}")
+            member.size = len(content)
+            archive.addfile(member, BytesIO(content))
