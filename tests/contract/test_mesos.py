@@ -233,6 +233,7 @@ def test_master_that_is_not_there_may_be_starting(mastered: Mastered) -> None:
         (Answer(307, location="http://127.0.0.2:5050/slaves"), "does not lead yet", "Try again in a moment"),
         (Answer(401, "<html>\n401\n</html>"), "wants credentials", "without authentication"),
         (Answer(403, "Forbidden"), "wants credentials", "without authentication"),
+        (Answer(400, "Failed to validate master::Call"), "400: Failed to validate", "-L 5050"),
         (Answer(500, "<html>\n<p>Oh</p>\n</html>"), "refuses with 500: <html> <p>Oh</p> </html>", "-L 5050"),
     ],
 )

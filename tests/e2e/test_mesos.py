@@ -47,6 +47,10 @@ class OnMesos(Autoscaled):
         """Ask the master."""
         return json.loads(self.on_leader("bash", "-c", f"curl -sS http://$(hostname -i):5050/{path}"))
 
+    def master(self) -> str:
+        """Return the process id of the master; empty while there is none."""
+        return self.on_leader("bash", "-c", "pgrep -x mesos-master || true").strip()
+
     def in_engine(self) -> set[str]:
         return {agent["attributes"]["instance_id"] for agent in self.ask("slaves")["slaves"]}
 
@@ -175,10 +179,9 @@ def test_master_that_restarts_strands_no_agent_and_no_node_goes_or_comes(auto: O
 
 
 def test_hung_master_is_started_again(auto: OnMesos) -> None:
-    first = auto.on_leader("pgrep", "-x", "mesos-master").split()
+    first = auto.master()
     auto.on_leader("pkill", "-STOP", "-x", "mesos-master")
-    wait_for(lambda: (now := auto.on_leader("pgrep", "-x", "mesos-master").split()) and now != first, 240,
-             "another master")  # fmt: skip
+    wait_for(lambda: auto.master() not in ("", first), 240, "another master")
     wait_for(lambda: auto.report()["problem"] == "", 60, "an engine that answers")
 
 

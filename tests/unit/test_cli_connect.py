@@ -40,9 +40,9 @@ def test_options_after_the_name_are_the_remote_commands(run):
 
 
 def test_host_and_forwards_stand_before_the_name(run):
-    _, _, words = run("ssh-cluster", "--host", "-L", "5050", "-L", "8080:h:80", "c", "hostname")
+    _, _, words = run("ssh-cluster", "--host", "-L", "8888", "-L", "8080:h:80", "c", "hostname")
     assert words[-1] == "hostname"
-    assert [words[at + 1] for at, word in enumerate(words) if word == "-L"] == ["5050:localhost:5050", "8080:h:80"]
+    assert [words[at + 1] for at, word in enumerate(words) if word == "-L"] == ["8888:localhost:8888", "8080:h:80"]
 
 
 def test_options_after_the_name_are_rsyncs(run):

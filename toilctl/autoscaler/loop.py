@@ -54,9 +54,9 @@ class Reach:
 
     actions_of: Callable[[Settings], Actions]
     engine_of: Callable[[Settings], Engine] = engine_of
-    asked_for: Callable[[], Mapping[str, Sequence[str]]] = asked_for
     clock: Callable[[], datetime] = utc_now
     spawn: Callable[[Callable[[], None]], None] = in_thread
+    asked_for: Callable[[], Mapping[str, Sequence[str]]] = asked_for
 
 
 class Autoscaler:

@@ -63,9 +63,9 @@ def test_every_phase_has_its_traits() -> None:
     assert set(TRAITS) == set(Phase)
 
 
-def test_only_nodes_that_are_joined_or_boot_take_jobs() -> None:
+def test_only_nodes_that_are_joined_boot_or_come_back_take_jobs() -> None:
     assert {one for one in Phase if TRAITS[one].room is Room.NOW} == {Phase.IDLE, Phase.BUSY}
-    assert {one for one in Phase if TRAITS[one].room is Room.SOON} == {Phase.BOOTING}
+    assert {one for one in Phase if TRAITS[one].room is Room.SOON} == {Phase.BOOTING, Phase.RETURNING}
 
 
 def test_what_is_replaced_does_not_count_for_the_minimum() -> None:

@@ -65,7 +65,7 @@ class Stage:
     def begin(self) -> None:
         """Start the autoscaler, as after a crash: with what is on disk and nothing else."""
         self.file = SettingsFile(self.directory / "cluster.yml")
-        reach = Reach(lambda _: self, lambda _: self, lambda: self.asked, lambda: self.now, lambda work: work())
+        reach = Reach(lambda _: self, lambda _: self, lambda: self.now, lambda work: work(), lambda: self.asked)
         self.autoscaler = Autoscaler(self.file, Journal(self.directory, self.out), reach)
 
     def settings(self, **changes: Any) -> None:
@@ -408,11 +408,11 @@ def test_process_that_is_started_by_hand_has_the_services_environment(stage, mon
     file.write_text("# Ansible managed\nTOILCTL_SELF=i-1\nAWS_ENDPOINT_URL=http://127.0.0.1:1?a=b\n")
     monkeypatch.delenv("TOILCTL_SELF", raising=False)
     with autoscaler(stage, "once", "--environment", str(file)) as by_hand:
-        out, _ = by_hand.communicate(timeout=60)
+        out, _ = by_hand.communicate(timeout=180)
     assert "http://127.0.0.1:1/?a=b" in json.loads(out.splitlines()[-1])["problem"]
     monkeypatch.setenv("TOILCTL_SELF", "i-1")
     with autoscaler(stage, "once", "--environment", str(file)) as service:
-        out, _ = service.communicate(timeout=60)
+        out, _ = service.communicate(timeout=180)
     assert "127.0.0.1:1" not in json.loads(out.splitlines()[-1])["problem"]
 
 

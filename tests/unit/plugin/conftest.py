@@ -40,8 +40,10 @@ def plugin(monkeypatch: pytest.MonkeyPatch, demand_dir: Path, cluster_file: Path
     """The plugin as Toil imports it, on a machine that is no leader unless the test has written ``cluster_file``."""
     from toil.batchSystems import slurm
     from toil.common import Config
+    from toil.lib import plugins
     from toil.resource import DirectoryResource
 
+    monkeypatch.setattr(plugins, "_registry", {kind: dict(known) for kind, known in plugins._registry.items()})
     monkeypatch.setattr(DirectoryResource, "_load", DirectoryResource._load)
     monkeypatch.setattr(slurm, "SlurmBatchSystem", slurm.SlurmBatchSystem)
     check = "check_configuration_consistency"

@@ -105,10 +105,11 @@ class Running:
         return self.log.read_text()
 
     def kill(self) -> None:
-        """End the workflow's leader as a crash does, and its workers, too."""
+        """End the workflow's leader as a crash does, and leave its workers nothing to wait for."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, 9)
             self.process.wait()
+        self.go.touch()
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:

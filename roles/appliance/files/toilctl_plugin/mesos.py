@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from toil.batchSystems.mesos.batchSystem import MesosBatchSystem
 
 WALL_TIME = "wallTime"
+_USED_PARAMETERS = {"handleLocalJob": set[str](), "statusUpdate": {"driver", "update"}}
 CONSEQUENCE = "the autoscaler learns of its Mesos jobs by other ways, and later"
 
 
@@ -25,9 +26,7 @@ def mesos_batch_system() -> type[MesosBatchSystem]:
     """
     from toil.batchSystems.mesos.batchSystem import MesosBatchSystem
 
-    missing = known.missing(
-        MesosBatchSystem, {**USED_PARAMETERS, "handleLocalJob": set(), "statusUpdate": {"driver", "update"}}
-    )
+    missing = known.missing(MesosBatchSystem, USED_PARAMETERS | _USED_PARAMETERS)
     if missing or not known.has_jobs(missing):
         known.warn(missing, CONSEQUENCE)
         return MesosBatchSystem
