@@ -88,9 +88,11 @@ class Demo:
 
     def launch(self) -> None:
         """Launch a leader alone, and say what it may launch itself."""
+        # What follows reads Slurm's own record of its jobs, also where the appliance has Mesos, too.
         words = (
-            "--leader-node-type", "t2.medium", "--node-types", ",".join(NODE_TYPES), "--min-nodes", "0,0",
-            "--max-nodes", "2,1", "--scale-interval", "5", "--idle-timeout", "20", "--key-pair-name", KEY_PAIR,
+            "--engine", "slurm", "--leader-node-type", "t2.medium", "--node-types", ",".join(NODE_TYPES),
+            "--min-nodes", "0,0", "--max-nodes", "2,1", "--scale-interval", "5", "--idle-timeout", "20",
+            "--key-pair-name", KEY_PAIR,
         )  # fmt: skip
         with self.stage.phase("Launch", "Launching a leader"):
             self.stage.toilctl("launch-cluster", *LOCAL, "-z", ZONE, *words, CLUSTER)

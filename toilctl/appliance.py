@@ -18,7 +18,9 @@ DOCKER_HUB: Final = "docker.io"
 DOCKER_ARCHITECTURES: Final = {"x86_64": "amd64", "arm64": "arm64"}
 """EC2's names of processor architectures, and Docker's."""
 
-_BUILD: Final = "Build one that has it with 'toilctl appliance build', and name it with --appliance."
+_BUILD: Final = (
+    "Build one that has it with 'toilctl appliance build' (Mesos: --mesos-from), and name it with --appliance."
+)
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _REFERENCE: Final = re.compile(
     rf"(?:(?P<registry>localhost(?::\d+)?|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?::\d+)?|[A-Za-z0-9-]+:\d+)/)?"
