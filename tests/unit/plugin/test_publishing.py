@@ -89,7 +89,7 @@ def test_crashed_workflow_has_no_demand_and_another_goes_on(start: Callable[...,
 def test_workflow_runs_where_nobody_follows_it(start: Callable[..., Running], demand_dir: Path) -> None:
     demand_dir.rmdir()
     running = start(children=1)
-    assert "toilctl" not in running.finish()
+    assert "toil.toilctl_plugin" not in running.finish()
 
 
 def test_workflow_survives_a_disk_that_is_full(start: Callable[..., Running], demand_dir: Path) -> None:

@@ -21,7 +21,7 @@ from toil.bus import JobIssuedMessage, MessageBus
 PLUGIN_DIR = Path(__file__).parents[3] / "roles/appliance/files"
 SCRIPT = Path(__file__).parent / "watched_workflow.py"
 MIB = 2**20
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 def eventually(look: Callable[[], Any], what: str) -> Any:
@@ -154,9 +154,9 @@ def test_jobs_are_published_as_they_were_issued(here: Here) -> None:
     workflow = here.workflow("one", "--writeMessages", str(here.directory / "bus"))
     seen = here.with_jobs(workflow, ALL)
     assert (seen.header["name"], seen.header["framework"]) == ("watched_workflow.py", "")
-    assert sorted(line[3:8] for line in seen.jobs.values() if line[2] == "Waits") == [
-        [pytest.approx(0.1 * (n + 1)), (100 + n) * MIB, (200 + n) * MIB, int(n % 2 == 0), 0] for n in range(8)
-    ]
+    assert sorted(line[3:8] for line in seen.jobs.values() if line[2] == "Waits") == sorted(
+        [0.1 * (n % 2 + 1), (100 + n) * MIB, (200 + n) * MIB, int(n % 2 == 0), 0] for n in range(8)
+    )
 
     here.open_gate("one", "fail")
     eventually(lambda: any(line[2] == 1 for line in here.of(workflow).ended), "a failure")
