@@ -114,3 +114,8 @@ class Interrupted(ToilctlError):
 
     exit_code = 130
     code = "interrupted"
+
+
+def named(code: str, otherwise: type[ToilctlError]) -> type[ToilctlError]:
+    """Return the class of errors that has a code, as other processes name theirs."""
+    return {kind.code: kind for kind in ToilctlError.__subclasses__()}.get(code, otherwise)

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from toilctl import log, paths
-from toilctl.errors import Interrupted, PlaybookError, ToilctlError
+from toilctl import errors, log, paths
+from toilctl.errors import Interrupted, PlaybookError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_MESSAGE: Final = 400
@@ -114,7 +114,7 @@ def raise_failure(result: PlaybookResult, then: str = "the same command goes on 
         return
     named = next((failure.error for failure in result.failures if failure.error), None)
     if named:
-        kind = _error_classes().get(str(named.get("code")), PlaybookError)
+        kind = errors.named(str(named.get("code")), PlaybookError)
         facts = dict(named.get("facts") or {}) | {"log": result.log}
         raise kind(str(named.get("message", "")), str(named.get("next_step", "")), **facts)
     resume = f"{result.log} has all of it; {then}."
@@ -274,7 +274,3 @@ def _processes() -> Iterator[tuple[int, int]]:
     for line in listed.stdout.splitlines():
         process, parent = line.split()
         yield int(process), int(parent)
-
-
-def _error_classes() -> dict[str, type[ToilctlError]]:
-    return {kind.code: kind for kind in ToilctlError.__subclasses__()}

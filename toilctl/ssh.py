@@ -146,8 +146,8 @@ def run(target: Target, command: str, *, tty: bool = False, forwards: Sequence[s
     return code
 
 
-def capture(target: Target, command: str, timeout_s: float = TIMEOUT_S) -> str:
-    """Run a command of the node's shell without a terminal and return what it prints.
+def capture(target: Target, command: str, timeout_s: float = TIMEOUT_S, text: str = "") -> str:
+    """Run a command of the node's shell without a terminal, give it ``text`` to read, and return what it prints.
 
     :raises ConnectError: as ``run``.
     :raises subprocess.CalledProcessError: when the command fails.
@@ -155,9 +155,7 @@ def capture(target: Target, command: str, timeout_s: float = TIMEOUT_S) -> str:
     """
     with own_messages(target) as log:
         argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *options(target), "-T", target.login, command]
-        result = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        result = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
         if result.returncode == SSH_FAILED:
             raise_if_failed(target, log)
     if result.returncode == _NO_CONTAINER:
