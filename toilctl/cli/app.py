@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from toilctl.cli import appliance, autoscaler, clusters, command, connect, local
+from toilctl.cli import appliance, autoscaler, clusters, command, connect, estimate, local
 
 app = typer.Typer(
     name="toilctl",
@@ -21,6 +21,7 @@ app.add_typer(clusters.commands)
 app.add_typer(autoscaler.commands)
 app.add_typer(connect.commands)
 app.add_typer(appliance.commands, name="appliance")
+app.add_typer(estimate.commands, name="estimate")
 app.add_typer(local.commands, name="local")
 
 
