@@ -1,0 +1,122 @@
+"""Toil's options of its autoscaler on a command line, in all their spellings, and the limits that they ask for."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from toilctl.autoscaler.policy import Limits, zip_limits
+from toilctl.errors import UsageError
+from toilctl.node_types import NodeType, NodeTypes
+from toilctl.workflows.arguments import SHELL_ONLY, Argument
+from toilctl.workflows.spellings import Rewritten
+
+DEFAULT_MIN: Final = 0
+DEFAULT_MAX: Final = 10
+"""Toil's own."""
+_TYPES: Final = ("--nodeTypes", "--nodeType")
+_SPOT_TYPE: Final = "--preemptableNodeType"
+_MIN, _MAX = "--minNodes", "--maxNodes"
+_SPOT_MIN, _SPOT_MAX = "--minPreemptableNodes", "--maxPreemptableNodes"
+_OLDER: Final = frozenset({_SPOT_TYPE, _SPOT_MIN, _SPOT_MAX})
+_ALL: Final = frozenset({*_TYPES, _MIN, _MAX, *_OLDER})
+_WHY_OLDER: Final = "since Toil 3.11 a bid in the list of node types makes them preemptible"
+_WHY_REPEATED: Final = "Toil takes each list of numbers once only"
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """The options of a command that speak of nodes, each in the order in which it was given."""
+
+    arguments: tuple[Argument, ...]
+
+    @classmethod
+    def of(cls, arguments: Iterable[Argument]) -> Self:
+        """Pick them out of all arguments; those without a value are left to Toil."""
+        return cls(tuple(one for one in arguments if one.option in _ALL and one.value is not None))
+
+    def limits(self) -> Limits:
+        """Return how many nodes of each type are asked for, filled up with the first number.
+
+        There are none without node types, nor where only a shell knows some of the values.
+
+        :raises UsageError: for a bad node type, bid or number, naming the option.
+        """
+        if any(one.value == SHELL_ONLY for one in self.arguments):
+            return Limits()
+        types = self._types()
+        least = self._counts(types, _MIN, _SPOT_MIN, DEFAULT_MIN)
+        most = self._counts(types, _MAX, _SPOT_MAX, DEFAULT_MAX)
+        try:
+            return zip_limits(types, least, most)
+        except UsageError as error:
+            raise UsageError(f"{_MIN} and {_MAX}: {error.message}", error.next_step, **error.facts) from None
+
+    @property
+    def outdated(self) -> str:
+        """Why today's Toil does not take them as they are; nothing when it does."""
+        given = [one.option for one in self.arguments]
+        if _OLDER.intersection(given):
+            return _WHY_OLDER
+        return _WHY_REPEATED if any(given.count(option) > 1 for option in (_MIN, _MAX)) else ""
+
+    def modern(self) -> Rewritten:
+        """Return them as today's Toil takes them, together.
+
+        :raises UsageError: as ``limits``.
+        """
+        types = self._types()
+        texts = [text for _, text in (*self._values(*_TYPES), *self._values(_SPOT_TYPE))]
+        new = [_TYPES[0], ",".join(texts)] if types else []
+        has_spot = any(one.preemptible for one in types)
+        for option, of_spot, missing in ((_MIN, _SPOT_MIN, DEFAULT_MIN), (_MAX, _SPOT_MAX, DEFAULT_MAX)):
+            counts = self._counts(types, option, of_spot, missing)
+            if types and (self._values(option) or (has_spot and self._values(of_spot))):
+                new += [option, ",".join(map(str, counts))]
+        return Rewritten(
+            shlex.join(word for one in self.arguments for word in one.words), shlex.join(new), self.outdated
+        )
+
+    def _values(self, *options: str) -> list[tuple[str, str]]:
+        """Return the options among these, with their values, as given."""
+        return [(one.option, one.value) for one in self.arguments if one.option in options and one.value]
+
+    def _types(self) -> NodeTypes:
+        found = NodeTypes()
+        for option, text in (*self._values(*_TYPES), *self._values(_SPOT_TYPE)):
+            try:
+                types = NodeTypes.parse(text)
+                found = NodeTypes.parse(",".join(map(str, (*found, *types))))
+            except UsageError as error:
+                raise UsageError(f"{option}: {error.message}", error.next_step, **error.facts) from None
+            if option == _SPOT_TYPE and not all(one.preemptible for one in types):
+                raise UsageError(f"{option} {text} has no bid.", f"Write {text}:BID, in USD per hour.", node_type=text)
+        return found
+
+    def _counts(self, types: Sequence[NodeType], option: str, of_spot: str, missing: int) -> list[int]:
+        """Return a number for each node type: the older option's is that of all types with a bid.
+
+        Of an option that was repeated the last one counts, unless the node types were repeated with it.
+        """
+        texts = [text for _, text in self._values(option)][0 if len(self._values(*_TYPES)) > 1 else -1 :]
+        own = [_count(option, part) for text in texts for part in text.split(",")]
+        spot = [_count(of_spot, text) for _, text in self._values(of_spot)]
+        if spot and spot[-1] and not any(one.preemptible for one in types):
+            raise UsageError(f"{of_spot} needs a node type with a bid.", f"Add it to {_TYPES[0]}, as in c3.large:0.1.")
+        rest = itertools.count()
+        return [spot[-1] if spot and one.preemptible else _nth(own, next(rest), missing) for one in types]
+
+
+def _nth(numbers: Sequence[int], number: int, missing: int) -> int:
+    return numbers[number] if number < len(numbers) else numbers[0] if numbers else missing
+
+
+def _count(option: str, text: str) -> int:
+    if not text.strip().isdecimal():
+        raise UsageError(
+            f"{option}: {text!r} is not a number of nodes.", "Write one number per node type, such as 0,2.", value=text
+        )
+    return int(text)
