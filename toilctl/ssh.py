@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -163,6 +164,30 @@ def capture(target: Target, command: str, timeout_s: float = TIMEOUT_S, text: st
     if result.returncode:
         raise subprocess.CalledProcessError(result.returncode, command, result.stdout, result.stderr)
     return result.stdout
+
+
+@contextmanager
+def streaming(target: Target, command: str) -> Iterator[tuple[subprocess.Popen[bytes], BufferedReader]]:
+    """Run a command of the node's shell without a terminal; give its process, and what it prints as it comes.
+
+    :raises ConnectError: on leaving, as ``run``.
+    """
+    with own_messages(target) as log:
+        argv = ["ssh", "-E", str(log), *options(target), "-T", target.login, command]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert isinstance(process.stdout, BufferedReader)  # noqa: S101 - for mypy; it was asked for
+        try:
+            yield process, process.stdout
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            process.stdout.close()
+            process.wait()
+        if process.returncode == SSH_FAILED:
+            raise_if_failed(target, log)
+    if process.returncode == _NO_CONTAINER:
+        check_container(target)
 
 
 def in_leader(cluster: Cluster, key: Path | None = None) -> Callable[[Sequence[str]], str]:

@@ -11,8 +11,11 @@ from toilctl.cli.command import parsed_by
 from toilctl.cluster import ClusterName, Engine, Zone
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType, NodeTypes
+from toilctl.shared import Shared
 
 NODES, NETWORK, SOFTWARE = "Nodes", "Network and access", "Software"
+WORKFLOWS = "Workflows"
+"""The panel of commands about workflows, in the help of the whole program."""
 
 
 class Zones(tuple[Zone, ...]):
@@ -61,6 +64,18 @@ class Tag(NamedTuple):
         if not equals or not key.strip():
             raise UsageError(f"{text!r} is not a tag.", "Write KEY=VALUE.")
         return cls(key.strip(), value)
+
+
+class Truth(int):
+    """A flag with a value, as Toil has some."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``True`` or ``False``."""
+        words = {"true": 1, "yes": 1, "1": 1, "false": 0, "no": 0, "0": 0}
+        if text.lower() not in words:
+            raise UsageError(f"{text!r} is neither true nor false.", "Write True or False.")
+        return cls(words[text.lower()])
 
 
 def _cidr(text: str) -> str:
@@ -200,6 +215,28 @@ ApplianceOption = Annotated[
     typer.Option("--appliance", metavar="IMAGE", rich_help_panel=SOFTWARE,
                  show_default="by TOIL_APPLIANCE_SELF and Toil's other rules",
                  help="The container image with Toil and the engine."),
+]  # fmt: skip
+SharedOption = Annotated[
+    Shared | None,
+    typer.Option("--shared", parser=parsed_by(Shared.parse), metavar="nfs|efs:ID|PATH", rich_help_panel=SOFTWARE,
+                 show_default="none",
+                 help="A file system for all nodes, so that file: job stores work: a directory of the leader's, or an "
+                 "EFS file system, both at /shared; or the path of one that the machine image mounts."),
+]  # fmt: skip
+SseKeyOption = Annotated[
+    Path | None,
+    typer.Option("--sse-key", metavar="FILE", resolve_path=True, rich_help_panel=SOFTWARE, show_default=False,
+                 help="A key of 32 characters by which Toil encrypts what it keeps in S3; all nodes get it."),
+]  # fmt: skip
+EnableFuseOption = Annotated[
+    bool | None,
+    typer.Option("--enable-fuse/--no-enable-fuse", rich_help_panel=SOFTWARE, show_default="no",
+                 help="Whether jobs may mount with FUSE, as Singularity does; their containers get more rights."),
+]  # fmt: skip
+AllowFuseOption = Annotated[
+    Truth | None,
+    typer.Option("--allow-fuse", parser=parsed_by(Truth.parse), metavar="BOOL", hidden=True,
+                 help="Toil's name for --enable-fuse."),
 ]  # fmt: skip
 ClusterTypeOption = Annotated[
     Engine | None,
