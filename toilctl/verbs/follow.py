@@ -16,15 +16,11 @@ from toilctl.verbs import ssh as sessions
 from toilctl.workflows.runs import Run
 
 PROGRAM: Final = ("python3", "-m", "toilctl_leader.follow")
+ATTACH: Final = ("python3", "-m", "toilctl_leader.attach")
 PATIENCE_S: Final = 900.0
 """How long a connection that broke is tried again; a leader reboots in far less."""
 _PAUSE_S: Final = 5.0
 _CHUNK: Final = 65536
-
-
-def session_of(run: str) -> str:
-    """Return the name of a run's tmux session."""
-    return f"toilctl-{run.replace('.', '_')}"
 
 
 def logs(cluster: Cluster, name: str | None, ssh_key: Path | None, *, follow: bool, lines: int | None) -> Run:
@@ -84,8 +80,7 @@ def attach(cluster: Cluster, name: str | None, ssh_key: Path | None) -> int:
         )  # fmt: skip
     log.note("Ctrl-B D leaves it, and the run goes on; Ctrl-C goes to the workflow.")
     target = ssh.leader_of(cluster, sessions.session_key(cluster, ssh_key))
-    words = ("tmux", "-u", "attach-session", "-t", f"={session_of(run.name)}")
-    command = ssh.in_container(target.container, words, tty=True)
+    command = ssh.in_container(target.container, (*ATTACH, run.name), tty=True)
     return admission.with_admission(cluster, lambda: ssh.run(target, command, tty=True))
 
 

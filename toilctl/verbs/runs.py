@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from toilctl import inventory, log
+from toilctl import inventory, log, tags
 from toilctl.cluster import Cluster
 from toilctl.errors import ConflictError, UsageError
+from toilctl.shared import Shared
 from toilctl.verbs import leader, scaling, spent
 from toilctl.workflows.command_line import WorkflowCommand
 from toilctl.workflows.runs import Run
@@ -85,6 +85,7 @@ def start(cluster: Cluster, request: RunRequest, ssh_key: Path | None) -> Starte
             "deployment": request.deployment,
             "job_store": str(store) if store else None,
             "restart": restart,
+            "shared": _shared(cluster),
             "workers_possible": _has_workers(cluster) and _SINGLE_MACHINE not in " ".join(command.words),
         },
         doing="Start the run",
@@ -121,13 +122,11 @@ def stop(cluster: Cluster, name: str | None, ssh_key: Path | None, *, force: boo
     :raises NotFoundError: when there is none of that name.
     :raises ConflictError: when it does not end, and is not forced to.
     """
-    request = {"name": name, "patience_s": STOP_PATIENCE_S, "force": force}
-    before = show(cluster, name, ssh_key)
     document = leader.ask(
-        cluster, ssh_key, "runs.stop", {**request, "name": before.name}, doing=f"Stop {before.name}",
-        timeout_s=2 * STOP_PATIENCE_S,
+        cluster, ssh_key, "runs.stop", {"name": name, "patience_s": STOP_PATIENCE_S, "force": force},
+        doing="Stop the run", timeout_s=2 * STOP_PATIENCE_S,
     )  # fmt: skip
-    return Stopped(cluster.name, Run.of(_run_in(document)), before.state.goes_on)
+    return Stopped(cluster.name, Run.of(document["run"]), bool(document["was_running"]))
 
 
 def exit_code(run: Run) -> int:
@@ -174,8 +173,7 @@ def _has_workers(cluster: Cluster) -> bool:
     )
 
 
-def _run_in(document: Mapping[str, Any] | Sequence[Any]) -> Mapping[str, Any]:
-    """Return the run of an answer that may say more."""
-    assert isinstance(document, Mapping)  # noqa: S101 - for mypy; the leader's answers are objects
-    run = document.get("run", document)
-    return run if isinstance(run, Mapping) else document
+def _shared(cluster: Cluster) -> list[str]:
+    """Return the directory that all nodes share, if there is one."""
+    shared = cluster.settings.get(tags.SHARED)
+    return [Shared(shared).path] if shared else []

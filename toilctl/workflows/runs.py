@@ -32,7 +32,8 @@ class Progress:
     """Numbers of a workflow's jobs."""
 
     done: int = 0
-    running: int = 0
+    running: int | None = 0
+    """None where nobody knows; they are among the queued ones then."""
     queued: int = 0
     failed: int = 0
     """For good, with no try left."""
@@ -40,8 +41,9 @@ class Progress:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """Read what the leader tells; what is not known counts as none."""
-        return cls(**{one.name: int(document.get(one.name) or 0) for one in fields(cls)})
+        """Read what the leader tells; numbers that another version does not tell count as none."""
+        known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        return cls(**{name: None if number is None else int(number) for name, number in known.items()})
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,21 @@
 """Toil's plugin for toilctl's clusters.
 
 Toil imports every top-level module named ``toil_batch_system_*``. This one replaces the built-in ``slurm`` and
-``mesos`` batch systems by subclasses, so that users keep their flags, and lets Toil start no scaler of its own. With a
-Toil that it does not know, it leaves the built-in as it is and says so once.
+``mesos`` batch systems by subclasses, so that users keep their flags, and lets Toil start no scaler of its own. In a
+run of toilctl's, it lets workflows tell of themselves. With a Toil that it does not know, it leaves the built-in as it
+is and says so once.
 """
 
 from __future__ import annotations
 
-from toilctl_plugin import handed_over, known
+from toilctl_plugin import handed_over, known, told_run
 from toilctl_plugin.mesos import mesos_batch_system
 from toilctl_plugin.registry import replace_batch_system
 from toilctl_plugin.slurm import slurm_batch_system
 
 
 def _register() -> None:
+    told_run.install()
     try:
         replace_batch_system("slurm", slurm_batch_system)
         replace_batch_system("mesos", mesos_batch_system)

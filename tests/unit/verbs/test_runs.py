@@ -139,12 +139,18 @@ def test_list_has_costs(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None
     assert (end - begin).total_seconds() == 3600
 
 
-@pytest.mark.parametrize(("before", "was_running"), [("running", True), ("succeeded", False)])
-def test_stop_says_whether_there_was_something_to_stop(leader: Leader, before: str, was_running: bool) -> None:
-    leader.answers["runs.show"] = DOCUMENT | {"state": before}
-    leader.answers["runs.stop"] = DOCUMENT | {"state": "stopped" if was_running else before}
-    assert runs.stop(cluster(), None, None).was_running is was_running
-    assert leader.asked["runs.stop"]["name"] == "sort-1"
+@pytest.mark.parametrize(("state", "was_running"), [("stopped", True), ("succeeded", False)])
+def test_stop_says_whether_there_was_something_to_stop(leader: Leader, state: str, was_running: bool) -> None:
+    leader.answers["runs.stop"] = {"run": DOCUMENT | {"state": state}, "was_running": was_running}
+    stopped = runs.stop(cluster(), None, None, force=True)
+    assert (stopped.run.state, stopped.was_running) == (state, was_running)
+    assert (leader.asked["runs.stop"]["name"], leader.asked["runs.stop"]["force"]) == (None, True)
+
+
+@pytest.mark.parametrize(("shared", "paths"), [("nfs", ["/shared"]), ("/mnt/data", ["/mnt/data"]), ("", [])])
+def test_leader_is_told_what_workers_can_see(leader: Leader, shared: str, paths: list[str]) -> None:
+    start(*COMMAND, of=cluster(shared=shared))
+    assert leader.started["shared"] == paths
 
 
 @pytest.mark.parametrize(("state", "code", "expected"), [("succeeded", 0, 0), ("failed", 3, 3), ("stopped", 130, 130)])
