@@ -75,7 +75,7 @@ class NotYetError(ToilctlError):
 
 
 class HostError(ToilctlError):
-    """This machine lacks something: a Docker engine, disk space, a free port, ssh or rsync."""
+    """This machine lacks something: a Docker engine, disk space, a free port, ssh, rsync or Toil."""
 
     exit_code = 9
     code = "host"

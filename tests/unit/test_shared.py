@@ -47,7 +47,9 @@ def test_path_that_fstab_or_docker_would_misread_is_refused(text: str) -> None:
         Shared.parse(text)
 
 
-@pytest.mark.parametrize("text", ["/", "/etc", "/etc/toilctl", "/usr/local/data", "/var", "/var/lib/toil", "/opt", "/tmp/x"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["/", "/etc", "/etc/toilctl", "/usr/local/data", "/var", "/var/lib/toil", "/opt", "/tmp/x"]
+)
 def test_path_that_nodes_use_otherwise_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="nodes have files of their own in /"):
         Shared.parse(text)

@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from toilctl.cli import appliance, autoscaler, clusters, command, connect, estimate, local
+from toilctl.cli import (
+    appliance,
+    autoscaler,
+    clusters,
+    command,
+    connect,
+    deploy,
+    estimate,
+    job_stores,
+    local,
+    workflows,
+)
 
 app = typer.Typer(
     name="toilctl",
@@ -20,6 +31,9 @@ app = typer.Typer(
 app.add_typer(clusters.commands)
 app.add_typer(autoscaler.commands)
 app.add_typer(connect.commands)
+app.add_typer(deploy.commands)
+app.add_typer(workflows.commands)
+app.add_typer(job_stores.commands)
 app.add_typer(appliance.commands, name="appliance")
 app.add_typer(estimate.commands, name="estimate")
 app.add_typer(local.commands, name="local")

@@ -32,7 +32,7 @@ _REMOTE: Final = re.compile(r":[^:]|:$")
 _HOME: Final = re.compile(r"^:~(/|$)")
 """No shell in the container expands it; the user there is root."""
 _OTHER_HOST: Final = re.compile(r"[^/:]+:|rsync://|::")
-_NOTHING_ANSWERS: Final = frozenset({12, 127, ssh.SSH_FAILED})
+NOTHING_ANSWERS: Final = frozenset({12, 127, ssh.SSH_FAILED})
 """What rsync ends with when no rsync is at the other end: a protocol error, or the remote shell's own code."""
 
 
@@ -85,15 +85,26 @@ def quoted(word: str) -> str:
     return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "''") + "'"
 
 
-def _run(target: ssh.Target, transfer: Transfer) -> int:
+def command(target: ssh.Target, transfer: Transfer, log: Path) -> tuple[str, ...]:
+    """Return rsync's command line for a node's container; ssh's own messages go into a file."""
     user, _, address = target.login.partition("@")
+    shell = ["ssh", "-E", str(log), *ssh.options(target), "-T", "-l", user]
+    return transfer.argv(" ".join(map(quoted, shell)), address, target.container)
+
+
+def environment() -> dict[str, str]:
+    """Return rsync's environment."""
+    # The container's rsync, not the host's shell, must read file names and expand patterns.
+    without = {name: value for name, value in os.environ.items() if name not in ("RSYNC_OLD_ARGS", "RSYNC_RSH")}
+    return without | {"RSYNC_PROTECT_ARGS": "1"}
+
+
+def _run(target: ssh.Target, transfer: Transfer) -> int:
     with ssh.own_messages(target) as log:
-        shell = ["ssh", "-E", str(log), *ssh.options(target), "-T", "-l", user]
-        argv = transfer.argv(" ".join(map(quoted, shell)), address, target.container)
-        code = ssh.interactive(argv, _environment())
-        if code in _NOTHING_ANSWERS:
+        code = ssh.interactive(command(target, transfer, log), environment())
+        if code in NOTHING_ANSWERS:
             ssh.raise_if_failed(target, log)
-    if code in _NOTHING_ANSWERS:
+    if code in NOTHING_ANSWERS:
         ssh.check_container(target)
     return code
 
@@ -145,9 +156,3 @@ def _check_sides(remote: Sequence[bool]) -> None:
         raise UsageError("Source and destination are both on the cluster.", f"{example}, or use ssh-cluster NAME cp.")
     if not destination and not all(sources):
         raise UsageError("Some sources are on the cluster and some are not.", "Fetch them in two commands.")
-
-
-def _environment() -> dict[str, str]:
-    # The container's rsync, not the host's shell, must read file names and expand patterns.
-    without = {name: value for name, value in os.environ.items() if name not in ("RSYNC_OLD_ARGS", "RSYNC_RSH")}
-    return without | {"RSYNC_PROTECT_ARGS": "1"}

@@ -24,6 +24,17 @@ class State(StrEnum):
     """Its leader belongs to another machine, or to this one before its last boot, and did not say that it ended."""
 
 
+class How(StrEnum):
+    """What a kill did."""
+
+    SIGNALLED = "signalled"
+    """The leader runs where Toil is, and got a signal."""
+    ASKED = "asked"
+    """A note in the job store; a leader that runs elsewhere reads it."""
+    NOBODY = "nobody"
+    """There was no leader to kill."""
+
+
 @dataclass(frozen=True)
 class Leader:
     """The process that began last to work on a job store."""

@@ -42,8 +42,8 @@ class Progress:
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
         """Read what the leader tells; numbers that another version does not tell count as none."""
-        known = {one.name: document[one.name] for one in fields(cls) if one.name in document}
-        return cls(**{name: None if number is None else int(number) for name, number in known.items()})
+        known: dict[str, Any] = {one.name: document[one.name] for one in fields(cls) if one.name in document}
+        return cls(**known)
 
 
 @dataclass(frozen=True)

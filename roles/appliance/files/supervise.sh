@@ -29,5 +29,10 @@ printf 'PATH=%q\nexport PATH\n' "$PATH" > /etc/profile.d/toilctl.sh
 # The directory comes from the host, made by Docker.
 chmod 1777 /tmp
 trap stop TERM INT
+# A job must not find an empty directory where the shared file system is to be; role shared_storage leaves the file below.
+while [ -e "${TOILCTL_SHARED:-}/.not-mounted" ]; do
+  echo "supervise: $TOILCTL_SHARED is not mounted on this host yet" >&2
+  sleep 5
+done
 for service in "$@"; do keep "$service" & done
 wait

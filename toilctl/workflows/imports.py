@@ -1,0 +1,103 @@
+"""Which modules and packages beside a script it needs, from its text alone: nothing is run or imported.
+
+Only the first names count (``a`` of ``import a.b``), wherever an import stands, since jobs import in their functions. A
+package comes whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from toilctl.errors import UsageError
+from toilctl.workflows import trees
+
+_IMPORTING: Final = frozenset({"__import__", "import_module", "importlib.import_module"})
+
+
+def needed(root: Path, entry: Path) -> tuple[str, ...]:
+    """Return the files of a script or package and of all that it imports from ``root``, relative to that, in order.
+
+    :raises UsageError: when the script, or a module beside it, cannot be read as Python.
+    """
+    found: set[str] = set()
+    waiting, seen = [entry], {entry}
+    while waiting:
+        files = _files(root, waiting.pop())
+        found |= files
+        for name in _imported(root, files):
+            beside = _beside(root, name)
+            if beside and beside not in seen:
+                seen.add(beside)
+                waiting.append(beside)
+    return tuple(sorted(found))
+
+
+def check_script(script: Path) -> None:
+    """Make sure that a script can be one: it is Python, and does not import relatively.
+
+    :raises UsageError: when it cannot.
+    """
+    for node in ast.walk(_read(script)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            raise UsageError(
+                f"{script}, line {node.lineno}, imports relatively, as only a module of a package can.",
+                f"Deploy the directory that has the package, {script.resolve().parent.parent}, and run it with "
+                "python -m.",
+                path=script, line=node.lineno,
+            )  # fmt: skip
+
+
+def _files(root: Path, entry: Path) -> set[str]:
+    if entry.is_file():
+        return {entry.relative_to(root).as_posix()}
+    return {(entry / name).relative_to(root).as_posix() for name in trees.files(entry)}
+
+
+def _imported(root: Path, names: set[str]) -> Iterator[str]:
+    for name in sorted(names):
+        if not name.endswith(".py"):
+            continue
+        try:
+            yield from _first_names(_read(root / name))
+        except UsageError:
+            # A package may have files that are never imported; what lies beside the script is.
+            if "/" not in name:
+                raise
+
+
+def _read(path: Path) -> ast.Module:
+    try:
+        return trees.parsed(path)
+    except SyntaxError as error:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise UsageError(
+            f"{path}, line {error.lineno or 1}, is not Python {version}: {error.msg}.",
+            "Correct it; if it is of a newer Python, run toilctl with that one.",
+            path=path, line=error.lineno,
+        ) from None  # fmt: skip
+
+
+def _first_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in _IMPORTING and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value.partition(".")[0]
+
+
+def _beside(root: Path, name: str) -> Path | None:
+    """Return what Python would import by a name from a directory: a package, a module, or a directory of modules."""
+    directory, module = root / name, root / f"{name}.py"
+    if (directory / "__init__.py").is_file():
+        return directory
+    if module.is_file():
+        return module
+    return directory if trees.is_package(directory) else None
