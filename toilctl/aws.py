@@ -22,7 +22,7 @@ _BAD_CREDENTIALS: Final = frozenset({
     "AuthFailure", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId",
     "RequestExpired", "SignatureDoesNotMatch", "UnrecognizedClientException",
 })  # fmt: skip
-_DENIED: Final = frozenset({"UnauthorizedOperation", "UnauthorizedAccess", "AccessDenied", "AccessDeniedException"})
+DENIED: Final = frozenset({"UnauthorizedOperation", "UnauthorizedAccess", "AccessDenied", "AccessDeniedException"})
 _THROTTLED: Final = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "SlowDown"})
 _CAPACITY: Final = frozenset({
     "InstanceLimitExceeded", "InsufficientFreeAddressesInSubnet", "InsufficientInstanceCapacity",
@@ -127,7 +127,7 @@ def _explain_code(error: Any) -> ToilctlError:
     facts = {"aws_code": code, "aws_message": message, "action": error.operation_name}
     if code in _BAD_CREDENTIALS:
         return CredentialsError(f"AWS does not accept these credentials ({code}).", CREDENTIALS_HELP, **facts)
-    if code in _DENIED:
+    if code in DENIED:
         named = _ACTION.search(message)
         action = named[1] if named else error.operation_name
         return CredentialsError(

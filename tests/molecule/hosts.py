@@ -19,6 +19,7 @@ from toilctl.local.images import Builder
 
 NETWORK = "toilctl-molecule"
 SUBNET = "10.254.0.0/16"
+NFS_VOLUME = f"{NETWORK}-nfs"
 USER = "admin"
 PREPARE_USER = f"""
 id {USER} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {USER}
@@ -64,7 +65,7 @@ def start(client: DockerClient, platform: dict[str, Any], builder: Builder, publ
         # An address that lasts, and a restart by Docker: a host may reboot.
         networking_config={NETWORK: client.api.create_endpoint_config(ipv4_address=address)},
         restart_policy={"Name": "always"},
-        volumes=["/var/lib/docker"],
+        volumes=["/var/lib/docker", f"{NFS_VOLUME}:{containers.NFS_DIRECTORY}"],
         tty=True,
         **containers.ISOLATION,
     )
@@ -91,11 +92,12 @@ def remove(client: DockerClient, name: str) -> None:
         return
 
 
-def remove_network(client: DockerClient) -> None:
-    for network in client.networks.list(names=[NETWORK]):
-        # Another role's hosts may still be on it.
+def remove_what_is_shared(client: DockerClient) -> None:
+    volumes = client.volumes.list(filters={"name": f"^{NFS_VOLUME}$"})
+    for shared in (*client.networks.list(names=[NETWORK]), *volumes):
+        # Another role's hosts may still use it.
         with contextlib.suppress(APIError):
-            network.remove()
+            shared.remove()
 
 
 def main() -> None:
@@ -107,7 +109,7 @@ def main() -> None:
         return
     for platform in platforms:
         remove(client, container_name(platform))
-    remove_network(client)
+    remove_what_is_shared(client)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,10 @@ def launch_cluster(
     engine: options.EngineOption = None,
     cluster_type: options.ClusterTypeOption = None,
     appliance: options.ApplianceOption = None,
+    shared: options.SharedOption = None,
+    sse_key: options.SseKeyOption = None,
+    enable_fuse: options.EnableFuseOption = None,
+    allow_fuse: options.AllowFuseOption = None,
     dry_run: options.DryRunOption = False,
 ) -> None:
     """Launch a cluster: one leader, and workers of one or more node types.
@@ -76,6 +80,9 @@ def launch_cluster(
         ami=ami,
         engine=engine or cluster_type,
         appliance=appliance,
+        shared=shared,
+        sse_key=sse_key,
+        enable_fuse=bool(allow_fuse) if enable_fuse is None and allow_fuse is not None else enable_fuse,
     )
     plan = preflight.plan(request, provisioner())
     if dry_run:

@@ -156,6 +156,9 @@ def _status(cloud: Status) -> str:
         "networks": f"{cloud.cidr} private, {cloud.public_cidr} public" if cloud.hosts else "",
         "appliance": cloud.appliance_image,
         "engines": ", ".join(cloud.engines) if cloud.hosts else "",
+        "nfs, efs": f"what is written there is in Docker's volume {cloud.nfs_volume}; no NFS of the kernel's"
+        if cloud.hosts
+        else "",
         "directory": cloud.directory,
     }
     rows = [

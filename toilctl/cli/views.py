@@ -11,6 +11,7 @@ from toilctl.cli.render import counted, pairs, table
 from toilctl.cluster import Role
 
 if TYPE_CHECKING:
+    from toilctl.shared import Shared
     from toilctl.verbs.describe import Description
     from toilctl.verbs.destroy import Destroyed
     from toilctl.verbs.find import ClusterList
@@ -56,6 +57,8 @@ def launch_plan(plan: LaunchPlan) -> str:
         "owner": plan.owner,
         "tags": _tags(plan.extra_tags),
         **_software(plan.software),
+        **_more(plan.shared, plan.enable_fuse),
+        "sse key": plan.sse_key,
         **_scaling(plan),
         "cost": _cost(plan),
     }
@@ -66,7 +69,8 @@ def launched(result: Launched) -> str:
     """Addresses, cost, and what to type next."""
     facts = pairs({**_software(result.software), "cost": result.cost.text()})
     following = "\n".join(f"  {line}" for line in result.next_commands)
-    return f"{_nodes(result.nodes)}\n\n{facts}\n\nNext:\n{following}"
+    parts = (_nodes(result.nodes), facts, result.note, f"Next:\n{following}")
+    return "\n\n".join(part for part in parts if part)
 
 
 def description(result: Description) -> str:
@@ -81,6 +85,8 @@ def description(result: Description) -> str:
         "engine": result.engine,
         "appliance": result.appliance_image,
         "image": result.ami,
+        **_more(result.shared, result.enable_fuse),
+        "sse key": "on all nodes" if result.sse_key else "",
         "key pair": result.key_pair_name,
         "owner": result.owner,
         "tags": _tags(result.tags),
@@ -167,6 +173,10 @@ def _counts(kinds: Iterable[tuple[str, int]]) -> str:
 
 def _software(software: Software) -> dict[str, str]:
     return {"engine": software.engine, "appliance": f"{software.appliance_image} (by {software.rule})"}
+
+
+def _more(shared: Shared | None, enable_fuse: bool) -> dict[str, str]:
+    return {"shared": shared.about if shared else "", "fuse": "jobs may mount" if enable_fuse else ""}
 
 
 def _tags(tags: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from toilctl.local.host_spec import HostSpec
@@ -11,6 +12,8 @@ CLOUD_LABEL: Final = "toilctl.cloud"
 INSTANCE_LABEL: Final = "toilctl.instance"
 REGISTRY_NAME: Final = "registry.toilctl.internal"
 REGISTRY_PORT: Final = 5000
+NFS_DIRECTORY: Final = "/var/lib/rehearsal-nfs"
+"""Where all hosts of a cloud have the same files, which data/node/host-nfs gives out as NFS and EFS."""
 
 CAPABILITIES: Final = (
     "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
@@ -29,6 +32,8 @@ ISOLATION: Final[dict[str, Any]] = {
     "tmpfs": {"/run": "", "/run/lock": ""},
     # /proc/sys stays read-only; a nested dockerd must find this as it wants it.
     "sysctls": {"net.ipv4.ip_forward": "1"},
+    # An instance has it; jobs get it where a cluster allows FUSE.
+    "devices": [f"{device}:{device}:rwm" for device in ("/dev/fuse",) if Path(device).exists()],
 }
 
 POWERED_OFF: Final = frozenset({0, 128 + 2})
@@ -44,6 +49,11 @@ def container_name(cloud_id: str, instance_id: str) -> str:
 def labels(cloud_id: str, instance_id: str) -> dict[str, str]:
     """Return the labels by which the container is found again."""
     return {CLOUD_LABEL: cloud_id, INSTANCE_LABEL: instance_id}
+
+
+def nfs_volume(cloud_id: str) -> str:
+    """Return the name of the volume that all hosts of a cloud have."""
+    return f"toilctl-{cloud_id}-nfs"
 
 
 def aliases(spec: HostSpec) -> list[str]:
@@ -65,8 +75,8 @@ def creation(cloud_id: str, spec: HostSpec, image: str, networks: Networks, imds
         "labels": labels(cloud_id, spec.instance_id),
         "environment": environment,
         "extra_hosts": {REGISTRY_NAME: networks.registry_address},
-        # Anonymous, so that it goes with the container; a file system on which a nested overlay can be.
-        "volumes": ["/var/lib/docker"],
+        # The first is anonymous, so that it goes with the container; a file system on which a nested overlay can be.
+        "volumes": ["/var/lib/docker", f"{nfs_volume(cloud_id)}:{NFS_DIRECTORY}"],
         # systemd writes the console, and `docker logs` keeps it.
         "tty": True,
         "log_config": {"type": "json-file", "config": {"max-size": "2m", "max-file": "1"}},

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,8 @@ from toilctl.local.networks import Networks, make_networks
 
 if TYPE_CHECKING:
     from docker import DockerClient
+    from docker.models.networks import Network
+    from docker.models.volumes import Volume
 
 __all__ = ["Hosts", "make_networks", "remove_all"]
 
@@ -108,6 +111,7 @@ class Hosts:
         self._imds_address = imds_address
         self._images = images
         self._client: DockerClient = docker_engine.connect()
+        self._client.volumes.create(containers.nfs_volume(cloud_id), labels={containers.CLOUD_LABEL: cloud_id})
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="hosts")
         self._under_way: dict[str, Future[None]] = {}
         self._power: dict[str, Power] = {}
@@ -235,31 +239,36 @@ def list_all(cloud_id: str) -> dict[str, Container]:
 
 
 def left_of(cloud_id: str) -> list[str]:
-    """Return the names of a cloud's containers, the registry's among them, and networks.
+    """Return the names of a cloud's containers, the registry's among them, networks and volumes.
 
     :raises HostError: when Docker does not answer.
     """
     client, mine = docker_engine.connect(), _mine(cloud_id)
     names = [_name(one) for one in client.api.containers(all=True, filters=mine)]
-    return names + [str(network.name) for network in client.networks.list(filters=mine)]
+    names += [str(network.name) for network in client.networks.list(filters=mine)]
+    return names + [str(volume.name) for volume in client.volumes.list(filters=mine)]
 
 
 def remove_all(cloud_id: str) -> list[str]:
-    """Remove a cloud's containers with their volumes, and its networks; return their names."""
-    from docker.errors import NotFound
-
+    """Remove a cloud's containers, networks and volumes; return their names."""
     client, mine = docker_engine.connect(), _mine(cloud_id)
     found = client.api.containers(all=True, filters=mine)
     with ThreadPoolExecutor(PARALLEL) as pool:
         list(pool.map(lambda one: _remove_container(client, one["Id"]), found))
     names = [_name(one) for one in found]
-    for network in client.networks.list(filters=mine):
-        names.append(str(network.name))
-        try:
-            network.remove()
-        except NotFound:
-            continue
+    others: list[Network | Volume] = [*client.networks.list(filters=mine), *client.volumes.list(filters=mine)]
+    for other in others:
+        names.append(str(other.name))
+        _remove_other(other)
     return names
+
+
+def _remove_other(other: Network | Volume) -> None:
+    from docker.errors import NotFound
+
+    # Somebody else may be at it.
+    with suppress(NotFound):
+        other.remove()
 
 
 def _remove_container(client: DockerClient, container_id: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from toilctl import paths
 from toilctl.errors import ConflictError, HostError
-from toilctl.local import client, docker_engine, hosts, images, mesos_kept, mesos_source, registry, state
+from toilctl.local import client, containers, docker_engine, hosts, images, mesos_kept, mesos_source, registry, state
 from toilctl.local.docker_engine import Progress
 from toilctl.local.networks import make_networks
 from toilctl.local.state import LocalState
@@ -49,7 +49,7 @@ class Down:
     stopped: bool
     """Whether its process ran."""
     removed: tuple[str, ...]
-    """Containers and networks."""
+    """Containers, networks and volumes."""
     removed_images: tuple[str, ...] = ()
 
 
@@ -81,6 +81,8 @@ class Status:
     hosts: bool
     cidr: str
     public_cidr: str
+    nfs_volume: str
+    """Docker's, in place of NFS and EFS; empty without hosts."""
     directory: str
     instances: tuple[Instance, ...]
 
@@ -133,10 +135,10 @@ def status() -> Status:
     running = state.find()
     if running is None:
         raise _not_running()
-    containers = hosts.list_all(running.cloud_id) if running.hosts else {}
+    there = hosts.list_all(running.cloud_id) if running.hosts else {}
     found = []
     for one in client.hosts():
-        container = containers.get(one["instance_id"])
+        container = there.get(one["instance_id"])
         about = {key: str(one[key]) for key in ("instance_id", "state", "instance_type", "zone")}
         found.append(
             Instance(
@@ -148,7 +150,8 @@ def status() -> Status:
             )
         )
     known = {key: value for key, value in asdict(running).items() if key in Status.__dataclass_fields__}
-    return Status(**known, directory=str(state.local_dir()), instances=tuple(found))
+    volume = containers.nfs_volume(running.cloud_id) if running.hosts else ""
+    return Status(**known, nfs_volume=volume, directory=str(state.local_dir()), instances=tuple(found))
 
 
 def environment() -> dict[str, str]:

@@ -65,6 +65,31 @@ def check_security_groups(region: str, groups: Sequence[str]) -> None:
             ) from error
 
 
+def check_file_system(region: str, file_system: str, zones: Sequence[str]) -> None:
+    """Make sure that an EFS file system can be mounted in zones; who may not look is left to the mount.
+
+    :raises NotFoundError: when it, or its mount target in a zone, does not exist.
+    """
+    try:
+        targets = aws.client("efs", region).describe_mount_targets(FileSystemId=file_system)["MountTargets"]
+    except Exception as error:
+        if aws.error_code(error) in aws.DENIED:
+            return
+        if aws.error_code(error) != "FileSystemNotFound":
+            raise
+        raise NotFoundError(
+            f"There is no EFS file system {file_system} in {region}.",
+            "'aws efs describe-file-systems' lists them.", file_system=file_system,
+        ) from error  # fmt: skip
+    missing = sorted(set(zones) - {target["AvailabilityZoneName"] for target in targets})
+    if missing:
+        raise NotFoundError(
+            f"EFS file system {file_system} has no mount target in {', '.join(missing)}.",
+            "Make one with 'aws efs create-mount-target', or launch where there is one.",
+            file_system=file_system, zones=missing,
+        )  # fmt: skip
+
+
 def _look(call: Callable[..., Any], **parameters: Any) -> None:
     try:
         call(**parameters)

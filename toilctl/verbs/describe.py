@@ -10,6 +10,7 @@ from toilctl import inventory, prices, tags
 from toilctl.autoscaler.policy import NodeLimits
 from toilctl.cluster import Cluster
 from toilctl.errors import ToilctlError
+from toilctl.shared import Shared
 from toilctl.verbs import keys, nodes, scaling
 from toilctl.verbs.find import state_of
 
@@ -27,6 +28,10 @@ class Description:
     engine: str
     appliance_image: str
     ami: str
+    shared: Shared | None
+    sse_key: bool
+    """Whether Toil encrypts what it keeps in S3 with a key that the nodes have."""
+    enable_fuse: bool
     desired: Mapping[str, int]
     """Workers of each node type that it is meant to have; of an autoscaled cluster, its autoscaler knows."""
     limits: tuple[NodeLimits, ...]
@@ -63,6 +68,9 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         engine=has(tags.ENGINE, ""),
         appliance_image=has(tags.APPLIANCE, ""),
         ami=has(tags.AMI, ""),
+        shared=Shared(has(tags.SHARED)) if has(tags.SHARED) else None,
+        sse_key=has(tags.SSE_KEY) == "yes",
+        enable_fuse=has(tags.FUSE) == "yes",
         desired={} if scales else {str(kind): count for kind, count in nodes.desired(cluster).items()},
         limits=scales.limits if scales else (),
         paused=scaling.is_paused(cluster),

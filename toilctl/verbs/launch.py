@@ -11,7 +11,7 @@ from toilctl import inventory, prices, runner
 from toilctl.cluster import Cluster
 from toilctl.errors import ConnectError, PartialError
 from toilctl.node_types import NodeType
-from toilctl.verbs import nodes
+from toilctl.verbs import nodes, sse
 from toilctl.verbs.preflight import LaunchPlan
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 from toilctl.verbs.software import Software
@@ -27,6 +27,8 @@ class Launched:
     software: Software
     cost: prices.Cost
     next_commands: tuple[str, ...]
+    note: str = ""
+    """What a user may not expect of it."""
 
 
 def launch(plan: LaunchPlan, provisioner: Provisioner) -> Launched:
@@ -95,6 +97,7 @@ def _outcome(plan: LaunchPlan, cluster: Cluster, result: runner.PlaybookResult, 
                 ("destroy-cluster", ""),
             )
         ),
+        note=sse.NOTE if result.data.get("sse_key_replaced") else "",
     )
     if members.trouble and not result.succeeded:
         _raise_if_leader_is_silent(plan, cluster, result, provisioner)

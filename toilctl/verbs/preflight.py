@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from toilctl.autoscaler.policy import Limits
 from toilctl.cluster import Cluster, ClusterName, Engine, Zone
 from toilctl.errors import ConflictError, UsageError
 from toilctl.node_types import NodeType, NodeTypes
-from toilctl.verbs import access, keys, offers, places, sameness, scaling, software, storage
+from toilctl.shared import Shared
+from toilctl.verbs import access, keys, offers, places, sameness, scaling, software, sse, storage
 from toilctl.verbs.provisioner import Provisioner
 
 
@@ -42,6 +43,9 @@ class LaunchRequest:
     ami: str | None = None
     engine: Engine | None = None
     appliance: str | None = None
+    shared: Shared | None = None
+    sse_key: Path | None = None
+    enable_fuse: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +75,10 @@ class LaunchPlan:
     ssh_cidrs: tuple[str, ...]
     ami: str
     software: software.Software
+    shared: Shared | None
+    sse_key: Path | None
+    """A file of this machine; None leaves the leader's own, where it has one."""
+    enable_fuse: bool
     cost: prices.Cost
     """With the workers to begin with."""
     cost_at_maximum: prices.Cost | None
@@ -96,6 +104,8 @@ class LaunchPlan:
             tags.VPC_SUBNET: self.vpc_subnet or "",
             tags.PROFILE_ARN: self.aws_ec2_profile_arn or "",
             tags.EXTRA_SECURITY_GROUPS: ",".join(self.aws_ec2_extra_security_group_ids),
+            tags.SHARED: self.shared or "",
+            tags.FUSE: "yes" if self.enable_fuse else "",
         }
 
     def variables(self) -> dict[str, Any]:
@@ -121,6 +131,9 @@ class LaunchPlan:
             ami=self.ami,
             engine=self.software.engine,
             appliance_image=self.software.appliance_image,
+            shared=self.shared,
+            sse_key=str(self.sse_key) if self.sse_key else None,
+            enable_fuse=self.enable_fuse,
             ansible_ssh_private_key_file=str(self.private_key.path) if self.private_key.path else None,
         )
 
@@ -146,7 +159,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         workers = tuple(zip(request.node_types, alone.worker_counts, strict=True))
         described = offers.check(region, zones, (alone.leader, *request.node_types), image)
         offers.check_quota(region, (leader, *workers), described)
-        _check_references(region, request)
+        _check_references(region, request, zones)
         had = software.of_cluster(existing) if existing else None
         chosen = software.choose(software.Wish(request.engine, request.appliance, had), image.architecture, provisioner)
         if scales:
@@ -175,6 +188,9 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         ssh_cidrs=request.ssh_cidrs,
         ami=image.ami,
         software=chosen,
+        shared=request.shared,
+        sse_key=alone.sse_key,
+        enable_fuse=_enable_fuse(request),
         cost=prices.cost(region, (leader, *workers)),
         cost_at_maximum=prices.cost(region, (leader, *highest)) if scales else None,
         exists=existing is not None,
@@ -189,6 +205,7 @@ class _Alone:
     leader: NodeType
     key_pair_name: str
     worker_counts: tuple[int, ...]
+    sse_key: Path | None
 
 
 def _check_alone(request: LaunchRequest) -> _Alone:
@@ -203,7 +220,8 @@ def _check_alone(request: LaunchRequest) -> _Alone:
     _check_tags(request)
     if not request.key_pair_name:
         raise UsageError("No key pair was named.", "Name one that EC2 knows with --key-pair-name.")
-    return _Alone(leader, request.key_pair_name, counts)
+    key = sse.checked(request.sse_key) if request.sse_key else None
+    return _Alone(leader, request.key_pair_name, counts, key)
 
 
 def _flags(tuning: Iterable[str]) -> str:
@@ -247,6 +265,10 @@ def _default_preemptible(request: LaunchRequest, existing: Cluster | None) -> bo
     if existing and existing.settings.get(tags.DEFAULT_PREEMPTIBLE):
         return existing.settings[tags.DEFAULT_PREEMPTIBLE] == "yes"
     return bool(variables.defaults()["default_preemptible"])
+
+
+def _enable_fuse(request: LaunchRequest) -> bool:
+    return bool(variables.defaults()["enable_fuse"]) if request.enable_fuse is None else request.enable_fuse
 
 
 def _check_bundle() -> None:
@@ -308,7 +330,9 @@ def _storage(request: LaunchRequest, image: places.Image) -> tuple[int, int | st
     return leader, sizes[0] if len(sizes) == 1 else storage.text(sizes)
 
 
-def _check_references(region: str, request: LaunchRequest) -> None:
+def _check_references(region: str, request: LaunchRequest, zones: Sequence[str]) -> None:
     if request.aws_ec2_profile_arn:
         access.check_profile(region, request.aws_ec2_profile_arn)
     access.check_security_groups(region, request.aws_ec2_extra_security_group_ids)
+    if request.shared and request.shared.efs_id:
+        access.check_file_system(region, request.shared.efs_id, zones)

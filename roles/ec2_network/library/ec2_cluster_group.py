@@ -27,7 +27,7 @@ options:
     type: list
     elements: str
     default: []
-    description: Keys of I(tags) that an existing group must have the same values of.
+    description: Keys of I(tags) that the group of a cluster with nodes must have the same values of.
   ssh_cidrs: {type: list, elements: str, default: [], description: Who may reach port 22.}
   timeout_s: {type: float, default: 180, description: How long to wait for interfaces that still use the group.}
 """
@@ -71,11 +71,12 @@ def present(ec2, options):
     tags = to_dict(group["Tags"])
     check_usable(ec2, options, tags)
     retagged = retag(ec2, group["GroupId"], tags, options["tags"])
+    untagged = untag(ec2, group["GroupId"], tags, options)
     opened, closed = converge_rules(ec2, group["GroupId"], options["ssh_cidrs"])
     return {
-        **facts(group, {**tags, **retagged}),
+        **facts(group, {**{key: tags[key] for key in tags if key not in untagged}, **retagged}),
         "opened": opened,
-        "changed": bool(created or retagged or opened or closed),
+        "changed": bool(created or retagged or untagged or opened or closed),
     }
 
 
@@ -228,6 +229,14 @@ def retag(ec2, group_id, existing, wanted):
     if differing:
         ec2.create_tags(Resources=[group_id], Tags=to_list(differing))
     return differing
+
+
+def untag(ec2, group_id, existing, options):
+    """Remove fixed tags without a value, which a launch that got no node may have left; return their keys."""
+    gone = [key for key in options["fixed_tags"] if existing.get(key) and not options["tags"].get(key)]
+    if gone:
+        ec2.delete_tags(Resources=[group_id], Tags=[{"Key": key} for key in gone])
+    return gone
 
 
 def converge_rules(ec2, group_id, ssh_cidrs):

@@ -17,7 +17,7 @@ options:
 RETURN = r"""
 group: {type: dict, returned: always, description: 'The security group: id, vpc_id, generation and tags.'}
 image: {type: dict, returned: with an image, description: 'The image: id, root_device_name, root_gb, architecture.'}
-subnets: {type: list, returned: always, description: 'One subnet per zone: id and zone.'}
+subnets: {type: list, returned: always, description: 'One subnet per zone: id, zone and cidr.'}
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -108,9 +108,7 @@ def choose_subnets(ec2, vpc_id, tags):
         wanted = filters(vpc_id=vpc_id, availability_zone=zones, default_for_az="true")
     else:
         raise AwsError("usage", "Neither a zone nor a subnet is given.", "Name a zone with -z.")
-    found = {
-        subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in ec2.describe_subnets(Filters=wanted)["Subnets"]
-    }
+    found = {subnet["AvailabilityZone"]: subnet for subnet in ec2.describe_subnets(Filters=wanted)["Subnets"]}
     lacking = [named] if named and not found else [zone for zone in zones if not named and zone not in found]
     if lacking:
         raise AwsError(
@@ -118,7 +116,9 @@ def choose_subnets(ec2, vpc_id, tags):
             f"VPC {vpc_id} has no {'subnet' if named else 'default subnet in'} {', '.join(lacking)}.",
             "Name a subnet with --vpc-subnet, or other zones.",
         )
-    return [{"zone": zone, "id": subnet_id} for zone, subnet_id in sorted(found.items())]
+    return [
+        {"zone": zone, "id": subnet["SubnetId"], "cidr": subnet["CidrBlock"]} for zone, subnet in sorted(found.items())
+    ]
 
 
 def main():

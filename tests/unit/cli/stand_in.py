@@ -59,6 +59,8 @@ class Playbooks:
     leaves: bool = False
     """Whether destroying leaves the security group behind."""
     failures: tuple[runner.Failure, ...] = ()
+    told: dict[str, Any] = field(default_factory=dict)
+    """What playbooks tell beside what they did in EC2."""
     busy: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -77,7 +79,8 @@ class Playbooks:
             "configure.yml": lambda *_: {},
             "autoscale.yml": lambda *_: {},
         }[playbook](target.cluster, dict(variables))
-        return runner.PlaybookResult(not self.failures and not data.get("shortfalls"), self.failures, data, Path("log"))
+        succeeded = not self.failures and not data.get("shortfalls")
+        return runner.PlaybookResult(succeeded, self.failures, data | self.told, Path("log"))
 
     def members(self, cluster: Any, _key: Any) -> dict[str, engines.EngineNode]:
         return {
@@ -110,6 +113,8 @@ class Playbooks:
             tags.KEY_PAIR_NAME: has["key_pair_name"], tags.ENGINE: has["engine"], tags.AMI: has["ami"],
             tags.APPLIANCE: has["appliance_image"], tags.LEADER_STORAGE: str(has["leader_storage_gb"]),
             tags.NODE_STORAGE: str(has["node_storage_gb"]), **_scaling(has), **has["extra_tags"],
+            tags.SHARED: has.get("shared", ""), tags.SSE_KEY: "yes" if has.get("sse_key") else "",
+            tags.FUSE: "yes" if has["enable_fuse"] else "",
         }  # fmt: skip
         if not self._groups(cluster):
             self.ec2.create_security_group(

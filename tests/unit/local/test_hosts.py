@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -93,12 +94,23 @@ def test_container_carries_the_labels_by_which_it_is_found() -> None:
     assert made["extra_hosts"] == {"registry.toilctl.internal": "172.31.255.253"}
 
 
-def test_container_is_not_privileged_and_has_no_devices_of_this_machine() -> None:
+def test_container_is_not_privileged_and_has_no_devices_of_this_machine_but_fuse() -> None:
     made = containers.creation("0123abcd", SPEC, "toilctl/node-plain:1", NETWORKS, "")
     assert not made.get("privileged")
-    assert "devices" not in made
+    assert set(made["devices"]) <= {"/dev/fuse:/dev/fuse:rwm"}
     assert made["cap_drop"] == ["ALL"]
     assert not {"SYS_MODULE", "SYS_RAWIO", "SYS_TIME", "SYS_RESOURCE"} & set(made["cap_add"])
+
+
+def test_hosts_of_one_cloud_share_a_volume_and_clouds_do_not() -> None:
+    mine, other = (containers.creation(cloud, SPEC, "x", NETWORKS, "")["volumes"] for cloud in ("0123abcd", "89abcdef"))
+    assert mine == ["/var/lib/docker", "toilctl-0123abcd-nfs:/var/lib/rehearsal-nfs"]
+    assert set(mine) & set(other) == {"/var/lib/docker"}
+
+
+def test_hosts_find_the_volume_where_they_look_for_it() -> None:
+    program = Path(containers.__file__).with_name("data") / "node/host-nfs"
+    assert f"volume={containers.NFS_DIRECTORY}\n" in program.read_text()
 
 
 def test_never_boot_reaches_the_container() -> None:

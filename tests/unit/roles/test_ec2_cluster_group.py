@@ -108,6 +108,16 @@ def test_what_never_got_a_node_takes_other_settings(make_group: Make) -> None:
     assert changed["tags"]["toilctl:engine"] == "mesos"
 
 
+def test_what_never_got_a_node_forgets_what_is_not_asked_for_any_more(make_group: Make) -> None:
+    fixed = {"fixed_tags": ["toilctl:shared"]}
+    make_group(tags={"toilctl:shared": "nfs", "toilctl:limits": "t2.micro=0..3"}, **fixed)
+    again = {"tags": {"toilctl:shared": "", "toilctl:limits": ""}, **fixed}
+    changed = make_group(**again)
+    assert "toilctl:shared" not in changed["tags"]
+    assert changed["tags"]["toilctl:limits"] == "t2.micro=0..3"
+    assert not make_group(**again)["changed"]
+
+
 def test_a_cluster_whose_name_begins_alike_is_another(ec2: Any, make_group: Make) -> None:
     longer = make_group("my-cluster")
     assert make_group("my")["group_id"] != longer["group_id"]

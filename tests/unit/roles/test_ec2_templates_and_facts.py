@@ -71,7 +71,8 @@ def test_a_named_subnet_is_taken_instead(
 ) -> None:
     subnet = ec2.describe_subnets()["Subnets"][2]
     make_group(tags={"toilctl:zones": "us-west-2a", "toilctl:vpc-subnet": subnet["SubnetId"]})
-    assert gather(module, cloud)["subnets"] == [{"zone": subnet["AvailabilityZone"], "id": subnet["SubnetId"]}]
+    expected = {"zone": subnet["AvailabilityZone"], "id": subnet["SubnetId"], "cidr": subnet["CidrBlock"]}
+    assert gather(module, cloud)["subnets"] == [expected]
 
 
 @pytest.mark.parametrize(
