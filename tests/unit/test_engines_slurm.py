@@ -1,6 +1,7 @@
 """Nodes, on answers that a real Slurm 22.05.8 gave."""
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -145,3 +146,15 @@ def test_unknown_node_is_named():
 
     with pytest.raises(EngineError, match="does not know a node i-0none"):
         Slurm(run).drain("i-0none")
+
+
+def test_what_ran_on_a_lost_node_runs_again_at_once_and_then_the_node_is_forgotten():
+    (busy,) = slurm(recorded("nodes-running.txt"), recorded("squeue.txt")).nodes()
+    assert told(lambda slurm: slurm.lost(busy)) == [
+        ["scontrol", "update", f"NodeName={NODE}", "State=DOWN", "Reason=toilctl: terminated"],
+        ["scontrol", "update", "JobId=1", "StartTime=now"],
+        ["scontrol", "update", "JobId=2", "StartTime=now"],
+    ]
+    (down,) = slurm(recorded("nodes-down.txt")).nodes()
+    assert told(lambda slurm: slurm.lost(down)) == [["scontrol", "delete", f"NodeName={down.name}"]]
+    assert told(lambda slurm: slurm.lost(replace(down, running=("1",)))) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -19,11 +20,12 @@ from toilctl.autoscaler.under_way import OWN_INTENT, UnderWay
 from toilctl.cluster import Node, NodeState, Role
 from toilctl.engines import Engine, EngineNode
 from toilctl.engines.published import Published
-from toilctl.errors import ToilctlError
+from toilctl.errors import EngineError, ToilctlError
 from toilctl.node_types import NodeType
 
 LIVE: Final = ("pending", "running", "stopping", "stopped")
 """EC2's states of instances that are there; others have gone, or cannot be kept from going."""
+ENDED: Final = ("shutting-down", "terminated")
 _ASK_S: Final = 60.0
 _IN_LEADER: Final = ("docker", "exec", "toil_leader")
 
@@ -93,8 +95,31 @@ def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -
         if not memory.under_way.leaving(instance_id, now):
             memory.failures.add(node_type, f"{instance_id} ended before it joined", now)
     memory.facts.measure(nodes, members)
+    _tell_lost(settings, engine, memory, _strangers(known, nodes), now)
     snapshot = _snapshot(settings, memory, nodes, members, now, _located(demand, members), problem)
     return Observation(snapshot, {node.instance_id: node for node in nodes}, members)
+
+
+def _strangers(known: Sequence[EngineNode], nodes: Sequence[Node]) -> dict[str, EngineNode]:
+    """Return what the engine has and EC2's listing does not, by instance id."""
+    listed = {node.instance_id for node in nodes}
+    return {one.instance_id: one for one in known if one.instance_id and one.instance_id not in listed}
+
+
+def _tell_lost(
+    settings: Settings, engine: Engine, memory: Memory, strangers: Mapping[str, EngineNode], now: datetime
+) -> None:
+    """Tell the engine of nodes that EC2 has ended, and nobody here.
+
+    It would find out by itself, in minutes; what ran there, such as on a spot node, waits for that.
+    """
+    if not strangers:
+        return
+    ended = inventory.instances_of(settings.region, settings.cluster, Role.WORKER, ENDED)
+    for instance_id in sorted({one.instance_id for one in ended} & strangers.keys()):
+        if not memory.under_way.leaving(instance_id, now):
+            with suppress(EngineError):
+                engine.lost(strangers[instance_id])
 
 
 def _ask(engine: Engine) -> tuple[tuple[EngineNode, ...], Demand, str]:

@@ -74,8 +74,18 @@ def command(
     return add
 
 
+SEPARATED = "toilctl.separated"
+"""In a context's ``meta``: whether the command line has a ``--``."""
+
+
 class Command(TyperCommand):
     """A command whose help shows the defaults that the playbooks' variables have."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words, and remember whether some were set apart."""
+        ctx.meta[SEPARATED] = "--" in args
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Read the shared defaults only now, when somebody looks."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
 
 from toilctl.cli import options, render, run_views
-from toilctl.cli.command import command
-from toilctl.errors import Interrupted
+from toilctl.cli.command import SEPARATED, command
+from toilctl.errors import Interrupted, UsageError
 
 commands = typer.Typer()
 
@@ -49,6 +50,7 @@ ForceOption = Annotated[
 
 @command(commands, "run", rich_help_panel=options.WORKFLOWS)
 def run(
+    ctx: typer.Context,
     name: options.ClusterArgument,
     words: CommandArgument = None,
     run_name: NameOption = None,
@@ -65,6 +67,11 @@ def run(
     """
     from toilctl.verbs import follow, runs
 
+    if words and not ctx.meta[SEPARATED]:
+        raise UsageError(
+            "The command is not set apart, and options of its own would be taken for toilctl's.",
+            f"Write two hyphens before it: toilctl run {name} -- {shlex.join(words)}",
+        )
     cluster = runs.find(name, zone, region)
     request = runs.RunRequest(tuple(words or ()), run_name, deployment, restart)
     started = runs.start(cluster, request, ssh_key)

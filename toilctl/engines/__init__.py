@@ -66,6 +66,9 @@ class Engine(Protocol):
     def drain(self, name: str) -> None:
         """Give a node no new jobs, since it will be terminated; running jobs go on."""
 
+    def lost(self, node: EngineNode) -> None:
+        """Take note that a node does not exist any more: what ran there is to run again at once."""
+
 
 def of(engine: cluster.Engine, run: Run, leader_address: str, published: Published | None = None) -> Engine:
     """Return the engine of a cluster whose leader has this private address.

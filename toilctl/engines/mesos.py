@@ -102,6 +102,9 @@ class Mesos:
                 self._unmark(name)
             raise
 
+    def lost(self, node: EngineNode) -> None:
+        """Do nothing: the master finds out by itself within 90 s, and its agents do not tell their instance ids."""
+
     def evacuate(self, name: str, grace_s: float) -> None:
         """Make an agent kill its tasks within this many seconds and leave for good; Toil tries the tasks again."""
         grace = {"nanoseconds": round(grace_s * 1e9)}

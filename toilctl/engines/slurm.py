@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +21,7 @@ from toilctl.errors import EngineError
 DRAINING: Final = "toilctl: draining"
 """The reason by which a node that is about to be terminated is told from one that a human drained."""
 CORDONED: Final = "toilctl: cordoned"
+TERMINATED: Final = "toilctl: terminated"
 _SLURMS_OWN: Final = (
     "Duplicate jobid", "Epilog error", "Prolog error", "Kill task failed", "batch job complete failure",
 )  # fmt: skip
@@ -84,6 +86,17 @@ class Slurm:
     def drain(self, name: str) -> None:
         """Give a node no new jobs, since it will be terminated; running jobs go on."""
         self._update(name, "DRAIN", DRAINING)
+
+    def lost(self, node: EngineNode) -> None:
+        """Take note that a node does not exist any more: what ran there is to run again at once."""
+        if node.state is not NodeState.DOWN:
+            self._update(node.name, "DOWN", TERMINATED)
+            # Slurm holds back what it put into its queue again for two minutes, in case the node comes back.
+            for job in node.running:
+                with suppress(EngineError):
+                    ask(self.run, ("scontrol", "update", f"JobId={job}", "StartTime=now"), _NAME)
+        elif not node.running:
+            ask(self.run, ("scontrol", "delete", f"NodeName={node.name}"), _NAME)
 
     def _ask(self, commands: str) -> str:
         # Times in UTC wherever the leader is; and a job's name or a node's reason may be any bytes.

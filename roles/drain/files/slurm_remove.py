@@ -25,7 +25,8 @@ def remove(name):
     scontrol("update", f"NodeName={name}", "State=DOWN", "Reason=toilctl: terminated")
     for _ in range(ATTEMPTS):
         answer = scontrol("delete", f"NodeName={name}")
-        if not answer.returncode:
+        # The autoscaler may have been quicker.
+        if not answer.returncode or scontrol("show", "node", name).returncode:
             return True
         time.sleep(DELAY_S)
     raise SystemExit(f"{name}: {answer.stderr.strip()}")

@@ -104,6 +104,9 @@ class Engine:
         self._known(name)
         self.draining.add(name)
 
+    def lost(self, node: EngineNode) -> None:
+        """Do nothing: here, nodes that are gone are not listed."""
+
     def uncordon(self, name: str) -> None:
         self._known(name)
         self.draining.discard(name)

@@ -45,6 +45,9 @@ class Engine:
     def drain(self, name: str) -> None:
         raise AssertionError(name)
 
+    def lost(self, node: EngineNode) -> None:
+        raise AssertionError(node)
+
     def uncordon(self, name: str) -> None:
         self.journal.append(f"uncordon {name}")
         if not self.stubborn:

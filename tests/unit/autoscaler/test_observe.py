@@ -46,6 +46,8 @@ class Engine:
     def __init__(self, *nodes: EngineNode, demand: Demand | Exception = Demand()) -> None:  # noqa: B008 - frozen
         self.listed: tuple[EngineNode, ...] | Exception = nodes
         self.wanted = demand
+        self.told: list[str] = []
+        """The nodes that it was told are lost."""
 
     def nodes(self) -> tuple[EngineNode, ...]:
         if isinstance(self.listed, Exception):
@@ -60,6 +62,9 @@ class Engine:
     def cordon(self, name: str) -> None: ...
     def uncordon(self, name: str) -> None: ...
     def drain(self, name: str) -> None: ...
+    def lost(self, node: EngineNode) -> None:
+        self.told.append(node.name)
+        raise EngineError("It knows of no such node.")
 
 
 def member(instance_id: str, running: tuple[str, ...] = (), **changes: Any) -> EngineNode:
@@ -166,6 +171,26 @@ def test_node_that_ends_before_it_joined_is_a_failure_of_its_type_unless_it_was_
     assert ids[1] in back_off.last_error
     (joined,) = launch()
     assert observe(settings(), Engine(member(joined)), memory, later(60)).snapshot.back_offs == ()
+
+
+def test_engine_is_told_of_nodes_that_ec2_ended(launch, aws_env):
+    kept, ended, elsewhere = launch()[0], launch()[0], "i-0123456789abcdef0"
+    engine = Engine(member(kept), member(ended, ("7",)), member(elsewhere))
+    observe(settings(), engine, Memory(), NOW)
+    assert engine.told == []
+    aws_env.client("ec2").terminate_instances(InstanceIds=[ended])
+    seen = observe(settings(), engine, Memory(), later(30))
+    assert engine.told == [ended]
+    assert seen.snapshot.engine_problem == ""
+
+
+def test_engine_is_not_told_of_nodes_that_a_scale_in_ends(launch, aws_env):
+    (ended,) = launch()
+    engine, memory = Engine(member(ended)), Memory()
+    memory.under_way.begin(Run("in-1", Kind.SCALE_IN, NOW, instance_ids=(ended,)))
+    aws_env.client("ec2").terminate_instances(InstanceIds=[ended])
+    observe(settings(), engine, memory, later(30))
+    assert engine.told == []
 
 
 def test_what_a_scale_out_asked_for_is_requested_until_it_is_listed(launch):
