@@ -41,7 +41,8 @@ test: ## Lint, unit, contract, playbook, role and end-to-end tests
 	@$(STEP) "images" $(MAKE) images
 	@$(STEP) "molecule" $(MAKE) molecule
 	@$(STEP) "unit, contract and playbook tests" $(MAKE) unit
-	@$(STEP) "end-to-end tests" pytest -m e2e --durations=10 $(PYTEST)
+	@# They mostly wait: two files at a time, each with a rehearsal cloud of its own.
+	@$(STEP) "end-to-end tests" pytest -m e2e --numprocesses 2 --dist loadfile --durations=10 $(PYTEST)
 
 lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint
 	@ruff check .

@@ -87,12 +87,12 @@ class World:
         """Run a command in the leader's container."""
         return self.toilctl("ssh-cluster", cluster, *words, **more).stdout
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """Return a boto3 client of the cloud."""
         import boto3
 
         env = self.state.env
-        session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+        session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], region_name=region)
         return session.client(service, endpoint_url=env["AWS_ENDPOINT_URL"])
 
     def instances(self, cluster: str) -> list[dict[str, Any]]:

@@ -129,7 +129,9 @@ def test_killed_workflow_is_stopped_and_its_jobs_wait(ask: Callable[..., dict[st
     running.kill()
     told = ask("status", store)
     assert (told["state"], told["leader"]["alive"], told["processes"]) == ("stopped", False, [])
-    assert (told["jobs"]["issued"], told["jobs"]["waiting"], told["begun"]) == (0, 7, True)
+    assert (told["jobs"]["issued"], told["begun"]) == (0, True)
+    # One of the seven may have ended just before.
+    assert told["jobs"]["waiting"] in (6, 7)
 
 
 def test_looking_leaves_what_a_worker_is_just_writing(

@@ -1,0 +1,1 @@
+"""A project with a dependency that no appliance has."""
