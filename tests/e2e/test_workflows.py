@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pexpect
 import pytest
 
 from .autoscaled import GROW_S, Autoscaled
@@ -84,6 +85,16 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store() -> str:
     return f"aws:{REGION}:flow-{uuid4().hex[:8]}"
+
+
+def attach_and_leave(flow: Flow, run: str) -> None:
+    """Look at a run's terminal, as a user does."""
+    terminal = pexpect.spawn("toilctl", ["attach", CLUSTER, run], env=flow.world.env, timeout=60, encoding="utf-8")
+    terminal.expect("Issued job")
+    terminal.send("\x02d")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
 
 
 def copied(layout: str, tmp_path: Path) -> Path:
@@ -225,6 +236,7 @@ def test_second_run_on_a_job_store_is_refused_and_a_stopped_run_goes_on(flow: Fl
     began = world.toilctl("run", "--name", "first", CLUSTER, "--", *long)
     assert "toilctl logs flow first -f" in began.stdout
     wait_for(lambda: (flow.runs()["first"]["progress"] or {}).get("running"), RUN_S, "a running job")
+    attach_and_leave(flow, "first")
     refused = world.toilctl("run", "--name", "second", CLUSTER, "--", *long, check=False)
     assert (refused.returncode, "'first'" in refused.stderr) == (CONFLICT, True)
     kept = world.toilctl("clean", "--yes", "--cluster", CLUSTER, locator, check=False)
