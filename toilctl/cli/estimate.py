@@ -1,29 +1,27 @@
-"""estimate cactus: what a cluster may grow to, before it is launched."""
+"""estimate cactus and estimate trace: what a cluster may grow to, and cost, before it is launched."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from toilctl.cli import options, render
-from toilctl.cli.command import command, parsed_by
+from toilctl.cli import estimate_views, options, render, scaling
+from toilctl.cli.command import command, parsed_by, provisioner
+from toilctl.errors import UsageError
+from toilctl.verbs.scaling import Wish
 from toilctl.workflows.cactus import Genomes, Size
 
 if TYPE_CHECKING:
     from toilctl.verbs.estimate import Estimate, NodeEstimate
 
 _UNKNOWN: Final = "not known"
+_LONGEST_BOOT_S: Final = 86400.0
 
 commands = typer.Typer(
     help="How large a workflow's cluster may grow, and what that costs, before anything is launched."
 )
-
-
-@commands.callback()
-def _group() -> None:
-    # Without this, a group of one command would be that command.
-    pass
 
 
 def _sizes(incomplete: str) -> list[str]:
@@ -52,6 +50,58 @@ def cactus(
     from toilctl.verbs import estimate
 
     render.show("estimate", estimate.cactus(genomes, size, zone, region), _text)
+
+
+def _boot_s(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_BOOT_S:
+        raise UsageError(f"{text!r} is not a time to boot.", "Write seconds, such as 240.")
+    return seconds
+
+
+@command(commands, "trace")
+@scaling.wished
+def trace(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", show_default=False,
+                       help="Recordings of a run: trace-*.jsonl of its directory on the leader."),
+    ],
+    wish: Wish,
+    node_types: options.NodeTypesOption = None,
+    preemptible_node_type: options.PreemptibleNodeTypeOption = None,
+    node_storage_gb: options.NodeStorageOption = None,
+    leader_node_type: options.LeaderNodeTypeOption = None,
+    boot_s: Annotated[
+        float | None,
+        typer.Option("--boot-time", parser=parsed_by(_boot_s), metavar="SECONDS", show_default="240",
+                     help="How long a worker takes from its launch until it runs jobs."),
+    ] = None,
+    zone: options.ZonesOption = None,
+    region: options.RegionOption = None,
+) -> None:  # fmt: skip
+    """Replay a recorded run's jobs against the autoscaler, and say what its cluster would need and cost.
+
+    Nothing is launched: the autoscaler decides in simulated time. Jobs arrive when they did in the recording, since
+    what each waited for is not known, and take as long as they did.
+    """
+    from toilctl.verbs import estimate_trace as verb
+
+    leader, types = options.merge_node_types(None, leader_node_type, node_types, preemptible_node_type)
+    request = verb.TraceRequest(
+        files=tuple(files),
+        node_types=types,
+        wish=wish,
+        zones=zone or (),
+        region=region,
+        leader_node_type=leader,
+        node_storage_gb=node_storage_gb,
+        boot_s=verb.BOOT_S if boot_s is None else boot_s,
+    )
+    render.show("estimate-trace", verb.estimate(request, provisioner()), estimate_views.trace)
 
 
 def _text(result: Estimate) -> str:

@@ -24,7 +24,7 @@ def check(region: str, zones: Sequence[str], node_types: Iterable[NodeType], ima
     """
     node_types = tuple(node_types)
     names = sorted({name for node_type in node_types for name in node_type.instance_types})
-    described = _describe(region, names)
+    described = describe(region, names)
     for name in names:
         _check_architecture(name, described[name], image)
     offered = _offered(region, zones, names)
@@ -62,7 +62,11 @@ def check_quota(
             )  # fmt: skip
 
 
-def _describe(region: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def describe(region: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return EC2's facts about instance types, by name.
+
+    :raises UsageError: for an unknown one, with the one that was perhaps meant.
+    """
     try:
         found = aws.client("ec2", region).describe_instance_types(InstanceTypes=list(names))["InstanceTypes"]
     except Exception as error:

@@ -17,6 +17,7 @@ seconds since the epoch, sizes are bytes):
 ======  =================================================================================================
 
 Its writer holds an exclusive lock (flock) on it as long as it lives: a file that can be locked is a dead workflow's.
+A run of toilctl's keeps all lines; trace.py says where.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
+
+from toilctl_plugin.trace import Trace
 
 logger = logging.getLogger(f"toil.{__name__}")
 
@@ -75,6 +78,7 @@ class Publication:
         """How many lines the file has."""
         self._stopped = threading.Event()
         self._file: BinaryIO | None = None
+        self._trace: Trace | None = None
         self._guarded(self._begin)
         if self._file:
             threading.Thread(target=self._flush_now_and_then, name="toilctl-publication", daemon=True).start()
@@ -137,6 +141,8 @@ class Publication:
             if self._file:
                 self._file.close()
                 self._file = None
+            if self._trace:
+                self._trace.close()
 
     def _guarded(self, write: object) -> None:
         try:
@@ -154,6 +160,7 @@ class Publication:
             return
         prune(where)
         self._write_anew()
+        self._trace = Trace(_to_json({**self._header, "generation": self._generation}))
 
     def _write_anew(self) -> None:
         """Write a file of what is there now, and put it in the place of the old one."""
@@ -176,6 +183,8 @@ class Publication:
         if self._file is None or not self._new:
             return
         new, self._new = self._new, []
+        if self._trace:
+            self._trace.add(new)
         self._written += len(new)
         # At most twice as many lines are ever written as there are events.
         if self._written > 2 * sum(map(len, self._jobs.values())) + SPARE_LINES:

@@ -1,0 +1,124 @@
+"""What came of a simulation: each node's life and each job's start, and the sums that people ask for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from toilctl.autoscaler.model import Infeasible
+from toilctl.autoscaler.trace import TraceJob
+from toilctl.node_types import NodeType
+
+HOUR_S: Final = 3600.0
+_MOST_WAIT_LESS: Final = 0.95
+
+
+@dataclass(frozen=True)
+class NodeLife:
+    """A node from its launch to its end; times are seconds of the simulation."""
+
+    instance_id: str
+    node_type: NodeType
+    launched_s: float
+    joined_s: float | None
+    """None when it went, or the simulation ended, before."""
+    ended_s: float
+    busy_s: float
+    """How long it ran at least one job."""
+    usd_per_hour: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it cost money."""
+        return self.ended_s - self.launched_s
+
+    @property
+    def idle_s(self) -> float:
+        """How long it could have run jobs, and ran none."""
+        return 0.0 if self.joined_s is None else self.ended_s - self.joined_s - self.busy_s
+
+    @property
+    def usd(self) -> float:
+        """What it cost."""
+        return self.seconds * self.usd_per_hour / HOUR_S
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """A job, where it ran, and since when."""
+
+    job: TraceJob
+    instance_id: str
+    started_s: float
+
+    @property
+    def ended_s(self) -> float:
+        """When it ended."""
+        return self.started_s + self.job.run_s
+
+    @property
+    def waited_s(self) -> float:
+        """How long it waited."""
+        return self.started_s - self.job.arrived_s
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long jobs waited, in seconds; 0 when there are none."""
+
+    median_s: float
+    most_s: float
+    """95 in 100 waited no longer."""
+    longest_s: float
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Everything that happened."""
+
+    lives: tuple[NodeLife, ...]
+    """By launch."""
+    runs: tuple[JobRun, ...]
+    """By start."""
+    infeasible: tuple[Infeasible, ...] = ()
+    """Jobs that no allowed node type can run, one for each shape."""
+    stuck: int = 0
+    """Jobs that waited when nothing happened any more."""
+
+    @property
+    def makespan_s(self) -> float:
+        """From the beginning to the last job's end."""
+        return max((run.ended_s for run in self.runs), default=0.0)
+
+    @property
+    def usd(self) -> float:
+        """What all nodes cost."""
+        return math.fsum(life.usd for life in self.lives)
+
+    @cached_property
+    def waits(self) -> Waits:
+        """How long jobs waited."""
+        waited = sorted(run.waited_s for run in self.runs)
+        return Waits(_share(waited, 0.5), _share(waited, _MOST_WAIT_LESS), _share(waited, 1.0))
+
+    def of(self, node_type: NodeType) -> tuple[NodeLife, ...]:
+        """Return the lives of a node type's nodes."""
+        return tuple(life for life in self.lives if life.node_type == node_type)
+
+
+def most_at_once(lives: Iterable[NodeLife]) -> int:
+    """Return how many nodes there were at most; one that goes makes place for one that comes at the same time."""
+    changes = sorted(change for life in lives for change in ((life.launched_s, 1), (life.ended_s, -1)))
+    most = there = 0
+    for _, change in changes:
+        there += change
+        most = max(most, there)
+    return most
+
+
+def _share(ordered: list[float], share: float) -> float:
+    """Return the least value that is not below a share of all."""
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)] if ordered else 0.0

@@ -1,0 +1,80 @@
+"""How an estimate from a trace reads: a sentence, a table, cost, waiting, what is left out, and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from toilctl.cli.render import counted, table
+from toilctl.cli.run_views import duration
+
+if TYPE_CHECKING:
+    from toilctl.autoscaler.model import Infeasible
+    from toilctl.verbs.estimate_trace import NodeUse, TraceEstimate
+
+
+def trace(result: TraceEstimate) -> str:
+    """Say it all."""
+    parts = (_head(result), _nodes(result), _cost(result), _jobs(result), "\n".join(result.notes), _launch(result))
+    return "\n\n".join(filter(None, parts))
+
+
+def _head(result: TraceEstimate) -> str:
+    if not result.jobs:
+        return "None of the recorded jobs can run on these node types."
+    done = f"{counted(result.jobs, 'job')} would be done in {duration(result.makespan_s)}"
+    return f"{done}; the recorded run took {duration(result.recorded_s)}."
+
+
+def _nodes(result: TraceEstimate) -> str:
+    headers = ("NODE TYPE", "MARKET", "MAX", "AT ONCE", "LAUNCHED", "NODE HOURS", "IDLE HOURS", "USD")
+    return table(headers, map(_row, result.nodes), "  ")
+
+
+def _row(use: NodeUse) -> tuple[object, ...]:
+    hours = (f"{use.node_hours:.2f}", f"{use.idle_hours:.2f}")
+    return (use.node_type, use.market, use.max_nodes, use.most_at_once, use.launched, *hours, f"{use.usd:.2f}")
+
+
+def _cost(result: TraceEstimate) -> str:
+    workers = f"workers {'at most' if result.at_most else 'about'} ${result.workers_usd:.2f}"
+    leader = "not known here" if result.leader_usd is None else f"about ${result.leader_usd:.2f}"
+    spot = "Spot never costs more than its bid. " if result.at_most else ""
+    reckoned = [str(use.node_type) for use in result.nodes if use.price_estimated]
+    size = f"No price is known here for {' and '.join(reckoned)}: it is reckoned from the size. " if reckoned else ""
+    return (
+        f"Cost, in {result.region}: {workers}, the leader ({result.leader_node_type}) {leader} "
+        f"(prices of {result.prices_as_of}).\n{spot}{size}Volumes and traffic come on top."
+    )
+
+
+def _jobs(result: TraceEstimate) -> str:
+    return "\n".join(_job_lines(result))
+
+
+def _job_lines(result: TraceEstimate) -> Iterator[str]:
+    waits = result.waits
+    if result.jobs:
+        median, most, longest = map(duration, (waits.median_s, waits.most_s, waits.longest_s))
+        yield f"Jobs wait {median} (median), 95 % at most {most}, the longest {longest}."
+    for one in result.infeasible:
+        yield _infeasible(one)
+    if result.stuck:
+        yield f"{counted(result.stuck, 'job')} never had a place."
+    numbers = {"unfinished job": result.unfinished, "killed job": result.killed, "damaged line": result.damaged_lines}
+    left_out = [counted(number, what) for what, number in numbers.items() if number]
+    if left_out:
+        yield f"Left out: {', '.join(left_out)}."
+
+
+def _infeasible(one: Infeasible) -> str:
+    shape = one.shape
+    size = (
+        f"{shape.cores:g} cores, {shape.memory_mib / 1024:.1f} GiB of memory, {shape.disk_mib / 1024:.1f} GiB of disk"
+    )
+    why = "they must not be interrupted" if one.lacking == "preemptible" else f"no node has enough {one.lacking}"
+    return f"Never run: {counted(one.count, 'job')} ({', '.join(one.names)}) of {size}: {why}."
+
+
+def _launch(result: TraceEstimate) -> str:
+    return "Launch:\n  " + result.launch_command.replace(" --node-types", " \\\n      --node-types")
