@@ -395,3 +395,20 @@ def test_two_starts_of_one_name_at_once_are_one_run(here: Here) -> None:
         answers = sorted(pool.map(begin, range(4)))
     assert answers == ["conflict", "conflict", "conflict", "running"]
     assert len(here.show("same")["attempts"]) == 1
+
+
+def test_virtualenv_is_not_taken_from_under_a_run(here: Here) -> None:
+    flow, gate = here.workflows / "deployed/flow", here.home / "gate"
+    (flow / "venvs/former/bin").mkdir(parents=True)
+    (flow / "venvs/former/bin/python").symlink_to(sys.executable)
+    (flow / "venv").symlink_to("venvs/former")
+    (flow / "source").mkdir()
+    (flow / "deployment.json").write_text(json.dumps({"name": "flow", "deployed_at": "2026-11-26T12:00:00+00:00"}))
+    here.start("bash", "-c", waiting_for(gate), name="shell", deployment="flow")
+    request = {"name": "flow", "kind": "requirements", "path": "r.txt", "files": {}, "requirements": ["tabular"]}
+    with pytest.raises(RefusedHere, match="'shell' uses the virtualenv of 'flow'") as caught:
+        here.ask("deployments.prepare", **request)
+    assert (caught.value.code, caught.value.facts["run"]) == ("conflict", "shell")
+    gate.touch()
+    here.ended("shell")
+    assert here.ask("deployments.prepare", **request)["installs"] is True

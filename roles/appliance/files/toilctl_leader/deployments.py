@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from toilctl_leader import deployed, deployment_files, installed, virtualenvs
+from toilctl_leader import deployed, deployment_files, installed, places, run_attempts, run_files, virtualenvs
 from toilctl_leader.deployed import Place
 from toilctl_leader.pip_runs import Pip, Wanted
 from toilctl_leader.refused import RefusedError
@@ -93,6 +93,7 @@ def prepare(document: dict[str, Any]) -> dict[str, Any]:
     lacking = deployment_files.lacking(request.files, place.source, place.incoming / "source")
     wheels = deployment_files.lacking(request.wheels or {}, place.wheelhouse, place.incoming / "wheelhouse")
     key = request.key(appliance)
+    _check_unused(place, key)
     unchanged = (
         before.get("fingerprint") == request.fingerprint(appliance) and place.current() == key
         and not deployment_files.lacking(request.files, place.source)
@@ -117,6 +118,7 @@ def install(document: dict[str, Any]) -> dict[str, Any]:
     place = Place(request.name)
     with place.locked():
         before, incoming = place.document(), place.incoming
+        _check_unused(place, request.key(appliance))
         deployment_files.check_arrived(request.files, incoming / "source", place.source)
         deployment_files.check_arrived(request.wheels or {}, incoming / "wheelhouse", place.wheelhouse)
         _check_syntax(request, place)
@@ -146,6 +148,23 @@ def listing(_: dict[str, Any]) -> dict[str, Any]:
 
 
 VERBS = {"prepare": prepare, "install": install, "list": listing}
+
+
+def _check_unused(place: Place, key: str) -> None:
+    """Refuse to take a virtualenv from under a run.
+
+    :raises RefusedError: when one uses it.
+    """
+    if place.current() in ("", key):
+        return
+    for run in run_files.all_runs():
+        attempt = run_attempts.last(run)
+        if attempt.deployment == place.name and run_attempts.ending(run, attempt).goes_on:
+            raise RefusedError(
+                "conflict", f"Run {run.name!r} uses the virtualenv of {place.name!r}, which would be replaced.",
+                f"Let it end, or stop it: toilctl stop {places.cluster()} {run.name}; or deploy with another --name.",
+                name=place.name, run=run.name,
+            )  # fmt: skip
 
 
 def _build(request: Request, place: Place, key: str, appliance: Appliance) -> None:
