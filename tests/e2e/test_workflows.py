@@ -57,6 +57,11 @@ class Flow(Autoscaled):
         found: str = self.runs()[name]["state"]
         return found
 
+    def counting(self) -> list[str]:
+        """Return the workers on which a line is being counted."""
+        jobs = self.on_leader("squeue", "-h", "-t", "R", "-o", "%j %N").splitlines()
+        return [node for name, _, node in (job.partition(" ") for job in jobs) if name.endswith("_counted")]
+
     def wrote(self, deployment: str, file: str) -> str:
         return self.on_leader("cat", f"/var/lib/toilctl/workflows/deployed/{deployment}/source/{file}")
 
@@ -217,12 +222,10 @@ def test_run_survives_a_lost_connection_and_a_lost_worker(flow: Flow) -> None:
     flow.deploy(WORKFLOWS / "siblings/count.py")
     words = ("run", "--name", "survivor", "--wait", CLUSTER, "--", "python", "count.py", store(), "--seconds", "15")
     waiting = flow.world.start(*words)
-    wait_for(lambda: flow.runs().get("survivor", {}).get("progress"), RUN_S, "the run's progress")
-    wait_for(lambda: flow.runs()["survivor"]["progress"]["running"], RUN_S, "a running job")
+    busy = wait_for(flow.counting, RUN_S, "a job that takes its time")
     ssh = subprocess.run(["pgrep", "-P", str(waiting.pid), "ssh"], capture_output=True, text=True, check=True)
     os.kill(int(ssh.stdout.split()[0]), signal.SIGKILL)
-    (busy, *_) = flow.on_leader("squeue", "-h", "-t", "R", "-o", "%N").split()
-    flow.world.client("ec2").terminate_instances(InstanceIds=[busy])
+    flow.world.client("ec2").terminate_instances(InstanceIds=[busy[0]])
     said, _ = waiting.communicate(timeout=2 * RUN_S)
     assert waiting.returncode == 0, said
     assert "The connection broke" in said
@@ -235,7 +238,7 @@ def test_second_run_on_a_job_store_is_refused_and_a_stopped_run_goes_on(flow: Fl
     long = ("python", "count.py", locator, "--seconds", "30")
     began = world.toilctl("run", "--name", "first", CLUSTER, "--", *long)
     assert "toilctl logs flow first -f" in began.stdout
-    wait_for(lambda: (flow.runs()["first"]["progress"] or {}).get("running"), RUN_S, "a running job")
+    wait_for(flow.counting, RUN_S, "a job that takes its time")
     attach_and_leave(flow, "first")
     refused = world.toilctl("run", "--name", "second", CLUSTER, "--", *long, check=False)
     assert (refused.returncode, "'first'" in refused.stderr) == (CONFLICT, True)
@@ -261,7 +264,7 @@ def test_stats_clean_and_kill(flow: Flow) -> None:
     world.toilctl("clean", "--yes", "--cluster", CLUSTER, locator)
     assert world.toilctl("status", "--cluster", CLUSTER, locator, check=False).returncode == NOT_FOUND
     world.toilctl("run", "--name", "killed", CLUSTER, "--", "python", "count.py", locator, "--seconds", "60")
-    wait_for(lambda: (flow.runs()["killed"]["progress"] or {}).get("running"), RUN_S, "a running job")
+    wait_for(flow.counting, RUN_S, "a job that takes its time")
     world.toilctl("kill", "--cluster", CLUSTER, locator)
     wait_for(lambda: flow.state("killed") in ("failed", "stopped"), RUN_S, "the run's end")
     world.toilctl("clean", "--yes", "--cluster", CLUSTER, locator)
@@ -314,7 +317,7 @@ def test_run_in_which_the_leader_reboots_is_reported_and_goes_on(flow: Flow) -> 
     flow.deploy(WORKFLOWS / "siblings/count.py")
     world = flow.world
     world.toilctl("run", "--name", "rebooted", CLUSTER, "--", "python", "count.py", store(), "--seconds", "30")
-    wait_for(lambda: (flow.runs()["rebooted"]["progress"] or {}).get("running"), RUN_S, "a running job")
+    wait_for(flow.counting, RUN_S, "a job that takes its time")
     flow.on_host("systemctl", "reboot", "--no-block", check=False)
     wait_for(lambda: world.toilctl("ssh-cluster", CLUSTER, "scontrol", "ping", check=False).returncode == 0, 120,
              "the leader's return")  # fmt: skip
