@@ -337,17 +337,6 @@ def test_log_can_be_read_later(flow: Flow) -> None:
     assert flow.world.toilctl("logs", CLUSTER, "nonsense", check=False).returncode == NOT_FOUND
 
 
-def test_recorded_run_is_replayed_on_another_cluster(flow: Flow, tmp_path: Path) -> None:
-    flow.deploy(WORKFLOWS / "siblings/count.py")
-    flow.run("python", "count.py", store(), options=("--name", "recorded"))
-    recorded = ":/var/lib/toilctl/workflows/runs/recorded/trace-*.jsonl"
-    flow.world.toilctl("rsync-cluster", CLUSTER, recorded, tmp_path)
-    (trace,) = tmp_path.glob("trace-*.jsonl")
-    limits = ("--node-types", WORKER, "--max-nodes", "2", "-z", "us-west-2a")
-    assert "launch-cluster" in flow.world.toilctl("estimate", "trace", trace, *limits).stdout
-    assert flow.world.data("estimate", "trace", str(trace), *limits)["jobs"] == 5
-
-
 def test_destruction_leaves_nothing(flow: Flow) -> None:
     flow.world.toilctl("destroy-cluster", CLUSTER)
     assert flow.world.everything() == flow.before
