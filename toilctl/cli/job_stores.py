@@ -29,7 +29,7 @@ WordsArgument = Annotated[
 ClusterOption = Annotated[
     ClusterName | None,
     typer.Option("--cluster", "-c", metavar="NAME", parser=parsed_by(ClusterName.parse),
-                 autocompletion=options._seen_clusters, show_default="the Toil beside toilctl",
+                 autocompletion=options.seen_clusters, show_default="the Toil beside toilctl",
                  help="Whose leader is asked; file: stores are then in the leader's container."),
 ]  # fmt: skip
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Delete without a question.")]

@@ -87,7 +87,7 @@ def _cidr(text: str) -> str:
         raise UsageError(f"{text!r} is not an address range: {error}.", "Write one such as 198.51.100.7/32.") from error
 
 
-def _seen_clusters(incomplete: str) -> list[str]:
+def seen_clusters(incomplete: str) -> list[str]:
     """Complete with clusters that this machine has connected to: asking AWS would be too slow for a Tab."""
     from toilctl import paths
 
@@ -97,7 +97,7 @@ def _seen_clusters(incomplete: str) -> list[str]:
 
 ClusterArgument = Annotated[
     ClusterName,
-    typer.Argument(metavar="NAME", parser=parsed_by(ClusterName.parse), autocompletion=_seen_clusters,
+    typer.Argument(metavar="NAME", parser=parsed_by(ClusterName.parse), autocompletion=seen_clusters,
                    help="The cluster's name.", show_default=False),
 ]  # fmt: skip
 ZoneOption = Annotated[
