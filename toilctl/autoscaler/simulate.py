@@ -93,7 +93,7 @@ class _Simulation:
             tick = self._next_tick(tick, now_s)
         lives = [*self._lives, *(node.life(now_s) for node in self._engine.nodes.values())]
         lives.sort(key=lambda one: (one.launched_s, len(one.instance_id), one.instance_id))
-        return Simulated(tuple(lives), tuple(self._engine.runs), tuple(self._infeasible.values()), self._engine.waiting)
+        return Simulated(tuple(lives), tuple(self._engine.runs), self._never(), self._engine.waiting)
 
     def _saturated(self) -> bool:
         """Tell whether a decision would change nothing, however many jobs wait: all nodes that may be are busy."""
@@ -177,6 +177,7 @@ class _Simulation:
             self._infeasible[key] = replace(one, count=count + (before.count if before else 0), names=tuple(names))
 
     def _never(self) -> tuple[Infeasible, ...]:
+        # Not in the order in which they were found: ticks that are left out would show in it.
         return tuple(self._infeasible[key] for key in sorted(self._infeasible))
 
     def _next_tick(self, tick: int, now_s: float) -> int:

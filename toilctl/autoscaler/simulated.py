@@ -84,7 +84,7 @@ class Simulated:
     runs: tuple[JobRun, ...]
     """By start."""
     infeasible: tuple[Infeasible, ...] = ()
-    """Jobs that no allowed node type can run, one for each shape."""
+    """Jobs that no allowed node type can run, one for each shape, by shape."""
     stuck: int = 0
     """Jobs that waited when nothing happened any more."""
 
