@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .world import World, wait_for
 
 GROW_S, SHRINK_S = 120, 90
+WORKFLOWS = Path(__file__).parent / "workflows"
+COUNT_JOBS = 5
+"""How many jobs siblings/count.py has: one to begin, one per line, one to add up."""
 
 
 @dataclass
@@ -46,6 +50,15 @@ class Autoscaled:
     def in_engine(self) -> set[str]:
         """Return the names of the nodes that the engine has."""
         raise NotImplementedError
+
+    def replay(self, run: str, directory: Path, *limits: str) -> Any:
+        """Replay a run of siblings/count.py for another cluster, as the README says."""
+        there = f"/var/lib/toilctl/workflows/runs/{run}/trace-*.jsonl"
+        self.world.toilctl("rsync-cluster", self.name, f":{there}", directory)
+        (trace,) = directory.glob("trace-*.jsonl")
+        replayed = self.world.data("estimate", "trace", str(trace), *limits, "-z", "us-west-2a")
+        assert (replayed["jobs"], replayed["unfinished"], replayed["damaged_lines"]) == (COUNT_JOBS, 0, 0)
+        return replayed
 
     def wait_for_none(self) -> None:
         """Wait until all workers have gone by themselves, from EC2 and from the engine, and their hosts, too."""

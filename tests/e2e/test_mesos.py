@@ -16,7 +16,7 @@ from uuid import uuid4
 import pexpect
 import pytest
 
-from .autoscaled import GROW_S, Autoscaled
+from .autoscaled import COUNT_JOBS, GROW_S, WORKFLOWS, Autoscaled
 from .world import KEY_PAIR, World, wait_for
 
 pytestmark = [
@@ -137,6 +137,17 @@ def test_lines_of_toils_documents_typed_in_a_shell_scale_out_and_in(
     assert (tmp_path / "sorted.txt").read_bytes().splitlines() == sorted(unsorted)
     assert set(sorted_on(said)) <= auto.ever()
     assert len(sorted_on(said)) == 9
+
+
+def test_deployed_workflow_runs_detached_and_is_recorded(auto: OnMesos, tmp_path: Path) -> None:
+    world = auto.world
+    world.toilctl("deploy", CLUSTER, str(WORKFLOWS / "siblings/count.py"))
+    command = ("python", "count.py", f"aws:us-west-2:count-{uuid4().hex[:8]}", "--seconds", "4")
+    done = world.toilctl("run", "--name", "recorded", "--wait", CLUSTER, "--", *command)
+    assert "counted [3, 2, 1]" in done.stdout
+    (run,) = world.data("runs", CLUSTER)["runs"]
+    assert (run["state"], run["progress"]["done"]) == ("succeeded", COUNT_JOBS)
+    assert auto.replay("recorded", tmp_path, "--node-types", ON_DEMAND, "--max-nodes", "2")["makespan_s"] >= 4
 
 
 def test_workflow_without_the_plugin_is_followed_by_its_message_bus(auto: OnMesos) -> None:

@@ -18,12 +18,11 @@ from uuid import uuid4
 import pexpect
 import pytest
 
-from .autoscaled import GROW_S, Autoscaled
+from .autoscaled import GROW_S, WORKFLOWS, Autoscaled
 from .world import KEY_PAIR, REGION, Finished, World, wait_for
 
 pytestmark = pytest.mark.e2e
 
-WORKFLOWS = Path(__file__).parent / "workflows"
 CLUSTER, WORKER = "flow", "t2.medium"
 LAUNCH = (
     "launch-cluster", CLUSTER, "--leaderNodeType", "t2.medium", "-z", "us-west-2a", "--keyPairName", KEY_PAIR,
@@ -192,6 +191,13 @@ def test_cwl_runs_on_present_and_future_workers(flow: Flow, wheelhouse: Path, tm
     flow.on_leader("scancel", "--user", "root")
 
 
+def test_run_is_recorded_and_replayed_for_another_cluster(flow: Flow, tmp_path: Path) -> None:
+    flow.deploy(WORKFLOWS / "siblings/count.py")
+    flow.run("python", "count.py", store(), "--seconds", "4", options=("--name", "recorded"))
+    limits = ("--node-types", "t2.medium,m5.large:0.05", "--max-nodes", "1,2")
+    assert flow.replay("recorded", tmp_path, *limits)["makespan_s"] >= 4
+
+
 def test_failed_run_goes_on_where_it_ended_once_its_code_is_right(flow: Flow, tmp_path: Path) -> None:
     siblings, locator = copied("siblings", tmp_path), store()
     good = (siblings / "words.py").read_text()
@@ -330,7 +336,8 @@ def test_run_in_which_the_leader_reboots_is_reported_and_goes_on(flow: Flow) -> 
 
 
 def test_log_can_be_read_later(flow: Flow) -> None:
-    flow.run("bash", "-c", "echo one; echo two; exit 3", options=("--name", "shell"), check=False)
+    options = ("--name", "shell", "--env", "SECOND=two")
+    flow.run("bash", "-c", "echo one; echo $SECOND; exit 3", options=options, check=False)
     assert flow.world.toilctl("logs", "--lines", "1", CLUSTER, "shell").stdout == "two\n"
     assert json.loads(flow.world.toilctl("runs", CLUSTER, "--output", "json").stdout)["kind"] == "runs"
     assert flow.runs()["shell"]["exit_code"] == 3

@@ -68,7 +68,7 @@ def trace(
     files: Annotated[
         list[Path],
         typer.Argument(metavar="FILE…", show_default=False,
-                       help="Recordings of a run on Mesos: trace-*.jsonl of its directory on the leader."),
+                       help="Recordings of a run: trace-*.jsonl of its directory on the leader."),
     ],
     wish: Wish,
     node_types: options.NodeTypesOption = None,

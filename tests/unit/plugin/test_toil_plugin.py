@@ -36,7 +36,7 @@ def prepared(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, user_script: A
 
     monkeypatch.setattr(SlurmBatchSystem.GridEngineThread, "prepareSubmission", prepare)
     batch_system = plugin.slurm_batch_system()
-    boss = SimpleNamespace(user_script=user_script)
+    boss = SimpleNamespace(user_script=user_script, slurm_ids={})
     boss.packed = lambda command: batch_system.packed(boss, command)
     thread = object.__new__(batch_system.GridEngineThread)
     thread.boss = boss
@@ -84,7 +84,9 @@ def issued(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, description: Any
 
     monkeypatch.setattr(SlurmBatchSystem, "issueBatchJob", issue)
     batch_system = plugin.slurm_batch_system()
-    assert batch_system.issueBatchJob(object.__new__(batch_system), "_toil_worker sort", description, {"A": "1"}) == 7
+    issuing = object.__new__(batch_system)
+    issuing.publication = SimpleNamespace(queued=lambda *_: None)
+    assert issuing.issueBatchJob("_toil_worker sort", description, {"A": "1"}) == 7
     return prepared(plugin, monkeypatch, None, environments[0])
 
 

@@ -16,6 +16,8 @@ seconds since the epoch, sizes are bytes):
 ``t``   name, seconds: a job of that name once took so long; only after the file was written anew
 ======  =================================================================================================
 
+On Slurm, which tells of jobs itself, ``r`` comes together with ``e``: what is published there serves traces only.
+
 Its writer holds an exclusive lock (flock) on it as long as it lives: a file that can be locked is a dead workflow's.
 A run of toilctl's keeps all lines; trace.py says where.
 """
@@ -117,7 +119,7 @@ class Publication:
         with self._lock:
             return {key for key, lines in self._jobs.items() if len(lines) > 1}
 
-    def ended(self, job_id: object, status: int, wall_s: float | None) -> None:
+    def ended(self, job_id: object, status: int, wall_s: float | None, at: float | None = None) -> None:
         """Tell that a job is gone: it succeeded (status 0), failed or was killed; unknown ones are ignored."""
         key = str(job_id)
         with self._lock:
@@ -126,7 +128,7 @@ class Publication:
             name = self._names.pop(key)
             if status == 0 and wall_s is not None:
                 self._run_times.setdefault(name, deque(maxlen=RUN_TIMES_KEPT)).append(wall_s)
-            self._new.append(_to_json(["e", key, status, wall_s, _now()]))
+            self._new.append(_to_json(["e", key, status, wall_s, round(at, 1) if at else _now()]))
 
     def flush(self) -> None:
         """Write what is new."""

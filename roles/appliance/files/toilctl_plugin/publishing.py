@@ -67,10 +67,10 @@ def publishing(builtin: type[AbstractBatchSystem]) -> type[AbstractBatchSystem]:
             return job_id
 
         def getUpdatedBatchJob(self, maxWait: int) -> UpdatedBatchJobInfo | None:
-            self._look()
+            self.publish_running()
             update = super().getUpdatedBatchJob(maxWait)
             if update is not None:
-                self.publication.ended(update.jobID, update.exitStatus, update.wallTime)
+                self.publish_end(update)
             return update
 
         def killBatchJobs(self, jobIDs: Iterable[Any]) -> None:
@@ -85,7 +85,11 @@ def publishing(builtin: type[AbstractBatchSystem]) -> type[AbstractBatchSystem]:
             finally:
                 self.publication.close()
 
-        def _look(self) -> None:
+        def publish_end(self, update: UpdatedBatchJobInfo) -> None:
+            """Publish that a job has ended."""
+            self.publication.ended(update.jobID, update.exitStatus, update.wallTime)
+
+        def publish_running(self) -> None:
             """Publish which jobs run; Toil asks for updates all the time, and jobs start between two looks."""
             if time.monotonic() - self._looked < LOOK_S:
                 return

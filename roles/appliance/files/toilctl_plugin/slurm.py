@@ -1,6 +1,7 @@
 """Slurm: workers get the user's script, and Slurm learns what Toil does not tell it.
 
-That is whether a job may run on a spot node, how much disk it needs, and whether it is a service.
+That is whether a job may run on a spot node, how much disk it needs, and whether it is a service. And each job is
+published as it is issued and ends, for the run's trace.
 
 One thing is lost: the signal by which ``--slurmTime`` warns a job ends it at once.
 """
@@ -10,15 +11,15 @@ from __future__ import annotations
 import functools
 import inspect
 import shlex
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toilctl_plugin import handed_over, known, scripts
-from toilctl_plugin.publication import Publication
+from toilctl_plugin import known, scripts
+from toilctl_plugin.history import History
+from toilctl_plugin.publishing import USED_PARAMETERS, publishing
 
 if TYPE_CHECKING:
+    from toil.batchSystems.abstractBatchSystem import UpdatedBatchJobInfo
     from toil.batchSystems.slurm import SlurmBatchSystem
     from toil.job import JobDescription
     from toil.resource import Resource
@@ -32,15 +33,15 @@ SERVICE_COMMENT = "toilctl-service"
 OPTIONS_MARK = "TOILCTL_SBATCH_OPTIONS"
 """Carries sbatch's options from a job's description to its submission, in the job's own environment."""
 
-_USED_PARAMETERS = {
+_USED_PARAMETERS = USED_PARAMETERS | {
     "issueBatchJob": {"command", "job_desc", "job_environment"},
-    "GridEngineThread.prepareSubmission": {"command", "job_environment"},
+    "handleLocalJob": set[str](),
+    "GridEngineThread.prepareSubmission": {"jobID", "command", "job_environment"},
+    "GridEngineThread.submitJob": {"subLine"},
     "supportsAutoDeployment": set[str](),
     "setUserScript": set[str](),
-    "shutdown": set[str](),
 }
 """What this module overrides or calls of Toil's class, with the parameters that it uses by name."""
-
 
 CONSEQUENCE = "on Slurm, workflow scripts must be at the same path on every worker"
 
@@ -69,23 +70,28 @@ def _deploying(
     """Make the subclass, whose jobs fetch the user's script before they start."""
     prepare = inspect.signature(builtin.GridEngineThread.prepareSubmission)
 
-    class ToilctlSlurmBatchSystem(builtin):  # type: ignore[misc, valid-type]
+    class ToilctlSlurmBatchSystem(publishing(builtin)):  # type: ignore[misc]
         user_script: Resource | None = None
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.history = History()
+            self.slurm_ids: dict[int, str] = {}
             super().__init__(*args, **kwargs)
-            # Slurm tells of its jobs itself; what is to be known is the limits, as long as the workflow runs.
-            asked = handed_over.limits()
-            self.publication = Publication(limits=asked, name=Path(sys.argv[0]).name) if asked else None
 
-        def shutdown(self) -> None:
-            try:
-                super().shutdown()
-            finally:
-                if self.publication:
-                    self.publication.close()
+        def publish_running(self) -> None:
+            """Publish nothing: squeue would list all jobs each time, and the autoscaler asks it itself."""
+
+        def publish_end(self, update: UpdatedBatchJobInfo) -> None:
+            ran = self.history.take(self.slurm_ids.pop(update.jobID, ""))
+            if ran is None:
+                super().publish_end(update)
+                return
+            self.publication.runs(update.jobID, "", ran.started)
+            self.publication.ended(update.jobID, update.exitStatus, ran.ended - ran.started, ran.ended)
 
         class GridEngineThread(builtin.GridEngineThread):  # type: ignore[misc, name-defined]
+            submitting: int
+
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, **kwargs)
                 # A workflow that fails before Toil shuts its batch system down must end all the same.
@@ -99,8 +105,14 @@ def _deploying(
                 bound.arguments["job_environment"] = environment
                 bound.arguments["command"] = self.boss.packed(bound.arguments["command"])
                 sbatch, *options = super().prepareSubmission(*bound.args[1:], **bound.kwargs)
+                self.submitting = bound.arguments["jobID"]
                 # First, so that options of the user's own win.
                 return [sbatch, *chosen, *options]
+
+            def submitJob(self, subLine: list[str]) -> int:
+                slurm_id = int(super().submitJob(subLine))
+                self.boss.slurm_ids[self.submitting] = str(slurm_id)
+                return slurm_id
 
         @classmethod
         def supportsAutoDeployment(cls) -> bool:

@@ -1,0 +1,76 @@
+"""When Slurm's jobs ran, from what its controller writes as they end (jobcomp/filetxt): no command is run for it."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+LOG = "/var/log/slurm/jobcomp.log"
+"""Where role slurm has it written, in the container that workflows run in, too."""
+
+# A job's name may be any text, a newline in it, too.
+_ENDED = re.compile(
+    rb"^JobId=(?P<id>\d+) UserId=(?:(?!^JobId=).)*? JobState=\w+ Partition=\S+ TimeLimit=\S+ "
+    rb"StartTime=(?P<start>\S+) EndTime=(?P<end>\S+) [^\n]*\n",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Ran(NamedTuple):
+    """When a job started and ended, in seconds since the epoch; Slurm tells whole ones."""
+
+    started: float
+    ended: float
+
+
+class History:
+    """The jobs that end from now on. Nothing is raised: a log that is not there, or is another's, has none."""
+
+    def __init__(self, log: Path = Path(LOG)) -> None:
+        self._log = log
+        self._ran: dict[str, Ran] = {}
+        self._part = b""
+        """The beginning of a job that is not written whole yet."""
+        self._at = _size(log)
+
+    def take(self, slurm_id: str) -> Ran | None:
+        """Return when a job ran last, once; None when Slurm has told of no end."""
+        # Always: a job that is known was put into the queue again, perhaps, and has ended once more.
+        self._read()
+        return self._ran.pop(slurm_id, None)
+
+    def _read(self) -> None:
+        try:
+            with self._log.open("rb") as opened:
+                if _size(self._log) < self._at:
+                    # It was rotated, and is another file now.
+                    self._at, self._part = 0, b""
+                opened.seek(self._at)
+                new = opened.read()
+        except OSError:
+            return
+        self._at += len(new)
+        told, end = self._part + new, 0
+        for job in _ENDED.finditer(told):
+            end = job.end()
+            started, ended = _seconds(job["start"]), _seconds(job["end"])
+            if started is not None and ended is not None and started <= ended:
+                self._ran[job["id"].decode()] = Ran(started, ended)
+        self._part = told[max(end, told.rfind(b"\nJobId=", end)) :]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _seconds(local: bytes) -> float | None:
+    """Return a time of Slurm's, which is local; None for ``Unknown``."""
+    try:
+        return time.mktime(time.strptime(local.decode(), "%Y-%m-%dT%H:%M:%S"))
+    except (ValueError, OverflowError):
+        return None
