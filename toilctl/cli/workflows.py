@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from toilctl.cli import options, render, run_views
-from toilctl.cli.command import SEPARATED, command
+from toilctl.cli.command import SEPARATED, command, parsed_by
 from toilctl.errors import Interrupted, UsageError
+from toilctl.workflows.runs import Variable
 
 commands = typer.Typer()
 
@@ -30,6 +31,11 @@ DeploymentOption = Annotated[
     str | None,
     typer.Option("--deployment", metavar="DEPLOYMENT", show_default="the one that was deployed last",
                  help="In whose virtualenv and directory to run; '' is none."),
+]  # fmt: skip
+EnvOption = Annotated[
+    list[Variable] | None,
+    typer.Option("--env", parser=parsed_by(Variable.parse), metavar="NAME[=VALUE]", show_default="none",
+                 help="A variable for the command; without a value, the one that it has here. May be repeated."),
 ]  # fmt: skip
 RestartOption = Annotated[
     bool,
@@ -55,6 +61,7 @@ def run(
     words: CommandArgument = None,
     run_name: NameOption = None,
     deployment: DeploymentOption = None,
+    variables: EnvOption = None,
     restart: RestartOption = False,
     wait: WaitOption = False,
     zone: options.ZoneOption = None,
@@ -73,7 +80,7 @@ def run(
             f"Write two hyphens before it: toilctl run {name} -- {shlex.join(words)}",
         )
     cluster = runs.find(name, zone, region)
-    request = runs.RunRequest(tuple(words or ()), run_name, deployment, restart)
+    request = runs.RunRequest(tuple(words or ()), run_name, deployment, restart, dict(variables or ()))
     started = runs.start(cluster, request, ssh_key)
     if not wait:
         render.show("run", started, run_views.started)

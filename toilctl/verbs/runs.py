@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,8 @@ class RunRequest:
     deployment: str | None = None
     """None is the one that was deployed last, an empty string is none."""
     restart: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables of the command, beside the leader's; a restart has those of before, too."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,7 @@ def start(cluster: Cluster, request: RunRequest, ssh_key: Path | None) -> Starte
         {
             "name": request.name,
             "argv": list(command.words),
-            "cwd": None,
-            "environment": {},
+            "environment": dict(request.environment),
             "deployment": request.deployment,
             "job_store": str(store) if store else None,
             "restart": restart,

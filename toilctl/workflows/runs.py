@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, NamedTuple, Self
+
+from toilctl.errors import UsageError
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Variable(NamedTuple):
+    """A variable of a run's environment."""
+
+    name: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``NAME=VALUE``, or ``NAME`` with the value that it has here: no secret need be typed.
+
+        :raises UsageError: for what is no name, and for one without a value.
+        """
+        name, given, value = text.partition("=")
+        if not _VARIABLE.fullmatch(name):
+            raise UsageError(f"{name!r} is no variable's name.", "Write NAME=VALUE, or NAME for the value it has here.")
+        here = os.environ.get(name)
+        if not given and here is None:
+            raise UsageError(f"{name} is not set here.", f"Write {name}=VALUE, or export {name} first.", name=name)
+        return cls(name, value if given else str(here))
 
 
 class State(StrEnum):

@@ -159,10 +159,14 @@ def test_whatever_arrives_every_feasible_job_runs_once_within_limits_and_the_cos
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(JOBS)
 # The larger one comes first, and both are found at once when the ticks between are left out.
-@example([
-    *[traced(0, 600, cores=0.1, memory_gb=0.5)] * 9, traced(0, 600, cores=32, memory_gb=0.5, preemptible=True),
-    traced(391, 0, cores=64, memory_gb=8), traced(421, 0, cores=64, memory_gb=0.5),
-])
+@example(
+    [
+        *[traced(0, 600, cores=0.1, memory_gb=0.5)] * 9,
+        traced(0, 600, cores=32, memory_gb=0.5, preemptible=True),
+        traced(391, 0, cores=64, memory_gb=8),
+        traced(421, 0, cores=64, memory_gb=0.5),
+    ]
+)
 def test_ticks_that_are_skipped_would_have_decided_nothing(jobs: Sequence[TraceJob]) -> None:
     from toilctl.autoscaler import simulate as module
 

@@ -52,6 +52,26 @@ def test_words_behind_the_hyphens_are_the_commands_own(typed: Callable[..., Any]
     assert "toilctl logs my sort-1 -f" in said.stdout
 
 
+def test_variables_are_those_that_are_written_or_those_of_here(
+    typed: Callable[..., Any], asked: list[runs.RunRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "of here")
+    said = typed("run", "my", "--env", "A=b=c", "--env", "TOKEN", "--env", "EMPTY=", "--", "true")
+    assert said.exit_code == 0, said.output
+    assert asked[0].environment == {"A": "b=c", "TOKEN": "of here", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("variable", "problem"), [("NONE_HERE", "NONE_HERE is not set here"), ("=x", "no variable's name"), ("1A=x", "1A")]
+)
+def test_variable_that_cannot_be_is_refused(
+    typed: Callable[..., Any], asked: list[runs.RunRequest], variable: str, problem: str
+) -> None:
+    said = typed("run", "my", "--env", variable, "--", "true")
+    assert (said.exit_code, asked) == (2, [])
+    assert problem in " ".join(said.output.split())
+
+
 def test_command_that_is_not_set_apart_is_refused_before_options_get_lost(
     typed: Callable[..., Any], asked: list[runs.RunRequest]
 ) -> None:

@@ -316,12 +316,13 @@ def test_restart_appends_to_the_log_and_repeats_the_command(here: Here) -> None:
     assert ended["command"] == ["bash", "-c", "echo $MINE; exit 1"]
 
 
-def test_replaced_run_leaves_nothing_of_the_old_one(here: Here) -> None:
-    here.start("echo", "old", name="same")
-    here.ended("same")
-    here.start("echo", "new", name="same", replace=True)
-    assert len(here.ended("same")["attempts"]) == 1
-    assert here.log("same") == "new\n"
+def test_restart_has_new_variables_beside_those_of_before(here: Here) -> None:
+    here.start("bash", "-c", "echo $MINE $YOURS; exit 1", name="shell", environment={"MINE": "a", "YOURS": "b"})
+    here.ended("shell")
+    here.ask("runs.start", name="shell", restart=True, environment={"YOURS": "c"})
+    here.ended("shell")
+    first, _, second = here.log("shell").splitlines()
+    assert (first, second) == ("a b", "a c")
 
 
 def test_stopped_run_is_not_called_failed(here: Here) -> None:

@@ -133,8 +133,19 @@ def test_interpreter_without_a_script_is_run(here: Here, argv: tuple[str, ...]) 
     assert here.ended(here.start(*argv)["name"])["exit_code"] == 0
 
 
-def test_directory_and_deployment_that_are_not_there(here: Here) -> None:
-    assert refused(here, "true", cwd="/none")[0] == "not-found"
+def test_restart_in_a_directory_that_is_gone(here: Here) -> None:
+    source = here.workflows / "deployed/tally/source"
+    source.mkdir(parents=True)
+    facts = {"name": "tally", "deployed_at": "2026-11-26T12:00:00+00:00"}
+    (source.parent / "deployment.json").write_text(json.dumps(facts))
+    here.start("false", name="tally", deployment="tally")
+    here.ended("tally")
+    source.rmdir()
+    code, said = refused(here, name="tally", restart=True)
+    assert (code, f"There is no directory {source} on the leader." in said) == ("not-found", True)
+
+
+def test_deployment_that_is_not_there(here: Here) -> None:
     code, said = refused(here, "true", deployment="sort")
     assert (code, "There is none yet: toilctl deploy my PATH" in said) == ("not-found", True)
     for name in ("tally", "half"):

@@ -77,6 +77,12 @@ def test_run_is_asked_for_with_the_job_store_of_its_command(leader: Leader) -> N
     )  # fmt: skip
 
 
+def test_variables_go_to_the_command_and_into_no_representation(leader: Leader) -> None:
+    start(*COMMAND, environment={"TOKEN": "secret"})
+    assert leader.started["environment"] == {"TOKEN": "secret"}
+    assert "secret" not in repr(runs.RunRequest(environment={"TOKEN": "secret"}))
+
+
 def test_old_spellings_are_rewritten_and_said(leader: Leader) -> None:
     started = start("cactus", "--metrics", STORE, "seqFile.txt", "out.hal")
     assert started.rewritten

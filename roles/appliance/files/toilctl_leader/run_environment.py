@@ -48,13 +48,17 @@ def shared_directories(asked: Iterable[str]) -> tuple[str, ...]:
 def working_directory(cwd: str | None, deployment: Place | None) -> Path:
     """Return where a command starts.
 
-    :raises RefusedError: when a directory that was asked for is not there.
+    :param cwd: where it started before; None when it did not.
+    :raises RefusedError: when that directory is not there any more.
     """
     if cwd is None:
         return deployment.source if deployment and deployment.source.is_dir() else Path.home()
     if Path(cwd).is_dir():
         return Path(cwd).absolute()
-    raise RefusedError("not-found", f"There is no directory {cwd} on the leader.", "Make it there, or leave it out.")
+    raise RefusedError(
+        "not-found", f"There is no directory {cwd} on the leader.",
+        "Make it there again, or start anew without --restart.", directory=cwd,
+    )  # fmt: skip
 
 
 def variables(

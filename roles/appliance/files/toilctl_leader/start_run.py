@@ -42,14 +42,14 @@ class Asked:
 
     name: str | None
     argv: tuple[str, ...]
-    cwd: str | None
     environment: dict[str, str]
     deployment: str | None
     job_store: str | None
     restart: bool
-    replace: bool
     shared: tuple[str, ...]
     workers_possible: bool
+    cwd: str | None = None
+    """Where the last attempt ran, of a restart in its deployment."""
 
     @classmethod
     def of(cls, request: dict[str, Any]) -> Asked:
@@ -57,12 +57,10 @@ class Asked:
         return cls(
             name=request.get("name"),
             argv=tuple(map(str, request.get("argv") or ())),
-            cwd=request.get("cwd"),
             environment={str(name): str(value) for name, value in (request.get("environment") or {}).items()},
             deployment=request.get("deployment"),
             job_store=request.get("job_store"),
             restart=bool(request.get("restart")),
-            replace=bool(request.get("replace")),
             shared=run_environment.shared_directories(map(str, request.get("shared") or ())),
             workers_possible=bool(request.get("workers_possible")),
         )
@@ -136,7 +134,7 @@ def _before(asked: Asked) -> RunFiles | None:
 
 def _is_of(run: RunFiles, asked: Asked) -> bool:
     """Tell whether a run used the job store that is to be gone on with; a plain path may be any word."""
-    cwd, used = asked.cwd or run_attempts.last(run).cwd, run_stores.stores_of(run)
+    cwd, used = run_attempts.last(run).cwd, run_stores.stores_of(run)
     words = (asked.job_store,) if asked.job_store else asked.argv
     return any(locators.canonical(word, cwd) in used for word in words if word)
 
@@ -147,7 +145,7 @@ def _as_before(asked: Asked, attempt: Attempt) -> Asked:
         again = (RESTART,) if attempt.job_store and RESTART not in attempt.argv else ()
         asked = replace(asked, argv=(*attempt.argv, *again), job_store=attempt.job_store)
     if asked.deployment is None:
-        asked = replace(asked, deployment=attempt.deployment or "", cwd=asked.cwd or attempt.cwd)
+        asked = replace(asked, deployment=attempt.deployment or "", cwd=attempt.cwd)
     return asked
 
 
@@ -166,7 +164,7 @@ def _check_names(prepared: Prepared) -> None:
                 f"Look at it: toilctl attach {cluster} {run.name}; or end it: toilctl stop {cluster} {run.name}",
                 run=run.name, state=ending.state,
             )  # fmt: skip
-        if prepared.before is None and not asked.replace:
+        if prepared.before is None:
             raise RefusedError(
                 "conflict", f"There is a run {run.name!r} already; it {_became(ending.state)}.",
                 f"Go on with it: toilctl run {cluster} --name {run.name} --restart; or choose another --name.",
@@ -239,6 +237,7 @@ def _chosen(prepared: Prepared) -> RunFiles:
     if prepared.before:
         return prepared.before
     run = RunFiles(prepared.asked.name or _new_name(prepared.asked.argv))
+    # Left there by something else than a run, or it would have been refused.
     if run.directory.exists():
         shutil.rmtree(run.directory)
     run.directory.mkdir(parents=True)
