@@ -1,8 +1,9 @@
-"""A recorded run's jobs against the autoscaler itself, in simulated time: no clock, no file, no network.
+"""A run's jobs against the autoscaler itself, in simulated time: no clock, no file, no network.
 
 At each tick ``decide`` gets the snapshot that it would get, and what it plans is done: nodes boot, join and go at once.
 Jobs arrive when they did in the recording, since what each of them waited for is not known: with more or faster nodes
-than the recorded run had, later jobs would have arrived earlier. Every job takes as long as it did, wherever it runs.
+than the recorded run had, later jobs would have arrived earlier. Every job takes as long as it did, wherever it runs;
+one whose node is taken away begins again, up to ``MOST_LOSSES`` times.
 The simulation ends with the last job, and the nodes with it.
 """
 
@@ -11,15 +12,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from heapq import heappop, heappush, nsmallest
 from typing import Final
 
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.demand import NAMES_SHOWN
+from toilctl.autoscaler.hazards import NONE, Hazards
 from toilctl.autoscaler.model import Demand, Infeasible, Launch, Offer, Plan, Shape, Snapshot
 from toilctl.autoscaler.policy import Policy
+from toilctl.autoscaler.simulate_cloud import Cloud
 from toilctl.autoscaler.simulate_engine import Engine, Node, at
 from toilctl.autoscaler.simulated import NodeLife, Simulated
 from toilctl.autoscaler.trace import TraceJob
@@ -27,16 +32,34 @@ from toilctl.engines.run_times import estimates
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType
 
+Decide = Callable[[Snapshot, Policy, datetime], Plan]
 _RUN_TIMES: Final = 50
 """How many of a name's count; as in the autoscaler's own reading."""
 _STUCK_TICKS: Final = 200
 """So many ticks at which jobs wait, and nothing happens or can, are the end."""
+_STUCK_LAUNCHES: Final = 1000
+"""So many launches in vain, one after the other, are the end as well: refused, or gone before they ran a job."""
+_ROUNDING_S: Final = 1e-5
+"""Moments are told to the microsecond only: a tick too early decides nothing, and one too late too much."""
 
 
-def simulate(jobs: Iterable[TraceJob], policy: Policy, offers: Mapping[NodeType, Offer], boot_s: float) -> Simulated:
+def simulate(  # noqa: PLR0913 - a world, its hazards, and who decides
+    jobs: Iterable[TraceJob],
+    policy: Policy,
+    offers: Mapping[NodeType, Offer],
+    boot_s: float,
+    hazards: Hazards = NONE,
+    *,
+    decide: Decide = decide,
+    every_tick: bool = False,
+) -> Simulated:
     """Let jobs run on what the autoscaler launches for them. The same arguments give the same result.
 
     :param boot_s: the seconds from a node's launch until it takes jobs.
+    :param decide: what to do at a tick; another algorithm may take the autoscaler's place. A node that it scales in
+        goes if it runs nothing, and else stays as it is.
+    :param every_tick: whether to decide at ticks, too, at which the autoscaler would find nothing to do; for an
+        algorithm that does not go by the snapshot alone. It changes nothing for the autoscaler's own.
     :raises UsageError: when no node would join within the policy's deadline.
     """
     deadline_s = policy.tuning.join_deadline_s
@@ -45,40 +68,46 @@ def simulate(jobs: Iterable[TraceJob], policy: Policy, offers: Mapping[NodeType,
             f"Nodes that take {boot_s:g} s to join are replaced after {deadline_s:g} s, so none would ever run a job.",
             "Raise --join-deadline, or lower --boot-time.", boot_s=boot_s, join_deadline_s=deadline_s,
         )  # fmt: skip
-    return _Simulation(jobs, policy, offers, boot_s).run()
+    cloud = Cloud(offers, policy.zones, boot_s, hazards)
+    return _Simulation(jobs, policy, cloud, decide, every_tick=every_tick).run()
 
 
 class _Simulation:
     """The world between two ticks, and what is about to happen in it."""
 
     def __init__(
-        self, jobs: Iterable[TraceJob], policy: Policy, offers: Mapping[NodeType, Offer], boot_s: float
+        self, jobs: Iterable[TraceJob], policy: Policy, cloud: Cloud, decide: Decide, *, every_tick: bool
     ) -> None:
-        self._policy, self._offers, self._boot_s = policy, offers, boot_s
+        self._policy, self._cloud, self._decide, self._every_tick = policy, cloud, decide, every_tick
         self._arrivals = deque(sorted(jobs, key=lambda one: one.arrived_s))
         self._engine = Engine()
         self._order = itertools.count()
-        self._events: list[tuple[float, int, Node, tuple[str, TraceJob] | None]] = []
-        """When, and where a job ends; without one, the node joins."""
-        self._running = self._booting = 0
+        self._events: list[tuple[float, int, Callable[[float], None]]] = []
+        """When, and what happens then; also to nodes that are gone by that time."""
         self._run_times: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_RUN_TIMES))
         self._estimates: Mapping[str, float] | None = {}
         """None when they are to be made anew."""
         self._smoothed: Mapping[NodeType, float] = {}
         self._lives: list[NodeLife] = []
         self._infeasible: dict[tuple[Shape, str], Infeasible] = {}
+        self._feasible: set[Shape] = set()
+        """Shapes whose jobs waited on after a decision."""
+        self._unknown = False
+        """Whether a job of another shape has arrived since the last decision."""
         self._most_nodes = sum(one.max_nodes for one in policy.limits)
         self._was_full = False
         """Whether it was at the last decision."""
         self._quiet = 0
         """How many ticks passed at which jobs waited in vain."""
+        self._in_vain = 0
+        """How many launches came to nothing since a job last arrived or began."""
         self._steady = False
         """Whether the last plan would only be repeated, until something happens or a node is idle for long enough."""
 
     def run(self) -> Simulated:
         """Run to the end."""
         tick, now_s = 0, 0.0
-        while self._arrivals or self._engine.waiting or self._running:
+        while self._arrivals or self._engine.waiting or self._engine.running:
             tick_s = tick * self._policy.tuning.scale_interval_s
             now_s = min(tick_s, self._next_s())
             self._happen(now_s)
@@ -88,20 +117,28 @@ class _Simulation:
                 tick += 1
                 continue
             self._tick(now_s)
-            if self._quiet > _STUCK_TICKS:
+            if self._stuck():
                 break
             tick = self._next_tick(tick, now_s)
-        lives = [*self._lives, *(node.life(now_s) for node in self._engine.nodes.values())]
+        return self._result(now_s)
+
+    def _result(self, now_s: float) -> Simulated:
+        engine = self._engine
+        lives = [*self._lives, *(node.life(now_s) for node in engine.nodes.values())]
         lives.sort(key=lambda one: (one.launched_s, len(one.instance_id), one.instance_id))
-        return Simulated(tuple(lives), tuple(self._engine.runs), self._never(), self._engine.waiting)
+        stuck = engine.waiting + engine.given_up
+        runs, lost = tuple(engine.runs.values()), tuple(engine.lost)
+        return Simulated(tuple(lives), runs, self._never(), stuck, lost, self._cloud.refused)
 
     def _saturated(self) -> bool:
-        """Tell whether a decision would change nothing, however many jobs wait: all nodes that may be are busy."""
+        """Tell whether a decision would change nothing, however many jobs wait: all nodes that may be work or boot."""
+        if self._every_tick or self._unknown:
+            return False
         return self._was_full and self._steady and self._full()
 
     def _full(self) -> bool:
         nodes = self._engine.nodes.values()
-        return len(nodes) >= self._most_nodes and all(node.jobs for node in nodes)
+        return 0 < self._most_nodes <= len(nodes) and all(node.jobs or node.joined_s is None for node in nodes)
 
     def _next_s(self) -> float:
         """Return when something happens next, whatever the autoscaler does."""
@@ -109,62 +146,97 @@ class _Simulation:
         return min(arrival, self._events[0][0] if self._events else math.inf)
 
     def _happen(self, now_s: float) -> None:
-        """Let jobs arrive and end and nodes join, and start jobs, until nothing more happens now."""
+        """Let jobs arrive and end and nodes join and go, and start jobs, until nothing more happens now."""
         while self._next_s() <= now_s:
             while self._arrivals and self._arrivals[0].arrived_s <= now_s:
-                self._engine.arrive(self._arrivals.popleft())
+                self._arrive(self._arrivals.popleft())
             while self._events and self._events[0][0] <= now_s:
-                self._event(now_s)
+                heappop(self._events)[2](now_s)
             for node, job_id, job in self._engine.place(now_s):
-                self._running += 1
-                self._later(now_s + job.run_s, node, (job_id, job))
+                self._in_vain = 0
+                self._later(now_s + job.run_s, partial(self._end, node, job_id, job))
 
-    def _event(self, now_s: float) -> None:
-        _, _, node, ends = heappop(self._events)
-        if ends is not None:
-            job_id, job = ends
-            self._engine.end(node, job_id, now_s)
-            self._running -= 1
-            if job.succeeded:
-                self._run_times[job.name].append(job.run_s)
-                self._estimates = None
-        elif node.instance_id in self._engine.nodes:
+    def _later(self, when_s: float, what: Callable[[float], None]) -> None:
+        heappush(self._events, (when_s, next(self._order), what))
+
+    def _arrive(self, job: TraceJob) -> None:
+        self._engine.arrive(job)
+        self._unknown = self._unknown or job.shape not in self._feasible
+        self._in_vain = 0
+
+    def _join(self, node: Node, now_s: float) -> None:
+        if node.instance_id in self._engine.nodes:
             self._engine.join(node, now_s)
-            self._booting -= 1
 
-    def _later(self, when_s: float, node: Node, ends: tuple[str, TraceJob] | None = None) -> None:
-        heappush(self._events, (when_s, next(self._order), node, ends))
+    def _end(self, node: Node, job_id: str, job: TraceJob, now_s: float) -> None:
+        if job_id not in node.jobs:
+            return
+        self._engine.end(node, job_id, now_s)
+        if job.succeeded:
+            self._run_times[job.name].append(job.run_s)
+            self._estimates = None
+
+    def _interrupt(self, node: Node, now_s: float) -> None:
+        if node.instance_id in self._engine.nodes:
+            self._remove(node, now_s, interrupted=True)
+
+    def _remove(self, node: Node, now_s: float, *, interrupted: bool = False) -> None:
+        life = self._engine.remove(node, now_s, interrupted=interrupted)
+        self._lives.append(life)
+        self._in_vain += not life.busy_s
 
     def _tick(self, now_s: float) -> None:
         """Decide, and do so."""
         self._was_full = self._full()
-        plan = decide(self._snapshot(), self._policy, at(now_s))
+        snapshot = self._snapshot(now_s)
+        plan = self._decide(snapshot, self._policy, at(now_s))
         self._steady = plan.nothing_to_do and _same(plan.smoothed, self._smoothed)
         self._smoothed = plan.smoothed
         for one in plan.infeasible:
             self._give_up(one)
-        for instance_id in _going(plan):
-            self._booting -= self._engine.nodes[instance_id].joined_s is None
-            self._lives.append(self._engine.terminate(instance_id, now_s))
+        self._feasible.update(self._engine.shapes)
+        self._unknown = False
+        for node in self._going(plan):
+            self._remove(node, now_s)
         self._launch(plan.launches, now_s)
-        hopeless = self._engine.waiting and not (self._arrivals or self._running or self._booting)
-        self._quiet = self._quiet + 1 if hopeless and plan.nothing_to_do else 0
+        quiet = plan.nothing_to_do and not (self._engine.booting or snapshot.set_aside)
+        self._quiet = self._quiet + 1 if quiet and self._idle() else 0
+
+    def _idle(self) -> bool:
+        """Tell whether jobs wait, and none runs or is still to come."""
+        return bool(self._engine.waiting) and not (self._arrivals or self._engine.running)
+
+    def _stuck(self) -> bool:
+        return self._quiet > _STUCK_TICKS or (self._in_vain > _STUCK_LAUNCHES and self._idle())
+
+    def _going(self, plan: Plan) -> Iterator[Node]:
+        """Return the nodes that go now: to scale in is to drain, and what is busy is not done with that."""
+        nodes = self._engine.nodes
+        for scale_in in plan.scale_in:
+            yield from (nodes[one] for one in scale_in.instance_ids if not nodes[one].jobs)
+        yield from (nodes[one.instance_id] for one in plan.replace)
 
     def _launch(self, launches: Iterable[Launch], now_s: float) -> None:
         for launch in launches:
+            offering = self._cloud.offering(launch, now_s)
+            if offering is None:
+                self._in_vain += 1
+                continue
             for _ in range(launch.count):
-                node = self._engine.launch(self._offers[launch.node_type], self._policy.zones[0], now_s)
-                self._booting += 1
-                self._later(now_s + self._boot_s, node)
+                node = self._engine.launch(self._cloud.offers[launch.node_type], offering, now_s)
+                self._later(now_s + self._cloud.boot_s, partial(self._join, node))
+                if math.isfinite(lives_s := self._cloud.lifetime_s(offering)):
+                    self._later(now_s + lives_s, partial(self._interrupt, node))
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, now_s: float) -> Snapshot:
         if self._estimates is None:
             runs = ((name, run_s) for name, taken in self._run_times.items() for run_s in taken)
             self._estimates = estimates(runs)
         return Snapshot(
             nodes=tuple(node.view() for node in self._engine.nodes.values()),
             demand=Demand(tuple(self._engine.jobs()), self._estimates),
-            offers=self._offers,
+            offers=self._cloud.offers,
+            set_aside=self._cloud.set_aside(now_s),
             smoothed=self._smoothed,
         )
 
@@ -182,25 +254,18 @@ class _Simulation:
 
     def _next_tick(self, tick: int, now_s: float) -> int:
         """Return the next tick at which something may be decided: none is left out while jobs wait or nodes boot."""
-        if self._engine.waiting or self._booting or not self._steady:
+        if self._every_tick or self._engine.waiting or self._engine.booting or not self._steady:
             return tick + 1
-        when_s = min([self._next_s(), *self._timeouts(now_s)])
-        later = when_s / self._policy.tuning.scale_interval_s
+        when_s = min([self._next_s(), *self._timeouts(now_s), *self._cloud.retries_s(now_s)])
+        later = (when_s - _ROUNDING_S) / self._policy.tuning.scale_interval_s
         return max(tick + 1, math.ceil(later)) if math.isfinite(later) else tick + 1
 
     def _timeouts(self, now_s: float) -> Iterator[float]:
         """Return when nodes that are idle now have been so for long enough; earlier ones stay for another reason."""
         for node in self._engine.nodes.values():
             goes_s = node.since_s + self._policy.tuning.idle_timeout_s
-            if not node.jobs and goes_s > now_s:
+            if not node.jobs and goes_s > now_s - _ROUNDING_S:
                 yield goes_s
-
-
-def _going(plan: Plan) -> Iterator[str]:
-    for scale_in in plan.scale_in:
-        yield from scale_in.instance_ids
-    for one in plan.replace:
-        yield one.instance_id
 
 
 def _same(one: Mapping[NodeType, float], other: Mapping[NodeType, float]) -> bool:

@@ -29,6 +29,11 @@ class NodeLife:
     busy_s: float
     """How long it ran at least one job."""
     usd_per_hour: float
+    instance_type: str = ""
+    """Which of its node type's was had."""
+    zone: str = ""
+    interrupted: bool = False
+    """Whether EC2 took it away."""
 
     @property
     def seconds(self) -> float:
@@ -48,7 +53,7 @@ class NodeLife:
 
 @dataclass(frozen=True)
 class JobRun:
-    """A job, where it ran, and since when."""
+    """A job, where it ran to its end, and since when."""
 
     job: TraceJob
     instance_id: str
@@ -61,8 +66,23 @@ class JobRun:
 
     @property
     def waited_s(self) -> float:
-        """How long it waited."""
+        """How long it waited, with the time in which it ran in vain."""
         return self.started_s - self.job.arrived_s
+
+
+@dataclass(frozen=True)
+class LostRun:
+    """A job's run in vain, since its node went; it began again, or was given up."""
+
+    job: TraceJob
+    instance_id: str
+    started_s: float
+    ended_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+        return self.ended_s - self.started_s
 
 
 @dataclass(frozen=True)
@@ -86,7 +106,21 @@ class Simulated:
     infeasible: tuple[Infeasible, ...] = ()
     """Jobs that no allowed node type can run, one for each shape, by shape."""
     stuck: int = 0
-    """Jobs that waited when nothing happened any more."""
+    """Jobs that waited when nothing happened any more, or lost their node too often."""
+    lost: tuple[LostRun, ...] = ()
+    """By end."""
+    refusals: int = 0
+    """How often an offering that a launch asked for had no capacity."""
+
+    @property
+    def interruptions(self) -> int:
+        """How many nodes EC2 took away."""
+        return sum(life.interrupted for life in self.lives)
+
+    @property
+    def lost_s(self) -> float:
+        """What jobs ran in vain, in job-seconds: of two that a node ran when it went, both count."""
+        return math.fsum(run.seconds for run in self.lost)
 
     @property
     def makespan_s(self) -> float:

@@ -1,0 +1,88 @@
+"""Nodes and jobs in simulated time, without anybody who decides."""
+
+from __future__ import annotations
+
+from toilctl.autoscaler.model import Offering
+from toilctl.autoscaler.simulate_engine import MOST_LOSSES, Engine, Node, at, seconds
+from toilctl.autoscaler.trace import TraceJob
+
+from .builders import offer, shape
+
+OFFERING = Offering("m5.large", "us-west-2a", spot=True)
+
+
+def joined(engine: Engine, now_s: float = 0) -> Node:
+    """Return a new node with room for one job of two cores."""
+    node = engine.launch(offer("m5.large:0.05"), OFFERING, now_s)
+    engine.join(node, now_s)
+    return node
+
+
+def arrived(engine: Engine, arrived_s: float) -> TraceJob:
+    job = TraceJob("sort", shape(cores=2, preemptible=True), arrived_s, 600)
+    engine.arrive(job)
+    return job
+
+
+def started(engine: Engine, now_s: float) -> list[TraceJob]:
+    return [job for _, _, job in engine.place(now_s)]
+
+
+def test_moment_is_told_in_seconds_again() -> None:
+    assert seconds(at(86400.5)) == 86400.5
+
+
+def test_jobs_that_lost_their_nodes_one_after_the_other_start_again_by_their_arrival() -> None:
+    engine = Engine()
+    nodes = [joined(engine) for _ in range(2)]
+    jobs = [arrived(engine, number) for number in range(4)]
+    assert started(engine, 3) == jobs[:2]
+    for node in nodes:
+        assert engine.remove(node, 100, interrupted=True).interrupted
+    assert [(run.job, run.seconds) for run in engine.lost] == [(job, 97) for job in jobs[:2]]
+    assert (engine.waiting, engine.running, len(engine.runs)) == (4, 0, 0)
+    for _ in jobs:
+        joined(engine, 200)
+    assert started(engine, 200) == jobs
+    assert [run.started_s for run in engine.runs.values()] == [200] * 4
+
+
+def test_job_that_lost_its_node_waits_as_if_it_had_never_run() -> None:
+    engine = Engine()
+    node = joined(engine)
+    arrived(engine, 5)
+    (before,) = engine.jobs()
+    assert started(engine, 60)
+    engine.remove(node, 100)
+    assert list(engine.jobs()) == [before]
+
+
+def test_job_is_given_up_with_its_last_loss() -> None:
+    engine = Engine()
+    job = arrived(engine, 0)
+    for number in range(MOST_LOSSES):
+        node = joined(engine, number)
+        assert started(engine, number) == [job]
+        engine.remove(node, number + 1, interrupted=True)
+    assert (engine.given_up, engine.waiting, engine.running, len(engine.lost)) == (1, 0, 0, MOST_LOSSES)
+    assert list(engine.jobs()) == []
+
+
+def test_node_that_goes_while_it_boots_is_not_counted_any_more() -> None:
+    engine = Engine()
+    node = engine.launch(offer("m5.large:0.05"), OFFERING, 0)
+    assert engine.booting == 1
+    life = engine.remove(node, 60, interrupted=True)
+    assert (engine.booting, life.joined_s, life.busy_s, life.idle_s) == (0, None, 0, 0)
+
+
+def test_node_that_goes_when_its_job_ends_takes_no_other() -> None:
+    engine = Engine()
+    node = joined(engine)
+    jobs = [arrived(engine, number) for number in range(2)]
+    assert started(engine, 1) == jobs[:1]
+    (job_id,) = node.jobs
+    engine.end(node, job_id, 601)
+    engine.remove(node, 601, interrupted=True)
+    assert started(engine, 601) == []
+    assert (engine.lost, engine.waiting) == ([], 1)
