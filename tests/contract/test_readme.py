@@ -48,8 +48,8 @@ def test_command_and_its_options_exist(words: list[str]) -> None:
     command = typer.main.get_command(app)
     rest = words[1:]
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
-        assert rest[0] in command.commands, words
-        command = command.commands[rest.pop(0)]
+        name, command, rest = command.resolve_command(typer.Context(command), rest)
+        assert command is not None, (name, words)
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     known |= {"--help", "-h"}
     if command.name in ("ssh-cluster", "rsync-cluster"):

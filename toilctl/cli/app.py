@@ -16,6 +16,7 @@ from toilctl.cli import (
     estimate,
     job_stores,
     local,
+    simulation,
     workflows,
 )
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(clusters.commands)
 app.add_typer(autoscaler.commands)
+app.add_typer(simulation.commands)
 app.add_typer(connect.commands)
 app.add_typer(deploy.commands)
 app.add_typer(workflows.commands)

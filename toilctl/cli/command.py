@@ -101,6 +101,12 @@ class Command(TyperCommand):
 class Root(TyperGroup):
     """The whole program: errors become one sentence and an exit code, here and nowhere else."""
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command of a line; the name of one may have two words, as ``autoscale simulate``."""
+        two_words = " ".join(args[:2])
+        found = self.get_command(ctx, two_words)
+        return (two_words, found, args[2:]) if found else super().resolve_command(ctx, args)
+
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         """Run a command line."""
         words = list(sys.argv[1:] if args is None else args)

@@ -9,7 +9,6 @@ import typer
 
 from toilctl.cli import estimate_views, options, render, scaling
 from toilctl.cli.command import command, parsed_by, provisioner
-from toilctl.errors import UsageError
 from toilctl.verbs.scaling import Wish
 from toilctl.workflows.cactus import Genomes, Size
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from toilctl.verbs.estimate import Estimate, NodeEstimate
 
 _UNKNOWN: Final = "not known"
-_LONGEST_BOOT_S: Final = 86400.0
 
 commands = typer.Typer(
     help="How large a workflow's cluster may grow, and what that costs, before anything is launched."
@@ -52,16 +50,6 @@ def cactus(
     render.show("estimate", estimate.cactus(genomes, size, zone, region), _text)
 
 
-def _boot_s(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= _LONGEST_BOOT_S:
-        raise UsageError(f"{text!r} is not a time to boot.", "Write seconds, such as 240.")
-    return seconds
-
-
 @command(commands, "trace")
 @scaling.wished
 def trace(
@@ -75,11 +63,7 @@ def trace(
     preemptible_node_type: options.PreemptibleNodeTypeOption = None,
     node_storage_gb: options.NodeStorageOption = None,
     leader_node_type: options.LeaderNodeTypeOption = None,
-    boot_s: Annotated[
-        float | None,
-        typer.Option("--boot-time", parser=parsed_by(_boot_s), metavar="SECONDS", show_default="240",
-                     help="How long a worker takes from its launch until it runs jobs."),
-    ] = None,
+    boot_s: scaling.BootTimeOption = None,
     zone: options.ZonesOption = None,
     region: options.RegionOption = None,
 ) -> None:  # fmt: skip
@@ -89,18 +73,15 @@ def trace(
     what each waited for is not known, and take as long as they did.
     """
     from toilctl.verbs import estimate_trace as verb
+    from toilctl.verbs.replay import BOOT_S, Wanted
 
     leader, types = options.merge_node_types(None, leader_node_type, node_types, preemptible_node_type)
+    wanted = Wanted(
+        node_types=types, wish=wish, zones=zone or (), region=region, node_storage_gb=node_storage_gb,
+    )  # fmt: skip
     request = verb.TraceRequest(
-        files=tuple(files),
-        node_types=types,
-        wish=wish,
-        zones=zone or (),
-        region=region,
-        leader_node_type=leader,
-        node_storage_gb=node_storage_gb,
-        boot_s=verb.BOOT_S if boot_s is None else boot_s,
-    )
+        files=tuple(files), wanted=wanted, leader_node_type=leader, boot_s=BOOT_S if boot_s is None else boot_s,
+    )  # fmt: skip
     render.show("estimate-trace", verb.estimate(request, provisioner()), estimate_views.trace)
 
 

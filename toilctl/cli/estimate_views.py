@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from toilctl.cli.render import counted, table
@@ -10,13 +10,14 @@ from toilctl.cli.run_views import duration
 
 if TYPE_CHECKING:
     from toilctl.autoscaler.model import Infeasible
-    from toilctl.verbs.estimate_trace import NodeUse, TraceEstimate
+    from toilctl.verbs.estimate_trace import TraceEstimate
+    from toilctl.verbs.replay import NodeUse
 
 
 def trace(result: TraceEstimate) -> str:
     """Say it all."""
-    parts = (_head(result), _nodes(result), _cost(result), _jobs(result), "\n".join(result.notes), _launch(result))
-    return "\n\n".join(filter(None, parts))
+    about = (_head(result), node_table(result.nodes), _cost(result), _jobs(result), "\n".join(result.notes))
+    return "\n\n".join(filter(None, (*about, _launch(result))))
 
 
 def _head(result: TraceEstimate) -> str:
@@ -26,9 +27,10 @@ def _head(result: TraceEstimate) -> str:
     return f"{done}; the recorded run took {duration(result.recorded_s)}."
 
 
-def _nodes(result: TraceEstimate) -> str:
+def node_table(nodes: Iterable[NodeUse]) -> str:
+    """Show each node type's workers."""
     headers = ("NODE TYPE", "MARKET", "MAX", "AT ONCE", "LAUNCHED", "NODE HOURS", "IDLE HOURS", "USD")
-    return table(headers, map(_row, result.nodes), "  ")
+    return table(headers, map(_row, nodes), "  ")
 
 
 def _row(use: NodeUse) -> tuple[object, ...]:
@@ -40,12 +42,17 @@ def _cost(result: TraceEstimate) -> str:
     workers = f"workers {'at most' if result.at_most else 'about'} ${result.workers_usd:.2f}"
     leader = "not known here" if result.leader_usd is None else f"about ${result.leader_usd:.2f}"
     spot = "Spot never costs more than its bid. " if result.at_most else ""
-    reckoned = [str(use.node_type) for use in result.nodes if use.price_estimated]
-    size = f"No price is known here for {' and '.join(reckoned)}: it is reckoned from the size. " if reckoned else ""
+    size = f"{said} " if (said := reckoned(result.nodes)) else ""
     return (
         f"Cost, in {result.region}: {workers}, the leader ({result.leader_node_type}) {leader} "
         f"(prices of {result.prices_as_of}).\n{spot}{size}Volumes and traffic come on top."
     )
+
+
+def reckoned(nodes: Iterable[NodeUse]) -> str:
+    """Say whose price is a guess."""
+    names = dict.fromkeys(str(use.node_type) for use in nodes if use.price_estimated)
+    return f"No price is known here for {' and '.join(names)}: it is reckoned from the size." if names else ""
 
 
 def _jobs(result: TraceEstimate) -> str:
@@ -58,7 +65,7 @@ def _job_lines(result: TraceEstimate) -> Iterator[str]:
         median, most, longest = map(duration, (waits.median_s, waits.most_s, waits.longest_s))
         yield f"Jobs wait {median} (median), 95 % at most {most}, the longest {longest}."
     for one in result.infeasible:
-        yield _infeasible(one)
+        yield infeasible(one)
     if result.stuck:
         yield f"{counted(result.stuck, 'job')} never had a place."
     numbers = {"unfinished job": result.unfinished, "killed job": result.killed, "damaged line": result.damaged_lines}
@@ -67,13 +74,14 @@ def _job_lines(result: TraceEstimate) -> Iterator[str]:
         yield f"Left out: {', '.join(left_out)}."
 
 
-def _infeasible(one: Infeasible) -> str:
+def infeasible(one: Infeasible) -> str:
+    """Say which jobs can never run, and why."""
     shape = one.shape
-    size = (
-        f"{shape.cores:g} cores, {shape.memory_mib / 1024:.1f} GiB of memory, {shape.disk_mib / 1024:.1f} GiB of disk"
-    )
+    cores = f"{shape.cores:g} {'core' if shape.cores == 1 else 'cores'}"
+    size = f"{cores}, {shape.memory_mib / 1024:.1f} GiB of memory, {shape.disk_mib / 1024:.1f} GiB of disk"
+    jobs = counted(one.count, "preemptible job" if shape.preemptible else "job")
     why = "they must not be interrupted" if one.lacking == "preemptible" else f"no node has enough {one.lacking}"
-    return f"Never run: {counted(one.count, 'job')} ({', '.join(one.names)}) of {size}: {why}."
+    return f"Never run: {jobs} ({', '.join(one.names)}) of {size}: {why}."
 
 
 def _launch(result: TraceEstimate) -> str:

@@ -15,6 +15,7 @@ from toilctl.errors import UsageError
 from toilctl.verbs.scaling import Wish
 
 PANEL: Final = "Autoscaling"
+_LONGEST_BOOT_S: Final = 86400.0
 _TUNING: Final = (
     "target_time_s", "beta_inertia", "scale_interval_s", "preemptible_compensation", "idle_timeout_s",
     "join_deadline_s",
@@ -106,6 +107,23 @@ JoinDeadlineOption = Annotated[
                  help="How long a new worker may take to join before it is replaced."),
 ]  # fmt: skip
 
+
+def _boot_s(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _LONGEST_BOOT_S:
+        raise UsageError(f"{text!r} is not a time to boot.", "Write seconds, such as 240.")
+    return seconds
+
+
+BootTimeOption = Annotated[
+    float | None,
+    typer.Option("--boot-time", parser=parsed_by(_boot_s), metavar="SECONDS", show_default="240",
+                 help="How long a worker takes from its launch until it runs jobs."),
+]  # fmt: skip
+
 _OPTIONS: Final[dict[str, Any]] = {
     "min_nodes": MinNodesOption,
     "max_nodes": MaxNodesOption,
@@ -121,14 +139,14 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-def wished(function: Callable[..., None]) -> Callable[..., None]:
+def wished(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command all of these options; it takes what they say as one value, ``wish``."""
 
     @functools.wraps(function)
-    def run(*args: Any, **given: Any) -> None:
+    def run(*args: Any, **given: Any) -> Any:
         own = {name: given.pop(name) for name in _OPTIONS}
         tuning = {name: value for name in _TUNING if (value := own.pop(name)) is not None}
-        function(*args, wish=Wish(tuning=tuning, **own), **given)
+        return function(*args, wish=Wish(tuning=tuning, **own), **given)
 
     signature = inspect.signature(function, eval_str=True)
     others = [one for name, one in signature.parameters.items() if name != "wish"]

@@ -1,0 +1,165 @@
+"""Traces replayed against a policy: what estimate trace and autoscale simulate have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from toilctl.autoscaler import trace
+from toilctl.autoscaler.facts import Facts
+from toilctl.autoscaler.hazards import NONE, Hazards
+from toilctl.autoscaler.model import Offer
+from toilctl.autoscaler.policy import NodeLimits, Policy
+from toilctl.autoscaler.settings import Settings
+from toilctl.autoscaler.simulate import simulate
+from toilctl.autoscaler.simulated import HOUR_S, Simulated, most_at_once
+from toilctl.autoscaler.trace import Trace, TraceJob
+from toilctl.cluster import Engine, Zone
+from toilctl.errors import UsageError
+from toilctl.node_types import NodeType, NodeTypes
+from toilctl.verbs import access, offers, places, scaling, storage
+from toilctl.verbs.launch import command
+from toilctl.verbs.provisioner import Provisioner
+
+BOOT_S: Final = 240.0
+"""From a node's launch until it takes jobs: a guess, as the way of the appliance's image differs."""
+ARRIVALS: Final = (
+    "Jobs arrive when they did in the recording; on more or faster workers, later ones would arrive earlier."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A policy as it was asked for; None and empty leave it to the shared defaults."""
+
+    node_types: NodeTypes
+    wish: scaling.Wish
+    zones: tuple[Zone, ...] = ()
+    region: str | None = None
+    node_storage_gb: tuple[int, ...] | None = None
+
+    @property
+    def where(self) -> str:
+        """The region."""
+        return places.region_of(self.zones, self.region)
+
+
+@dataclass(frozen=True)
+class NodeUse:
+    """A node type's workers over the whole run."""
+
+    node_type: NodeType
+    market: str
+    max_nodes: int
+    """How many were allowed."""
+    most_at_once: int
+    launched: int
+    node_hours: float
+    idle_hours: float
+    """Of those, how many they could have run jobs and ran none."""
+    usd: float
+    """Spot at its bid."""
+    price_estimated: bool
+    """Whether the price is reckoned from the size, because none is known."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of a policy."""
+
+    wanted: Wanted
+    chosen: scaling.Scaling
+    offers: Mapping[NodeType, Offer]
+    found: Simulated
+
+    @property
+    def uses(self) -> tuple[NodeUse, ...]:
+        """Each node type's workers, in the user's order."""
+        return tuple(_use(limits, self.offers[limits.node_type], self.found) for limits in self.chosen.limits)
+
+    @property
+    def at_most(self) -> bool:
+        """Whether bids are in the cost: spot costs what the market asks, and never more than that."""
+        return any(life.node_type.preemptible for life in self.found.lives)
+
+    def launch_command(self, leader: NodeType | None, provisioner: Provisioner) -> str:
+        """Return what to type for a cluster with this policy."""
+        limits, wanted = self.chosen.limits, self.wanted
+        least, most = ([str(getattr(one, name)) for one in limits] for name in ("min_nodes", "max_nodes"))
+        words = ["--key-pair-name KEY", *([f"--leader-node-type {leader}"] if leader else [])]
+        words += [f"--node-types {self.chosen.node_types} --max-nodes {','.join(most)}"]
+        if set(least) != {"0"}:
+            words += [f"--min-nodes {','.join(least)}"]
+        for name, value in wanted.wish.tuning.items():
+            words += [f"--{name.removesuffix('_s').replace('_', '-')} {str(value).removesuffix('.0')}"]
+        if self.chosen.default_preemptible:
+            words += ["--default-preemptible"]
+        if wanted.node_storage_gb:
+            words += [f"--node-storage {','.join(map(str, wanted.node_storage_gb))}"]
+        return command("launch-cluster", "NAME", ",".join(wanted.zones) or "ZONE", provisioner, " ".join(words))
+
+
+def read(paths: Iterable[Path]) -> Trace:
+    """Read recordings as far as they are text.
+
+    :raises UsageError: for one that cannot be read, or is no trace.
+    """
+    files: dict[str, list[str]] = {}
+    for path in paths:
+        try:
+            files[str(path)] = path.read_text(errors="replace").splitlines()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"{path} cannot be read: {reason}.", trace.NEXT_STEP, file=path) from error
+    return trace.read(files)
+
+
+def replay(jobs: Iterable[TraceJob], wanted: Wanted, boot_s: float, hazards: Hazards = NONE) -> Replay:
+    """Let the autoscaler decide on recorded jobs, in simulated time.
+
+    :raises UsageError: for limits that cannot work, and instance types that are not there.
+    """
+    chosen = scaling.decide(wanted.wish, wanted.node_types)
+    zones = wanted.zones or (f"{wanted.where}a",)
+    policy = Policy(chosen.limits, chosen.tuning, tuple(zones))
+    on_offer = _offers(wanted, policy)
+    if chosen.default_preemptible:
+        jobs = (replace(job, shape=replace(job.shape, preemptible=True)) for job in jobs)
+    return Replay(wanted, chosen, on_offer, simulate(jobs, policy, on_offer, boot_s, hazards))
+
+
+def notes(replays: Iterable[Replay], *, recorded: bool = True) -> Iterable[str]:
+    """Return what a user may not expect of the numbers, one sentence each."""
+    if recorded:
+        yield ARRIVALS
+    if any(one.chosen.default_preemptible for one in replays):
+        yield "--default-preemptible: all jobs may run on spot workers, also those that said no, which nobody can tell."
+
+
+def _offers(wanted: Wanted, policy: Policy) -> Mapping[NodeType, Offer]:
+    """Return what each node type gives and costs."""
+    sizes = storage.sizes(wanted.node_types, wanted.node_storage_gb)
+    access.check_identity(wanted.where)
+    offers.describe(wanted.where, sorted({name for one in policy.node_types for name in one.instance_types}))
+    each = sizes * len(policy.node_types) if len(sizes) == 1 else sizes
+    disks = dict(zip(policy.node_types, each, strict=True))
+    settings = Settings("replay", wanted.where, Engine.MESOS, "", policy, disks, 0.0)
+    return Facts().offers(settings, datetime.now(UTC))
+
+
+def _use(limits: NodeLimits, offer: Offer, found: Simulated) -> NodeUse:
+    lives = found.of(limits.node_type)
+    return NodeUse(
+        node_type=limits.node_type,
+        market="spot" if limits.node_type.preemptible else "on demand",
+        max_nodes=limits.max_nodes,
+        most_at_once=most_at_once(lives),
+        launched=len(lives),
+        node_hours=round(sum(life.seconds for life in lives) / HOUR_S, 3),
+        idle_hours=round(sum(life.idle_s for life in lives) / HOUR_S, 3),
+        usd=round(sum(life.usd for life in lives), 4),
+        price_estimated=offer.price_estimated,
+    )

@@ -1,0 +1,171 @@
+"""autoscale simulate: a trace against one policy or several, with boot times, interruptions and shortages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from toilctl import log, prices
+from toilctl.autoscaler import bound
+from toilctl.autoscaler.generate import Pattern, generate
+from toilctl.autoscaler.hazards import Hazards
+from toilctl.autoscaler.model import Infeasible
+from toilctl.autoscaler.picture import picture_of
+from toilctl.autoscaler.simulated import HOUR_S, Waits, most_at_once
+from toilctl.autoscaler.trace import Trace
+from toilctl.verbs import plot, replay
+from toilctl.verbs.provisioner import Provisioner
+from toilctl.verbs.replay import NodeUse, Replay, Wanted
+
+if TYPE_CHECKING:
+    from toilctl.autoscaler.simulated import Simulated
+
+AS_GIVEN: Final = "as given"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A trace that is made up."""
+
+    pattern: Pattern
+    jobs: int = 10_000
+    hours: float = 24.0
+    """Within these they arrive."""
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.jobs} made-up jobs ({self.pattern}) in {self.hours:g} h, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateRequest:
+    """What was asked for."""
+
+    source: Generated | tuple[Path, ...]
+    policies: tuple[tuple[str, Wanted], ...]
+    """Each with what it is called."""
+    boot_s: float = replay.BOOT_S
+    hazards: Hazards = field(default_factory=Hazards)
+    plot: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a policy."""
+
+    policy: str
+    jobs: int
+    """Those that ran."""
+    makespan_s: float
+    usd: float
+    least_usd: float
+    """What no schedule on these node types can be below, not even one that knows the future."""
+    over_least: float | None
+    """How many times that it cost; None when nothing ran."""
+    at_most: bool
+    """Whether bids are in the cost."""
+    launches: int
+    most_at_once: int
+    node_hours: float
+    idle_hours: float
+    waits: Waits
+    interruptions: int
+    lost_hours: float
+    """Of jobs, which began in vain."""
+    refusals: int
+    """How often an instance type could not be had in a zone."""
+    nodes: tuple[NodeUse, ...]
+    infeasible: tuple[Infeasible, ...]
+    stuck: int
+    launch_command: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What came of all policies."""
+
+    trace: str
+    recorded: bool
+    """Whether jobs ran like this once; others are made up."""
+    jobs: int
+    recorded_s: float
+    region: str
+    boot_s: float
+    hazards: Hazards
+    prices_as_of: str
+    outcomes: tuple[Outcome, ...]
+    plots: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def simulate(request: SimulateRequest, provisioner: Provisioner) -> Simulation:
+    """Let the autoscaler decide on a trace under each policy, in simulated time.
+
+    :raises UsageError: for files that are no traces, limits that cannot work, instance types that are not there, and
+        a plot that cannot be written.
+    """
+    if request.plot:
+        plot.check(request.plot)
+    trace = _trace(request.source)
+    replays: list[Replay] = []
+    for name, wanted in request.policies:
+        with log.step(f"Simulate {len(trace.jobs)} jobs, {name}"):
+            replays.append(replay.replay(trace.jobs, wanted, request.boot_s, request.hazards))
+    names = [name for name, _ in request.policies]
+    return Simulation(
+        trace=_called(request.source),
+        recorded=not isinstance(request.source, Generated),
+        jobs=len(trace.jobs),
+        recorded_s=round(trace.recorded_s, 1),
+        region=request.policies[0][1].where,
+        boot_s=request.boot_s,
+        hazards=request.hazards,
+        prices_as_of=prices.AS_OF,
+        outcomes=tuple(_outcome(name, one, provisioner) for name, one in zip(names, replays, strict=True)),
+        plots=_drawn(request.plot, [one.found for one in replays], names),
+        notes=tuple(replay.notes(replays, recorded=not isinstance(request.source, Generated))),
+    )
+
+
+def _trace(source: Generated | tuple[Path, ...]) -> Trace:
+    if isinstance(source, Generated):
+        return generate(source.pattern, source.jobs, source.hours * HOUR_S, source.seed)
+    return replay.read(source)
+
+
+def _called(source: Generated | tuple[Path, ...]) -> str:
+    return str(source) if isinstance(source, Generated) else ", ".join(map(str, source))
+
+
+def _outcome(name: str, one: Replay, provisioner: Provisioner) -> Outcome:
+    found, uses = one.found, one.uses
+    least = bound.least_usd([run.job for run in found.runs], one.offers)
+    return Outcome(
+        policy=name,
+        jobs=len(found.runs),
+        makespan_s=round(found.makespan_s, 1),
+        usd=round(found.usd, 4),
+        least_usd=round(least, 4),
+        over_least=round(found.usd / least, 3) if least else None,
+        at_most=one.at_most,
+        launches=len(found.lives),
+        most_at_once=most_at_once(found.lives),
+        node_hours=round(sum(life.seconds for life in found.lives) / HOUR_S, 3),
+        idle_hours=round(sum(life.idle_s for life in found.lives) / HOUR_S, 3),
+        waits=found.waits,
+        interruptions=found.interruptions,
+        lost_hours=round(found.lost_s / HOUR_S, 3),
+        refusals=found.refusals,
+        nodes=uses,
+        infeasible=found.infeasible,
+        stuck=found.stuck,
+        launch_command=one.launch_command(None, provisioner),
+    )
+
+
+def _drawn(path: Path | None, found: Sequence[Simulated], names: Sequence[str]) -> tuple[Path, ...]:
+    if path is None:
+        return ()
+    return plot.draw([picture_of(one, name) for one, name in zip(found, names, strict=True)], path)
