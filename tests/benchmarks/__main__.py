@@ -18,6 +18,7 @@ import job_wait
 import mesos_demand
 import packing
 import per_worker
+import policies
 import slurm_queue
 import start_up
 from report import Section
@@ -34,6 +35,7 @@ SECTIONS = {
     "job-wait": job_wait.measure,
     "decision": decision.measure,
     "packing": packing.measure,
+    "policies": policies.measure,
     "demo": demo_phases.measure,
 }
 
