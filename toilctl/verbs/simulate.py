@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from toilctl import log, prices
 from toilctl.autoscaler import bound
@@ -13,14 +13,11 @@ from toilctl.autoscaler.generate import Pattern, generate
 from toilctl.autoscaler.hazards import Hazards
 from toilctl.autoscaler.model import Infeasible
 from toilctl.autoscaler.picture import picture_of
-from toilctl.autoscaler.simulated import HOUR_S, Waits, most_at_once
+from toilctl.autoscaler.simulated import HOUR_S, Simulated, Waits, most_at_once
 from toilctl.autoscaler.trace import Trace
 from toilctl.verbs import plot, replay
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.replay import NodeUse, Replay, Wanted
-
-if TYPE_CHECKING:
-    from toilctl.autoscaler.simulated import Simulated
 
 AS_GIVEN: Final = "as given"
 
@@ -140,7 +137,7 @@ def _called(source: Generated | tuple[Path, ...]) -> str:
 
 
 def _outcome(name: str, one: Replay, provisioner: Provisioner) -> Outcome:
-    found, uses = one.found, one.uses
+    found = one.found
     least = bound.least_usd([run.job for run in found.runs], one.offers)
     return Outcome(
         policy=name,
@@ -158,7 +155,7 @@ def _outcome(name: str, one: Replay, provisioner: Provisioner) -> Outcome:
         interruptions=found.interruptions,
         lost_hours=round(found.lost_s / HOUR_S, 3),
         refusals=found.refusals,
-        nodes=uses,
+        nodes=one.uses,
         infeasible=found.infeasible,
         stuck=found.stuck,
         launch_command=one.launch_command(None, provisioner),
