@@ -100,6 +100,8 @@ class Node:
     launched_at: str
     """ISO 8601, UTC."""
     intent: str = ""
+    ended_by: str = ""
+    """Why it stopped or ended: EC2's code, such as Server.SpotInstanceTermination; empty while it runs."""
 
     @property
     def connect_address(self) -> str | None:

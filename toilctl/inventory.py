@@ -137,6 +137,7 @@ def _node(instance: dict[str, Any]) -> Node:
         spot=instance.get("InstanceLifecycle") == "spot",
         launched_at=instance["LaunchTime"].astimezone(UTC).isoformat(timespec="seconds"),
         intent=own.get(tags.INTENT, ""),
+        ended_by=instance.get("StateReason", {}).get("Code", ""),
     )
 
 

@@ -14,6 +14,7 @@ from tests.contract.mesos_master import Answer, Call, MesosMaster, Moment
 from toilctl import engines
 from toilctl.capacity import Resources
 from toilctl.cluster import Node, NodeState, Role
+from toilctl.engines import EngineNode
 from toilctl.engines.mesos import PAGE, Mesos
 from toilctl.errors import EngineError
 from toilctl.node_types import NodeType
@@ -146,16 +147,20 @@ def test_marked_agent_that_is_active_after_a_restart_is_joined_and_can_be_draine
     assert master.kinds() == ["DEACTIVATE_AGENT"] * 2
 
 
+def node(name: str) -> EngineNode:
+    return EngineNode(name, None, "172.31.0.50", NodeState.DRAINING, ("7",), Resources(1, 1, 1))
+
+
 def test_evacuated_agent_gets_its_grace_and_is_gone(mastered: Mastered) -> None:
     master, mesos = mastered("running")
-    mesos.evacuate(AGENT, 90)
-    body = {"agent_id": {"value": AGENT}, "max_grace_period": {"nanoseconds": 90_000_000_000}, "mark_gone": True}
+    mesos.evacuate(node(AGENT))
+    body = {"agent_id": {"value": AGENT}, "max_grace_period": {"nanoseconds": 5_000_000_000}, "mark_gone": True}
     assert master.calls == [Call("DRAIN_AGENT", AGENT, body)]
     assert running(mesos) == {"172.31.0.51": 2}
 
 
 @pytest.mark.parametrize(
-    "act", [Mesos.cordon, Mesos.uncordon, Mesos.drain, lambda mesos, name: mesos.evacuate(name, 1)]
+    "act", [Mesos.cordon, Mesos.uncordon, Mesos.drain, lambda mesos, name: mesos.evacuate(node(name))]
 )
 @pytest.mark.parametrize("name", ["nobody-S9", "../../x"])
 def test_agent_that_the_master_does_not_know_is_named_and_not_marked(

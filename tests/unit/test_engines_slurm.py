@@ -148,6 +148,16 @@ def test_unknown_node_is_named():
         Slurm(run).drain("i-0none")
 
 
+def test_what_runs_on_an_evacuated_node_runs_again_at_once():
+    (busy,) = slurm(recorded("nodes-running.txt"), recorded("squeue.txt")).nodes()
+    assert told(lambda slurm: slurm.evacuate(busy)) == [
+        ["scontrol", "requeue", "1,2"],
+        ["scontrol", "update", "JobId=1", "StartTime=now"],
+        ["scontrol", "update", "JobId=2", "StartTime=now"],
+    ]
+    assert told(lambda slurm: slurm.evacuate(replace(busy, running=()))) == []
+
+
 def test_what_ran_on_a_lost_node_runs_again_at_once_and_then_the_node_is_forgotten():
     (busy,) = slurm(recorded("nodes-running.txt"), recorded("squeue.txt")).nodes()
     assert told(lambda slurm: slurm.lost(busy)) == [

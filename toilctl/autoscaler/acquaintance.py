@@ -29,10 +29,11 @@ class Acquaintance:
         new = {node.instance_id for node in nodes if node.instance_id in members} - self.joined
         listed = {node.instance_id for node in nodes}
         ended = {known: kind for known, kind in self.booting.items() if known not in listed}
+        gone = (self.joined | self.booting.keys()) - listed
         self._time(listed, members, now, engine_answers=engine_answers)
         self.joined = (self.joined | new) & listed
         self.booting = {node.instance_id: node.node_type for node in nodes if node.instance_id not in self.joined}
-        return Changes(frozenset(node.node_type for node in nodes if node.instance_id in new), ended)
+        return Changes(frozenset(node.node_type for node in nodes if node.instance_id in new), ended, frozenset(gone))
 
     def _time(
         self, listed: set[str], members: Mapping[str, EngineNode], now: datetime, *, engine_answers: bool
@@ -56,3 +57,5 @@ class Changes:
     """Node types of which a node has joined."""
     ended: Mapping[str, NodeType]
     """Nodes that are gone and never joined."""
+    gone: frozenset[str]
+    """All nodes that were there before and are not any more."""

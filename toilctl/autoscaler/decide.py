@@ -12,6 +12,7 @@ from toilctl.autoscaler.choice import Choice, shortage
 from toilctl.autoscaler.demand import Queue, reuse, turnovers
 from toilctl.autoscaler.fleet import Fleet
 from toilctl.autoscaler.growth import Growth, Placing
+from toilctl.autoscaler.interrupted import draining, evacuated, wake_at
 from toilctl.autoscaler.kept import Keeping
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
@@ -63,9 +64,12 @@ def _with_engine(tick: Tick) -> Plan:
     gone = shrinkage.ids() | {one.instance_id for one in replaced}
     keeping = Keeping(fleet, policy, growth.needed, shrinkage, unsure, now)
     explained, impossible = _explained(tick, growth)
+    drained = draining(fleet)
     return Plan(
         launches=growth.launches(tick.market),
         undrain=growth.undrain,
+        drain=drained,
+        evacuate=evacuated(fleet, now),
         scale_in=shrinkage.scale_ins(),
         replace=replaced,
         set_up=set_up,
@@ -76,6 +80,7 @@ def _with_engine(tick: Tick) -> Plan:
         smoothed=growth.smoothed,
         usd_per_hour=_cost(tick.fleet),
         notes=notes(tick, growth),
+        wake_at=wake_at(fleet, now),
     )
 
 
@@ -132,7 +137,7 @@ def _unsure(fleet: Fleet) -> str:
 def _desired(tick: Tick, growth: Growth, gone: set[str]) -> Mapping[NodeType, int]:
     counts = dict.fromkeys(tick.policy.node_types, 0)
     for member in tick.fleet.members:
-        if member.phase is not Phase.LEAVING and member.node.instance_id not in gone:
+        if member.phase is not Phase.LEAVING and not member.traits.doomed and member.node.instance_id not in gone:
             counts[member.node.node_type] = counts.get(member.node.node_type, 0) + 1
     for coming in (tick.fleet.requested, growth.launched()):
         for node_type, count in coming.items():

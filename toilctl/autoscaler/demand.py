@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import nsmallest
+from itertools import chain
 from typing import Final
 
 from toilctl.autoscaler.model import Demand, Job, Shape
@@ -49,13 +50,16 @@ class Queue:
         return self.count - sum(self.short.values()) + math.ceil(share - _ROUNDING)
 
 
-def queues(demand: Demand, target_s: float) -> tuple[Queue, ...]:
-    """Group the waiting jobs, by shape and by whether they are services or held; sorted."""
+def queues(demand: Demand, target_s: float, again: Iterable[Job] = ()) -> tuple[Queue, ...]:
+    """Group the waiting jobs, by shape and by whether they are services or held; sorted.
+
+    :param again: running jobs that will need another place.
+    """
     # Plain tuples hash several times faster than shapes, and there may be 100,000 jobs.
     counts = Counter(
         (job.shape.cores, job.shape.memory_mib, job.shape.disk_mib, job.shape.preemptible,
          job.service, job.held, job.name)
-        for job in demand.jobs if job.node is None
+        for job in chain((job for job in demand.jobs if job.node is None), again)
     )  # fmt: skip
     grouped: dict[tuple[float, int, int, bool, bool, str], list[tuple[str, int]]] = {}
     for (*key, name), count in counts.items():
@@ -118,7 +122,7 @@ def turnovers(
     """
     found: dict[tuple[Shape, bool], Turnover] = {}
     for job in running:
-        left = None if job.service else _left_s(job, run_times_s, now)
+        left = None if job.service else left_s(job, run_times_s, now)
         if job.node is None or job.node not in hosts or left is None or left >= target_s:
             continue
         spot = hosts[job.node]
@@ -147,7 +151,7 @@ def _taken(queue: Queue, slots: Sequence[Turnover]) -> Iterator[int]:
             yield jobs
 
 
-def _left_s(job: Job, run_times_s: Mapping[str, float], now: datetime) -> float | None:
+def left_s(job: Job, run_times_s: Mapping[str, float], now: datetime) -> float | None:
     """Return how long a job is still expected to run; None when nobody knows, as after it overran its estimate."""
     run_s = estimate(job.name, run_times_s)
     if run_s is None:

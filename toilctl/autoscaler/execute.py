@@ -75,14 +75,16 @@ class Executor:
 
     def begin(self, plan: Plan, world: World, now: datetime) -> Begun:
         """Begin what can be begun now: a node that is needed again is kept before another one is launched."""
+        given_up, unheard = _give_up(plan, world)
         undrained, ended = _undrain(plan.undrain, world)
         begun = [
+            *given_up,
             *undrained,
             *self._launch(plan.launches, world, now),
             *self._set_up(plan.set_up, world, now),
             *self._scale_in(plan, world, now),
         ]
-        return Begun(tuple(begun), ended)
+        return Begun(tuple(begun), (*unheard, *ended))
 
     def _launch(self, launches: Sequence[Launch], world: World, now: datetime) -> list[ActionReport]:
         if not launches or not self._under_way.may_launch:
@@ -129,6 +131,25 @@ class Executor:
 
         self._under_way.begin(run)
         self._spawn(report)
+
+
+def _give_up(plan: Plan, world: World) -> tuple[list[ActionReport], tuple[tuple[str, bool, str], ...]]:
+    """Tell the engine of nodes that EC2 takes away: no new jobs, and in the end what runs there is to run again."""
+    begun, ended = [], []
+    for action, ids, ask in (
+        ("drain", plan.drain, lambda one: world.engine.drain(one.name)),
+        ("evacuate", plan.evacuate, world.engine.evacuate),
+    ):
+        told = []
+        for instance_id in ids:
+            try:
+                ask(_member(instance_id, world))
+                told.append(instance_id)
+            except EngineError as error:
+                ended.append((action, False, f"{instance_id}: {error.message}"))
+        if told:
+            begun.append(ActionReport(action, Reason.INTERRUPTED, instance_ids=tuple(told)))
+    return begun, tuple(ended)
 
 
 def _undrain(instance_ids: Iterable[str], world: World) -> tuple[list[ActionReport], tuple[tuple[str, bool, str], ...]]:

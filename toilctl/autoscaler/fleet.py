@@ -56,7 +56,16 @@ class Fleet:
         return cls(members, running, _measured(snapshot.offers, members), requested)
 
     def counts(self) -> Counter[NodeType]:
-        """Return how many nodes EC2 has, or was asked for, by node type: what the maximum limits."""
+        """Return how many nodes EC2 has, or was asked for, by node type: what the maximum limits.
+
+        A node that EC2 takes away within minutes does not count, so that its successor boots meanwhile.
+        """
+        counts = Counter(member.node.node_type for member in self.members if not member.traits.doomed)
+        counts.update(self.requested)
+        return counts
+
+    def held(self) -> Counter[NodeType]:
+        """Return how many nodes EC2 has, or was asked for, those that it takes away among them: what a quota limits."""
         counts = Counter(member.node.node_type for member in self.members)
         counts.update(self.requested)
         return counts

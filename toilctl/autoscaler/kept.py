@@ -40,7 +40,7 @@ class Keeping:
         instance_id = member.node.instance_id
         if instance_id in self.shrinkage.pending:
             return Kept(instance_id, Reason.BOOTING, "It is above the maximum and goes once it has joined.")
-        if member.node.fixed:
+        if member.node.fixed and member.phase is not Phase.INTERRUPTED:
             detail = "This cluster has no limits of its own, so its workers are left alone."
             return Kept(instance_id, Reason.FIXED, detail)
         if member.phase is Phase.IDLE:
@@ -79,6 +79,19 @@ def _draining(member: Member, _: Policy) -> str:
     return f"It gets no new jobs and goes once its {number(len(member.node.running), 'job')} ended."
 
 
+def _interrupted(member: Member, _: Policy) -> str:
+    takes_at = member.node.notice and member.node.notice.takes_at
+    when = f" at {at(takes_at)}" if takes_at else ""
+    if not member.node.running:
+        return f"EC2 takes it away{when}; it runs nothing."
+    return f"EC2 takes it away{when}; what of its {number(len(member.node.running), 'job')} has not ended runs again."
+
+
+def _at_risk(member: Member, _: Policy) -> str:
+    then = f"goes once its {number(len(member.node.running), 'job')} ended" if member.node.running else "goes"
+    return f"EC2 may soon take it away, so it gets no new jobs and {then}."
+
+
 def _missing(member: Member, policy: Policy) -> str:
     until = f" if it is not back by {at(deadline(member.node, policy))}" if member.node.missing_since else " later"
     how = "holds it for dead" if member.phase is Phase.DOWN else "does not list it"
@@ -93,6 +106,8 @@ _DETAILS: Final[dict[Phase, Callable[[Member, Policy], str]]] = {
     ),
     Phase.DRAINING: _draining,
     Phase.LEAVING: lambda *_: "It is being drained and terminated.",
+    Phase.INTERRUPTED: _interrupted,
+    Phase.AT_RISK: _at_risk,
     Phase.RETURNING: _missing,
     Phase.MISSING: _missing,
     Phase.DOWN: _missing,

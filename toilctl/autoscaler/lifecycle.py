@@ -29,6 +29,10 @@ class Phase(StrEnum):
     """The autoscaler keeps jobs away from it."""
     LEAVING = "leaving"
     """It is being terminated."""
+    INTERRUPTED = "interrupted"
+    """EC2 said when it takes it away."""
+    AT_RISK = "at-risk"
+    """EC2 recommends to be prepared for an interruption."""
     RETURNING = "returning"
     """The engine does not list it, since so short a time that the engine itself may just have restarted."""
     MISSING = "missing"
@@ -62,6 +66,8 @@ class Traits:
     """Why it is replaced whatever it runs; None when it is not."""
     counts: bool = True
     """Whether it is one of the nodes that the minimum asks for."""
+    doomed: bool = False
+    """Whether it is as good as gone: then it is none of the nodes that the maximum limits."""
 
 
 TRAITS: Final[Mapping[Phase, Traits]] = {
@@ -71,6 +77,8 @@ TRAITS: Final[Mapping[Phase, Traits]] = {
     Phase.CORDONED: Traits(Room.NEVER, Reason.CORDONED),
     Phase.DRAINING: Traits(Room.NEVER, Reason.DRAINING),
     Phase.LEAVING: Traits(Room.NEVER, Reason.LEAVING, counts=False),
+    Phase.INTERRUPTED: Traits(Room.NEVER, Reason.INTERRUPTED, counts=False, doomed=True),
+    Phase.AT_RISK: Traits(Room.NEVER, Reason.AT_RISK, counts=False),
     Phase.RETURNING: Traits(Room.SOON, Reason.MISSING),
     Phase.MISSING: Traits(Room.NEVER, Reason.MISSING),
     Phase.DOWN: Traits(Room.NEVER, Reason.MISSING),
@@ -92,14 +100,20 @@ def phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
         return Phase.LEAVING
     if node.ec2_state in ("stopping", "stopped"):
         return Phase.STOPPED
-    if node.engine_state is NodeState.JOINED:
-        return Phase.BUSY if node.running else Phase.IDLE
+    if node.notice is not None:
+        return Phase.AT_RISK if node.notice.takes_at is None else Phase.INTERRUPTED
     if node.engine_state is not None:
-        found = _BY_ENGINE[node.engine_state]
-        return Phase.LOST if found is Phase.DOWN and overdue(node, policy, now) else found
+        return _listed(node, node.engine_state, policy, now)
     if node.joined_before:
         return _unlisted(node, policy, now)
     return Phase.LATE if now > deadline(node, policy) else Phase.BOOTING
+
+
+def _listed(node: NodeView, state: NodeState, policy: Policy, now: datetime) -> Phase:
+    if state is NodeState.JOINED:
+        return Phase.BUSY if node.running else Phase.IDLE
+    found = _BY_ENGINE[state]
+    return Phase.LOST if found is Phase.DOWN and overdue(node, policy, now) else found
 
 
 def _unlisted(node: NodeView, policy: Policy, now: datetime) -> Phase:

@@ -12,7 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ from toilctl.autoscaler.observe import Memory, Observation, asked_for, engine_of
 from toilctl.autoscaler.playbooks import Playbooks
 from toilctl.autoscaler.report import STATE_DIR, Report, ResultReport
 from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile
+from toilctl.autoscaler.spot_record import SpotRecord
 from toilctl.engines import Engine
 from toilctl.errors import ToilctlError
 
@@ -38,7 +39,8 @@ KEPT_ERRORS: Final = 20
 DEFAULT_INTERVAL_S: Final = 30.0
 """While there are no settings that say it."""
 _STOP_S: Final = 30.0
-_LOOK_S: Final = 1.0
+_LOOK_S: Final = 0.5
+"""Between two looks for notices and new settings: a node that EC2 takes away has two minutes."""
 _NOT_JOINED: Final = ("booting", "late", "leaving", "stopped")
 """Phases of nodes that the engine may not have had; an older report tells them."""
 
@@ -69,8 +71,10 @@ class Autoscaler:
         self._errors: deque[ResultReport] = deque(maxlen=KEPT_ERRORS)
         self._results: list[ResultReport] = []
         self._node_errors: dict[str, str] = {}
+        self._wake_at: datetime | None = None
         self._last = journal.last()
         if self._last:
+            self.memory.spot.restore(SpotRecord(**asdict(one)) for one in self._last.spot_records)
             self.guard.started = reach.clock()
             known = (node.instance_id for node in self._last.nodes if node.phase not in _NOT_JOINED)
             self.memory.acquaintance.joined.update(known)
@@ -80,8 +84,15 @@ class Autoscaler:
         """How long to wait for the next tick."""
         settings = self._file.last_good
         usual = settings.policy.tuning.scale_interval_s if settings else DEFAULT_INTERVAL_S
-        sooner = self.guard.wait_until
+        sooner = min(filter(None, (self.guard.wait_until, self._wake_at)), default=None)
         return usual if sooner is None else min(usual, max(1.0, (sooner - self._reach.clock()).total_seconds()))
+
+    def news(self) -> bool:
+        """Look whether EC2 gave a notice since the last tick, which the next one should not wait for."""
+        settings = self._file.last_good
+        if settings is None:
+            return False
+        return self.memory.notices.news(settings.region, self.memory.spot_ids, self._reach.clock())
 
     def tick(self) -> Report:
         """Do one round; whatever goes wrong is in its report."""
@@ -128,9 +139,10 @@ class Autoscaler:
         seen = observe(settings, engine, self.memory, now)
         policy = settings.policy if settings.limited else asked.around(settings.policy, seen.snapshot.nodes)
         plan = decide(seen.snapshot, policy, now)
-        self.memory.smoothed = plan.smoothed
+        self.memory.smoothed, self._wake_at = plan.smoothed, plan.wake_at
         problem = "; ".join(filter(None, [report.problem, seen.snapshot.engine_problem]))
         report = telling.decided(replace(report, problem=problem), seen.snapshot, plan, policy, now)
+        report = telling.interrupted(report, self.memory.spot)
         world = World(engine, self._reach.actions_of(settings), seen.nodes, seen.members)
         begun = self._executor.begin(plan, world, now)
         self._note(begun, plan, seen, now)
@@ -215,14 +227,15 @@ class Signals:
 
 
 def run(autoscaler: Autoscaler, settings: SettingsFile, signals: Signals) -> None:
-    """Tick until told to stop; at once when the settings change."""
+    """Tick until told to stop; at once when the settings change, or EC2 gives notice of an interruption."""
     while not signals.stop.is_set():
         began = time.monotonic()
         signals.hurry.clear()
         written = settings.changed_at()
         autoscaler.tick()
-        while time.monotonic() - began < autoscaler.interval_s and not signals.hurry.is_set():
-            if signals.stop.wait(_LOOK_S) or settings.changed_at() != written:
+        wait_s = autoscaler.interval_s
+        while time.monotonic() - began < wait_s and not signals.hurry.is_set():
+            if signals.stop.wait(_LOOK_S) or settings.changed_at() != written or autoscaler.news():
                 break
 
 

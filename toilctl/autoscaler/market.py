@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,6 +62,7 @@ class Market:
     def of(cls, snapshot: Snapshot, policy: Policy, fleet: Fleet, now: datetime) -> Market:
         """Bring together what bears on launches."""
         aside = {one.offering: one for one in snapshot.set_aside if one.until > now}
+        emptied = {one.offering for one in snapshot.emptied if one.until > now}
         backed_off = {one.node_type: one for one in snapshot.back_offs if one.until is not None and one.until > now}
         there = fleet.counts()
         supplies = {}
@@ -69,7 +70,7 @@ class Market:
             node_type = limits.node_type
             refused = _refused(node_type, policy.zones, aside)
             obstacle = _obstacle(node_type, fleet.offers.get(node_type), backed_off.get(node_type), refused, policy)
-            without = tuple(sorted(one.offering for one in refused))
+            without = _left_out(node_type, policy.zones, refused, emptied)
             supplies[node_type] = Supply(limits, there[node_type], fleet.offers.get(node_type), obstacle, without)
         return cls(supplies, _vcpus_left(snapshot.quota_vcpus, fleet))
 
@@ -118,9 +119,21 @@ def _no_quota(node_type: NodeType) -> Obstacle:
     return Obstacle(node_type, Reason.QUOTA, f"the account's quota of {kind} vCPUs leaves no room for a {node_type}")
 
 
+def _offerings(node_type: NodeType, zones: tuple[str, ...]) -> list[Offering]:
+    return [Offering(kind, zone, node_type.preemptible) for kind in node_type.instance_types for zone in zones]
+
+
 def _refused(node_type: NodeType, zones: tuple[str, ...], aside: Mapping[Offering, SetAside]) -> list[SetAside]:
-    offerings = [Offering(kind, zone, node_type.preemptible) for kind in node_type.instance_types for zone in zones]
-    return [aside[offering] for offering in offerings if offering in aside]
+    return [aside[offering] for offering in _offerings(node_type, zones) if offering in aside]
+
+
+def _left_out(
+    node_type: NodeType, zones: tuple[str, ...], refused: Iterable[SetAside], emptied: Set[Offering]
+) -> tuple[Offering, ...]:
+    """Return what a launch does not ask for: what was refused, and what EC2 empties where there is something else."""
+    without = {one.offering for one in refused}
+    left = [one for one in _offerings(node_type, zones) if one not in without | emptied]
+    return tuple(sorted(without | (emptied & set(_offerings(node_type, zones))) if left else without))
 
 
 def _obstacle(
@@ -150,7 +163,7 @@ def quota_code(code: str) -> bool:
 
 def _vcpus_left(quota_vcpus: Mapping[bool, float], fleet: Fleet) -> dict[bool, float]:
     left = dict(quota_vcpus)
-    for node_type, count in fleet.counts().items():
+    for node_type, count in fleet.held().items():
         if node_type.preemptible in left and node_type in fleet.offers:
             left[node_type.preemptible] -= fleet.offers[node_type].vcpus * count
     return left

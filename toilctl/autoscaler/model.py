@@ -70,6 +70,26 @@ class SetAside:
     message: str = ""
 
 
+class NoticeKind(StrEnum):
+    """What EC2 says that it does, or may do, to a spot node; its own words, and ``rebalance``."""
+
+    TERMINATE = "terminate"
+    STOP = "stop"
+    HIBERNATE = "hibernate"
+    REBALANCE = "rebalance"
+    """EC2 recommends to be prepared for an interruption that may never come."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """EC2's notice about a spot node."""
+
+    kind: NoticeKind
+    heard_at: datetime
+    takes_at: datetime | None = None
+    """When EC2 takes the node away; None of a recommendation."""
+
+
 @dataclass(frozen=True)
 class BackOff:
     """A node type whose nodes failed to join several times in a row; none is launched until then."""
@@ -127,6 +147,8 @@ class NodeView:
     leaving: bool = False
     """Whether a playbook of this process is terminating it now."""
     usd_per_hour: float | None = None
+    notice: Notice | None = None
+    """EC2's last word about taking it away; None without one."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +161,8 @@ class Snapshot:
     requested: Mapping[NodeType, int] = field(default_factory=dict)
     """Nodes that a scale-out under way was told to launch and EC2 does not list yet."""
     set_aside: tuple[SetAside, ...] = ()
+    emptied: tuple[SetAside, ...] = ()
+    """Offerings of which EC2 takes nodes away; they are asked for only where a node type has no other."""
     back_offs: tuple[BackOff, ...] = ()
     smoothed: Mapping[NodeType, float] = field(default_factory=dict)
     """``Plan.smoothed`` of the tick before; empty after a start."""
@@ -163,6 +187,8 @@ class Reason(StrEnum):
     LOST = "lost"
     """The engine had it and holds it for dead."""
     STOPPED = "stopped"
+    REBALANCE = "rebalance"
+    """EC2 recommends to be prepared for its interruption, and it runs nothing any more."""
     INTERRUPTED_DRAIN = "interrupted-drain"
     """It was being drained when the autoscaler stopped; it is idle, so it goes."""
     # A node that stays.
@@ -177,6 +203,10 @@ class Reason(StrEnum):
     LEAVING = "leaving"
     ENGINE_UNSURE = "engine-unsure"
     """The engine does not answer, or lists fewer nodes than EC2 has."""
+    INTERRUPTED = "interrupted"
+    """EC2 takes it away within minutes."""
+    AT_RISK = "at-risk"
+    """EC2 recommends to be prepared for its interruption."""
     FIXED = "fixed"
     """A person launched it for a cluster without limits."""
     PAUSED = "paused"
@@ -268,6 +298,10 @@ class Plan:
     launches: tuple[Launch, ...] = ()
     undrain: tuple[str, ...] = ()
     """Instance ids of nodes that the autoscaler drained and that are needed again."""
+    drain: tuple[str, ...] = ()
+    """Instance ids of nodes that get no new jobs, since EC2 takes them away, or may."""
+    evacuate: tuple[str, ...] = ()
+    """Instance ids of nodes that EC2 takes away in a moment: what still runs there is to run again elsewhere now."""
     scale_in: tuple[ScaleIn, ...] = ()
     replace: tuple[Replace, ...] = ()
     set_up: tuple[str, ...] = ()
@@ -282,8 +316,12 @@ class Plan:
     """Of the nodes that there are now."""
     notes: tuple[str, ...] = ()
     """What else a person should know, one sentence each."""
+    wake_at: datetime | None = None
+    """When the next decision is due at the latest; None when its usual time will do."""
 
     @property
     def nothing_to_do(self) -> bool:
         """Whether the cluster is as it should be."""
-        return not (self.launches or self.undrain or self.scale_in or self.replace or self.set_up)
+        return not (
+            self.launches or self.undrain or self.drain or self.evacuate or self.scale_in or self.replace or self.set_up
+        )

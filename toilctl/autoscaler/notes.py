@@ -9,7 +9,7 @@ from toilctl.autoscaler.growth import Growth
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
 from toilctl.autoscaler.tick import Tick
-from toilctl.autoscaler.wording import at, listed, sentence
+from toilctl.autoscaler.wording import at, listed, number, sentence
 
 
 def notes(tick: Tick, growth: Growth) -> tuple[str, ...]:
@@ -24,6 +24,9 @@ def _all(tick: Tick, growth: Growth) -> Iterator[str]:
     missing = [one.node.instance_id for one in fleet.in_phase(Phase.MISSING, Phase.RETURNING)]
     if missing and not snapshot.engine_problem:
         yield f"the engine does not list {listed(missing)}, so no node is scaled in until it does"
+    if tick.again:
+        jobs = number(len(tick.again), "job")
+        yield f"{jobs} on nodes that EC2 takes away may not end in time, so nodes are launched as if they waited"
     yield from _node_types(tick.market, growth, fleet)
     estimated = [str(one.node_type) for one in tick.market.supplies.values() if one.offer and one.offer.price_estimated]
     if estimated:

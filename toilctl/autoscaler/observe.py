@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,8 +14,10 @@ from toilctl import engines, inventory
 from toilctl.autoscaler.acquaintance import Acquaintance
 from toilctl.autoscaler.facts import Facts
 from toilctl.autoscaler.model import Demand, NodeView, Snapshot
+from toilctl.autoscaler.notices import Notices
 from toilctl.autoscaler.refused import Failures, Refusals
 from toilctl.autoscaler.settings import Settings
+from toilctl.autoscaler.spot_record import TAKEN_CODE, SpotHistory
 from toilctl.autoscaler.under_way import OWN_INTENT, UnderWay
 from toilctl.cluster import Node, NodeState, Role
 from toilctl.engines import Engine, EngineNode
@@ -40,6 +42,10 @@ class Memory:
     failures: Failures = field(default_factory=Failures)
     under_way: UnderWay = field(default_factory=UnderWay)
     smoothed: Mapping[NodeType, float] = field(default_factory=dict)
+    notices: Notices = field(default_factory=Notices)
+    spot: SpotHistory = field(default_factory=SpotHistory)
+    spot_ids: frozenset[str] = frozenset()
+    """The spot nodes that there are."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +97,22 @@ def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -
     changes = memory.acquaintance.see(nodes, members, now, engine_answers=not problem)
     for node_type in changes.joined:
         memory.failures.joined(node_type)
+    strangers = _strangers(known, nodes)
+    ended = _ended(settings, memory, strangers.keys() | changes.gone, now)
+    taken = {instance_id for instance_id, node in ended.items() if node.ended_by == TAKEN_CODE}
+    memory.spot.taken(sorted(taken), now)
     for instance_id, node_type in changes.ended.items():
-        if not memory.under_way.leaving(instance_id, now):
+        if instance_id not in taken and not memory.under_way.leaving(instance_id, now):
             memory.failures.add(node_type, f"{instance_id} ended before it joined", now)
     memory.facts.measure(nodes, members)
-    _tell_lost(settings, engine, memory, _strangers(known, nodes), now)
+    for instance_id in sorted(ended.keys() & strangers.keys()):
+        with suppress(EngineError):
+            # It would find out by itself, in minutes; what ran there waits for that.
+            engine.lost(strangers[instance_id])
     snapshot = _snapshot(settings, memory, nodes, members, now, _located(demand, members), problem)
+    memory.spot_ids = frozenset(node.instance_id for node in nodes if node.spot)
+    memory.spot.see(snapshot.nodes, snapshot.demand.jobs, now)
+    snapshot = replace(snapshot, emptied=memory.spot.emptied(now))
     return Observation(snapshot, {node.instance_id: node for node in nodes}, members)
 
 
@@ -106,20 +122,13 @@ def _strangers(known: Sequence[EngineNode], nodes: Sequence[Node]) -> dict[str, 
     return {one.instance_id: one for one in known if one.instance_id and one.instance_id not in listed}
 
 
-def _tell_lost(
-    settings: Settings, engine: Engine, memory: Memory, strangers: Mapping[str, EngineNode], now: datetime
-) -> None:
-    """Tell the engine of nodes that EC2 has ended, and nobody here.
-
-    It would find out by itself, in minutes; what ran there, such as on a spot node, waits for that.
-    """
-    if not strangers:
-        return
+def _ended(settings: Settings, memory: Memory, instance_ids: Iterable[str], now: datetime) -> dict[str, Node]:
+    """Return those of some nodes that EC2 has ended, and nobody here."""
+    unexplained = {one for one in instance_ids if not memory.under_way.leaving(one, now)}
+    if not unexplained:
+        return {}
     ended = inventory.instances_of(settings.region, settings.cluster, Role.WORKER, ENDED)
-    for instance_id in sorted({one.instance_id for one in ended} & strangers.keys()):
-        if not memory.under_way.leaving(instance_id, now):
-            with suppress(EngineError):
-                engine.lost(strangers[instance_id])
+    return {node.instance_id: node for node in ended if node.instance_id in unexplained}
 
 
 def _ask(engine: Engine) -> tuple[tuple[EngineNode, ...], Demand, str]:
@@ -139,9 +148,14 @@ def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
     demand: Demand, problem: str,
 ) -> Snapshot:  # fmt: skip
     costs = memory.facts.prices(settings, nodes, now)
+    notices = memory.notices.of(nodes, now)
     return Snapshot(
         nodes=tuple(
-            replace(_view(node, members.get(node.instance_id), memory, costs, now), fixed=_fixed(node, settings))
+            replace(
+                _view(node, members.get(node.instance_id), memory, costs, now),
+                fixed=_fixed(node, settings),
+                notice=notices.get(node.instance_id),
+            )
             for node in nodes
         ),
         demand=demand,

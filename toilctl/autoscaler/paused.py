@@ -16,7 +16,7 @@ def paused(plan: Plan, snapshot: Snapshot) -> Plan:
     kept = {one.instance_id: one for one in plan.kept}
     return replace(
         plan,
-        launches=(), undrain=(), scale_in=(), replace=(), set_up=(),
+        launches=(), undrain=(), drain=(), evacuate=(), scale_in=(), replace=(), set_up=(), wake_at=None,
         kept=tuple(
             kept[known] if (known := node.instance_id) in kept else _kept(known, spared[known])
             for node in snapshot.nodes

@@ -51,7 +51,7 @@ class ActionReport:
     """Something that was begun."""
 
     action: str
-    """launch, undrain, scale-in, replace or set-up."""
+    """launch, drain, evacuate, undrain, scale-in, replace or set-up."""
     reason: str
     node_type: str = ""
     count: int = 0
@@ -84,6 +84,33 @@ class SetAsideReport:
 
 
 @dataclass(frozen=True)
+class InterruptionReport:
+    """A spot node that EC2 takes, took or may take away."""
+
+    instance_id: str
+    node_type: str
+    instance_type: str
+    zone: str
+    kind: str
+    """A ``model.NoticeKind``."""
+    at: str
+    """When this process heard of it."""
+    takes_at: str = ""
+    """When EC2 takes it; empty of a recommendation, and where there was no notice."""
+
+
+@dataclass(frozen=True)
+class SpotRecordReport:
+    """A ``spot_record.SpotRecord``: what is known of an instance type in a zone since the journal's first line."""
+
+    instance_type: str
+    zone: str
+    node_hours: float
+    interruptions: int
+    lost_node_hours: float
+
+
+@dataclass(frozen=True)
 class Report:
     """One tick. Times are ISO 8601, UTC."""
 
@@ -111,6 +138,9 @@ class Report:
     waiting: tuple[JobsReport, ...] = ()
     infeasible: tuple[JobsReport, ...] = ()
     set_aside: tuple[SetAsideReport, ...] = ()
+    interruptions: tuple[InterruptionReport, ...] = ()
+    """Heard of since the tick before."""
+    spot_records: tuple[SpotRecordReport, ...] = ()
     notes: tuple[str, ...] = ()
     usd_per_hour: float = 0.0
     """Of the workers; spot at its bid."""
@@ -137,6 +167,7 @@ class Report:
         parts: dict[str, type[Any]] = {
             "actions": ActionReport, "results": ResultReport, "waiting": JobsReport, "infeasible": JobsReport,
             "set_aside": SetAsideReport, "nodes": NodeReport, "errors": ResultReport,
+            "interruptions": InterruptionReport, "spot_records": SpotRecordReport,
         }  # fmt: skip
         values = {name: value for name, value in document.items() if name in known}
         for name, kind in parts.items():

@@ -47,8 +47,13 @@ def shrink(fleet: Fleet, policy: Policy, needed: frozenset[str], undrain: tuple[
     drained = [one for one in fleet.in_phase(Phase.DRAINING) if one.node.instance_id not in undrain]
     idle = [one for one in drained if not (one.node.running or one.node.fixed)]
     shrinkage.add(Reason.INTERRUPTED_DRAIN, sorted(idle, key=_loss))
+    shrinkage.add(Reason.REBALANCE, sorted(filter(_done, fleet.in_phase(Phase.AT_RISK)), key=_loss))
     _idle(shrinkage, fleet, policy, needed, now)
     return shrinkage
+
+
+def _done(member: Member) -> bool:
+    return member.node.engine_state is not None and not (member.node.running or member.node.fixed)
 
 
 def _loss(member: Member) -> tuple[int, int, float, float, str]:

@@ -11,7 +11,16 @@ from toilctl.autoscaler.events import FleetAnswered
 from toilctl.autoscaler.lifecycle import phase
 from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Reason, Snapshot, Waiting
 from toilctl.autoscaler.policy import Policy
-from toilctl.autoscaler.report import JobsReport, NodeReport, Report, ResultReport, SetAsideReport
+from toilctl.autoscaler.report import (
+    InterruptionReport,
+    JobsReport,
+    NodeReport,
+    Report,
+    ResultReport,
+    SetAsideReport,
+    SpotRecordReport,
+)
+from toilctl.autoscaler.spot_record import Interruption, SpotHistory
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,26 @@ def decided(report: Report, snapshot: Snapshot, plan: Plan, policy: Policy, now:
         usd_per_hour=round(plan.usd_per_hour, 6),
         nodes=nodes,
     )
+
+
+def interrupted(report: Report, spot: SpotHistory) -> Report:
+    """Return the report with the interruptions since the last one, and the record of spot nodes."""
+    return replace(
+        report,
+        interruptions=tuple(_interruption(one) for one in spot.new()),
+        spot_records=tuple(
+            SpotRecordReport(
+                one.instance_type, one.zone, round(one.node_hours, 4), one.interruptions, round(one.lost_node_hours, 4)
+            )
+            for one in spot.records
+        ),
+    )
+
+
+def _interruption(one: Interruption) -> InterruptionReport:
+    takes_at = moment(one.takes_at) if one.takes_at else ""
+    place = one.offering.instance_type, one.offering.zone
+    return InterruptionReport(one.instance_id, one.node_type, *place, str(one.kind), moment(one.at), takes_at)
 
 
 def refusal_of(answer: FleetAnswered, now: datetime) -> ResultReport:
@@ -92,7 +121,7 @@ def _jobs(jobs: Waiting | Infeasible, reason: str) -> JobsReport:
 
 
 def _set_aside(snapshot: Snapshot, now: datetime) -> Iterator[SetAsideReport]:
-    for one in snapshot.set_aside:
+    for one in (*snapshot.set_aside, *snapshot.emptied):
         market = "spot" if one.offering.spot else "on demand"
         what = f"{one.offering.instance_type} in {one.offering.zone}, {market}"
         yield SetAsideReport(what, moment(one.until), f"{one.code}: {one.message}".rstrip(": "))

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from toilctl.autoscaler.demand import Queue, queues
 from toilctl.autoscaler.fleet import Fleet
+from toilctl.autoscaler.interrupted import again
 from toilctl.autoscaler.market import Market
-from toilctl.autoscaler.model import Snapshot
+from toilctl.autoscaler.model import Job, Snapshot
 from toilctl.autoscaler.policy import Policy
 
 
@@ -21,6 +22,8 @@ class Tick:
     now: datetime
     fleet: Fleet
     market: Market
+    again: tuple[Job, ...]
+    """Jobs that run on nodes that EC2 takes away, and need another place."""
     queues: tuple[Queue, ...]
 
     @classmethod
@@ -28,4 +31,6 @@ class Tick:
         """Take a snapshot apart."""
         fleet = Fleet.of(snapshot, policy, now)
         market = Market.of(snapshot, policy, fleet, now)
-        return cls(snapshot, policy, now, fleet, market, queues(snapshot.demand, policy.tuning.target_time_s))
+        lost = again(fleet, snapshot.demand.run_times_s, now)
+        waiting = queues(snapshot.demand, policy.tuning.target_time_s, lost)
+        return cls(snapshot, policy, now, fleet, market, lost, waiting)

@@ -66,6 +66,9 @@ class Engine(Protocol):
     def drain(self, name: str) -> None:
         """Give a node no new jobs, since it will be terminated; running jobs go on."""
 
+    def evacuate(self, node: EngineNode) -> None:
+        """End what runs on a node that is about to be taken away: it is to run again elsewhere at once."""
+
     def lost(self, node: EngineNode) -> None:
         """Take note that a node does not exist any more: what ran there is to run again at once."""
 

@@ -21,6 +21,8 @@ PORT: Final = 5050
 MARKS: Final = "/var/lib/mesos/toilctl-draining"
 """Where an empty file, named after its id, tells an agent that toilctl drains from one that a human cordoned."""
 
+GRACE_S: Final = 5.0
+"""Between asking tasks to end, and killing them, on an agent whose host is about to be taken away."""
 PAGE: Final = 5000
 """Tasks in an answer: some 5 MB."""
 _OVERLAP: Final = 1000
@@ -105,10 +107,10 @@ class Mesos:
     def lost(self, node: EngineNode) -> None:
         """Do nothing: the master finds out by itself within 90 s, and its agents do not tell their instance ids."""
 
-    def evacuate(self, name: str, grace_s: float) -> None:
-        """Make an agent kill its tasks within this many seconds and leave for good; Toil tries the tasks again."""
-        grace = {"nanoseconds": round(grace_s * 1e9)}
-        self._call("DRAIN_AGENT", name, max_grace_period=grace, mark_gone=True)
+    def evacuate(self, node: EngineNode) -> None:
+        """Make an agent kill its tasks within seconds and leave for good; Toil tries the tasks again."""
+        grace = {"nanoseconds": round(GRACE_S * 1e9)}
+        self._call("DRAIN_AGENT", node.name, max_grace_period=grace, mark_gone=True)
 
     def _look(self) -> _Look:
         words = ("sh", "-c", _SHOW_MARKS, "look", self.marks, *mesos_http.curl(self.timeout_s))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,16 +87,25 @@ class Slurm:
         """Give a node no new jobs, since it will be terminated; running jobs go on."""
         self._update(name, "DRAIN", DRAINING)
 
+    def evacuate(self, node: EngineNode) -> None:
+        """End what runs on a node that is about to be taken away: it is to run again elsewhere at once."""
+        if node.running:
+            ask(self.run, ("scontrol", "requeue", ",".join(node.running)), _NAME)
+            self._release(node.running)
+
     def lost(self, node: EngineNode) -> None:
         """Take note that a node does not exist any more: what ran there is to run again at once."""
         if node.state is not NodeState.DOWN:
             self._update(node.name, "DOWN", TERMINATED)
-            # Slurm holds back what it put into its queue again for two minutes, in case the node comes back.
-            for job in node.running:
-                with suppress(EngineError):
-                    ask(self.run, ("scontrol", "update", f"JobId={job}", "StartTime=now"), _NAME)
+            self._release(node.running)
         elif not node.running:
             ask(self.run, ("scontrol", "delete", f"NodeName={node.name}"), _NAME)
+
+    def _release(self, jobs: Iterable[str]) -> None:
+        """Let jobs run that Slurm put into its queue again, and holds back for two minutes."""
+        for job in jobs:
+            with suppress(EngineError):
+                ask(self.run, ("scontrol", "update", f"JobId={job}", "StartTime=now"), _NAME)
 
     def _ask(self, commands: str) -> str:
         # Times in UTC wherever the leader is; and a job's name or a node's reason may be any bytes.

@@ -104,6 +104,9 @@ class Engine:
         self._known(name)
         self.draining.add(name)
 
+    def evacuate(self, node: EngineNode) -> None:
+        raise AssertionError(node)
+
     def lost(self, node: EngineNode) -> None:
         """Do nothing: here, nodes that are gone are not listed."""
 

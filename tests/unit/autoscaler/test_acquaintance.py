@@ -66,8 +66,9 @@ def test_node_is_idle_since_it_was_first_seen_so():
 
 def test_joining_and_ending_before_that_are_told_once():
     known = Acquaintance()
-    assert look(known, 0, "i-1 i-2") == Changes(frozenset(), {})
-    assert look(known, 30, "i-1", i_1=member()) == Changes(frozenset({KIND}), {"i-2": KIND})
-    assert look(known, 60, "i-1", i_1=member()) == Changes(frozenset(), {})
-    assert look(known, 90, "") == Changes(frozenset(), {})
+    nothing = Changes(frozenset(), {}, frozenset())
+    assert look(known, 0, "i-1 i-2") == nothing
+    assert look(known, 30, "i-1", i_1=member()) == Changes(frozenset({KIND}), {"i-2": KIND}, frozenset({"i-2"}))
+    assert look(known, 60, "i-1", i_1=member()) == nothing
+    assert look(known, 90, "") == Changes(frozenset(), {}, frozenset({"i-1"}))
     assert known == Acquaintance()

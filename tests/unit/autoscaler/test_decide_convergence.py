@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.autoscaler.builders import NOW, SPOT, node, offer, policy, shape
@@ -152,11 +152,15 @@ def test_all_feasible_jobs_run_and_the_cluster_goes_back_to_its_minimum(world: W
 
 
 @settings(deadline=None, max_examples=40)
+@example(
+    World(policy(["c4.8xlarge:0.6"], most=3), [Job(str(one), "known", shape(20, preemptible=True)) for one in range(3)])
+)
 @given(worlds())
 def test_the_cluster_comes_to_rest_while_jobs_run(world: World) -> None:
     rules = world.rules
-    # Long enough for jobs of a known run time to count as overrun: until then others may wait for their places.
-    for _ in range(60):
+    # Long enough for jobs of a known run time to count as overrun, one after the other on the node launched for the one
+    # before: until then others may wait for their places.
+    for _ in range(60 * max(1, min(len(world.jobs), sum(one.max_nodes for one in rules.limits)))):
         plan = world.tick()
         world.ends = dict.fromkeys(world.ends, world.now + timedelta(days=1))
     assert plan.nothing_to_do or any(one.count for one in plan.waiting)

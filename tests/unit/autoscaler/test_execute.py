@@ -43,7 +43,12 @@ class Engine:
         raise AssertionError(name)
 
     def drain(self, name: str) -> None:
-        raise AssertionError(name)
+        self.journal.append(f"drain {name}")
+        if self.stubborn:
+            raise EngineError("It does not want to.")
+
+    def evacuate(self, node: EngineNode) -> None:
+        self.journal.append(f"evacuate {node.name}")
 
     def lost(self, node: EngineNode) -> None:
         raise AssertionError(node)
@@ -202,3 +207,24 @@ def test_playbook_that_breaks_is_an_event(stage):
     (ended,) = stage.run()
     assert (ended.ok, ended.message) == (False, "PlaybookError: No ansible-playbook here.")
     assert stage.under_way.now == ()
+
+
+def test_engine_is_told_of_interruptions_before_anything_is_launched(stage):
+    stage.engine.states["i-2"] = NodeState.DRAINING
+    begun = stage.begin(Plan(drain=("i-1",), evacuate=("i-2",), launches=(Launch(KIND, 1),)))
+    stage.run()
+    assert stage.journal == ["drain i-1", "evacuate i-2", "launch t2.micro"]
+    assert [action.text() for action in begun.actions] == [
+        "drain i-1 (interrupted)", "evacuate i-2 (interrupted)", "launch 1 t2.micro (demand)",
+    ]  # fmt: skip
+    assert begun.ended == ()
+
+
+def test_engine_that_does_not_heed_an_interruption_keeps_nothing_else_from_being_done(stage):
+    stage.engine.stubborn = True
+    begun = stage.begin(Plan(drain=("i-1", "i-4"), launches=(Launch(KIND, 1),)))
+    assert [action.action for action in begun.actions] == ["launch"]
+    assert begun.ended == (
+        ("drain", False, "i-1: It does not want to."),
+        ("drain", False, "i-4: The engine does not know a node i-4."),
+    )
