@@ -87,8 +87,8 @@ def _fault_help() -> str:
         "",
     ]
     for name, kind in KINDS.items():
-        parameters = " ".join(f"{key}=…" for key in (*kind.where, *kind.how))
-        lines += [f"{name} {parameters}: {kind.summary}.", ""]
+        words = " ".join([name, *(f"{key}=…" for key in (*kind.where, *kind.how))])
+        lines += [f"{words}: {kind.summary}.", ""]
     return "\n".join(lines)
 
 

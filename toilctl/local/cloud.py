@@ -15,12 +15,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from toilctl.local import ec2_actions, idempotency, moto_patches, public_objects, quotas, seeds
+from toilctl.local import (
+    ec2_actions,
+    idempotency,
+    moto_patches,
+    price_list,
+    public_objects,
+    quotas,
+    seeds,
+    spot_requests,
+)
 from toilctl.local.calls import Call, Environ, parse
 from toilctl.local.clock import Clock
 from toilctl.local.faults import Faults
 from toilctl.local.host_spec import HostSpec
 from toilctl.local.idempotency import Answer, Tokens
+from toilctl.local.interruptions import Interruptions
 from toilctl.local.lifetimes import Life, Lifetimes
 from toilctl.local.offerings import Stock
 from toilctl.local.patching import Patches
@@ -81,14 +91,13 @@ class Cloud:
         self.cidr, self.public_cidr, self.image = cidr, public_cidr, image
         self.clock, self.faults, self.lock = Clock(), Faults(), threading.RLock()
         self.lifetimes = Lifetimes(self.clock, self.faults, hosts=hosts)
+        self.interruptions = Interruptions(self.clock, self.faults, self.lifetimes)
         self.stock = Stock(self.faults, self.lifetimes)
         self.tokens = Tokens(self.clock.now, lambda _, instance_id: self.lifetimes.is_alive(instance_id))
         self.calls: Counter[str] = Counter()
         """How often each action was called."""
         self.console: Callable[[str], str] = lambda _: ""
         """Returns what an instance's host wrote to its console."""
-        self.spot_actions: dict[str, Mapping[str, str]] = {}
-        """What the metadata service says at spot/instance-action, by instance id."""
         self._patches = Patches()
         self._start()
 
@@ -122,10 +131,19 @@ class Cloud:
             _reset_moto()
             _running.release()
 
+    def refresh(self) -> None:
+        """Let time pass, and let set faults show in what moto keeps; only with ``lock``."""
+        self._pass_time()
+        for fault in self.faults.active():
+            if fault["name"] == "service-linked-role-missing":
+                # Creating the role afterwards mends it, as in an account.
+                seeds.remove_service_linked_role(self.iam, fault["service"])
+                self.faults.clear(fault["name"], service=fault["service"])
+
     def host_specs(self) -> list[HostSpec]:
         """Return what hosts there should be now."""
         with self.lock:
-            self._refresh()
+            self.refresh()
             return [self._host_spec(life) for life in self.lifetimes.lives() if life.ended_at is None]
 
     def powered_off(self, instance_ids: Iterable[str]) -> None:
@@ -154,6 +172,13 @@ class Cloud:
             start_response(f"{status} {refusal.code}", list(headers.items()))
             return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
+    def set_fault(self, name: str, **params: Any) -> dict[str, Any]:
+        """Set a fault and let it show at once; return it as ``Faults.set`` does, and raise what that raises."""
+        with self.lock:
+            fault = self.faults.set(name, **params)
+            self._pass_time()
+            return fault
+
     def authorise(self, call: Call, permissions: Iterable[Permission]) -> None:
         """Check that a call's signer has permissions.
 
@@ -175,6 +200,7 @@ class Cloud:
         seeds.install(self._patches, self.image)
         moto_patches.install(self._patches, self)
         ec2_actions.install(self._patches, self)
+        spot_requests.install(self._patches, self)
         quotas.install(self._patches, self.faults)
         seeds.make_service_linked_roles(self.iam)
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -187,7 +213,7 @@ class Cloud:
                 raise unknown_key(call.protocol)
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
         with nullcontext() if call.service in _PARALLEL else self.lock:
-            self._refresh()
+            self.refresh()
             existing = self.resources(call.region if call.service == "ec2" else "us-east-1")
             self.authorise(call, needed(call, self.account_id, existing))
             if call.dry_run and call.action != "RunInstances":
@@ -195,6 +221,8 @@ class Cloud:
             environ[ec2_actions.CALL_KEY] = call
             if call.service == "ec2":
                 return self._answer_ec2(call, environ, start_response)
+            if call.service == price_list.SERVICE:
+                return price_list.serve(call, self.faults, self.clock.utcnow(), start_response)
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
 
     def _answer_ec2(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -209,14 +237,11 @@ class Cloud:
         start_response(answer.status, answer.headers)
         return [answer.body]
 
-    def _refresh(self) -> None:
-        """Let time pass, and let set faults show in what moto keeps."""
+    def _pass_time(self) -> None:
         self.lifetimes.advance()
-        for fault in self.faults.active():
-            if fault["name"] == "service-linked-role-missing":
-                # Creating the role afterwards mends it, as in an account.
-                seeds.remove_service_linked_role(self.iam, fault["service"])
-                self.faults.clear(fault["name"], service=fault["service"])
+        if self.interruptions.advance():
+            self.tokens.touch()
+            self.lifetimes.advance()
 
     def _identify(self, call: Call) -> Principal:
         return identify(call, self.iam, self.sts, self.clock.utcnow())

@@ -45,7 +45,7 @@ class Controlled:
         routes: dict[tuple[str, str], Callable[[], Any]] = {
             ("GET", "health"): lambda: {"ok": True},
             ("GET", "faults"): cloud.faults.active,
-            ("POST", "faults"): lambda: cloud.faults.set(**{"name": "", **document}),
+            ("POST", "faults"): lambda: cloud.set_fault(**{"name": "", **document}),
             ("DELETE", "faults"): lambda: {"cleared": cloud.faults.clear(**document)},
             ("GET", "calls"): lambda: dict(cloud.calls),
             ("DELETE", "calls"): cloud.calls.clear,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local import fleets, launching, offerings, seeds
 from toilctl.local.calls import Call
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from toilctl.local.cloud import Cloud
 
-CALL_KEY = "toilctl.call"
+CALL_KEY: Final = "toilctl.call"
 """Where a request's WSGI environment has its ``Call``."""
+
+_LINUX: Final = frozenset({"Linux/UNIX", "Linux/UNIX (Amazon VPC)"})
 
 
 def install(patches: Patches, cloud: Cloud) -> None:
@@ -92,7 +94,10 @@ def spot_prices(cloud: Cloud, response: Any) -> ActionResult:
 
     params, region = response.params, response.region
     filters = {one["Name"]: one.get("Values", []) for one in params.get("Filters") or []}
-    names = params.get("InstanceTypes") or filters.get("instance-type") or []
+    names = params.get("InstanceTypes") or filters.get("instance-type") or offerings.offered(region)
+    products = params.get("ProductDescriptions") or filters.get("product-description")
+    if products and not _LINUX.intersection(products):
+        names = []
     zone = params.get("AvailabilityZone")
     wanted = [zone] if zone else filters.get("availability-zone")
     history = [

@@ -6,9 +6,11 @@ They are set through HTTP (``/_toilctl/faults``), through ``toilctl local fault`
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from toilctl.errors import UsageError
@@ -16,6 +18,17 @@ from toilctl.errors import UsageError
 ANY: Final = "*"
 MARKETS: Final = ("on-demand", "spot")
 _REQUIRED: Final = object()
+
+
+class Noticed(StrEnum):
+    """The status of a spot request whose instance has its notice and runs on.
+
+    "State changes for a Spot request" in the EC2 user guide: when EC2 needs the capacity back, the request is closed
+    with the notice; for other reasons it stays active and is marked.
+    """
+
+    MARKED = "marked-for-termination"
+    NO_CAPACITY = "instance-terminated-no-capacity"
 
 
 @dataclass(frozen=True)
@@ -30,6 +43,7 @@ class Kind:
 
 
 _POOL: Final = {"instance_type": ANY, "zone": ANY, "market": ANY}
+_INSTANCE: Final = {"instance_id": ANY, "instance_type": ANY, "zone": ANY}
 
 KINDS: Final[Mapping[str, Kind]] = {
     "insufficient-capacity": Kind(
@@ -69,6 +83,17 @@ KINDS: Final[Mapping[str, Kind]] = {
         "the spot price of an instance type in a zone, USD per hour",
         {"instance_type": ANY, "zone": ANY}, {"price": (float, _REQUIRED)},
     ),
+    "interrupt": Kind(
+        "EC2 gives the next COUNT running spot instances (1 unless set, -1 for all from now on) notice and takes them "
+        "SECONDS later (120 unless set; 0: at once, without notice); from the notice on the spot request's status is "
+        f"STATUS, {Noticed.MARKED} unless set, or {Noticed.NO_CAPACITY}",
+        _INSTANCE, {"count": (int, 1), "seconds": (float, 120.0), "status": (Noticed, Noticed.MARKED)},
+    ),
+    "rebalance": Kind(
+        "EC2 recommends that the next COUNT running spot instances (1 unless set, -1 for all from now on) be replaced",
+        _INSTANCE, {"count": (int, 1)},
+    ),
+    "no-prices": Kind("AWS's Price List service refuses every request (AccessDeniedException)", {}, {}),
 }  # fmt: skip
 
 DEFAULT_SECONDS: Final = {"profile-delay": 10.0, "boot-delay": 0.0, "interface-lag": 0.0, "api-lag": 0.0}
@@ -97,13 +122,17 @@ class Faults:
     def __init__(self) -> None:
         self._set: list[Fault] = []
         self._lock = threading.RLock()
+        self.checks: dict[str, Callable[[Fault], None]] = {}
+        """By name, what raises a UsageError for a fault that the cloud, as it is now, cannot have."""
 
     def set(self, name: str, **params: Any) -> dict[str, Any]:
         """Set a fault, replacing one of the same name and place.
 
-        :raises UsageError: for an unknown name, an unknown or missing parameter, or one of the wrong type.
+        :raises UsageError: for an unknown name, an unknown or missing parameter, or one that makes no sense.
         """
         fault = _parse(name, params)
+        if check := self.checks.get(name):
+            check(fault)
         with self._lock:
             self._set = [other for other in self._set if (other.name, other.where) != (fault.name, fault.where)]
             self._set.append(fault)
@@ -133,14 +162,18 @@ class Faults:
         fault = self.find(name, **place)
         return DEFAULT_SECONDS[name] if fault is None else float(fault.how["seconds"])
 
+    def use(self, name: str, **place: str) -> Fault | None:
+        """Use up one of a counted fault's occasions; return the fault, or None when none applies or is left."""
+        with self._lock:
+            applying = (f for f in reversed(self._set) if f.name == name and f.applies(place) and f.how["count"])
+            fault = next(applying, None)
+            if fault is not None:
+                fault.how["count"] -= 1
+            return fault
+
     def take(self, name: str, **place: str) -> bool:
         """Use up one of a counted fault's occasions; False when none applies or is left."""
-        with self._lock:
-            fault = self.find(name, **place)
-            if fault is None or fault.how["count"] == 0:
-                return False
-            fault.how["count"] -= 1
-            return True
+        return self.use(name, **place) is not None
 
 
 def _parse(name: str, params: Mapping[str, Any]) -> Fault:
@@ -164,10 +197,15 @@ def _parse(name: str, params: Mapping[str, Any]) -> Fault:
 
 def _convert(name: str, key: str, of: type, value: Any) -> Any:
     try:
-        return of(value)
-    except (TypeError, ValueError):
-        problem = f"{key} of the fault {name} is not a number: {value!r}."
-        raise UsageError(problem, "Write digits.", fault=name) from None
+        converted = of(value)
+    except (TypeError, ValueError, OverflowError):
+        if issubclass(of, StrEnum):
+            problem = f"{key} of the fault {name} cannot be {value!r}."
+            raise UsageError(problem, f"Use {' or '.join(of)}.", fault=name) from None
+        converted = math.nan
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise UsageError(f"{key} of the fault {name} is not a number: {value!r}.", "Write digits.", fault=name)
+    return converted
 
 
 def _unknown(name: str) -> UsageError:

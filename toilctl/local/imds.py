@@ -61,6 +61,7 @@ class Imds:
         headers = [("Server", "EC2ws")]
         try:
             with self._cloud.lock:
+                self._cloud.refresh()
                 status, body, more = self._answer(environ)
         except Refused as refused:
             status, body, more = refused.status, b"", []
@@ -124,8 +125,7 @@ class Imds:
             import base64
 
             tree["user-data"] = base64.b64decode(str(instance.user_data))
-        if action := self._cloud.spot_actions.get(instance.id):
-            tree["meta-data"]["spot"] = {"instance-action": json.dumps(action)}
+        tree["meta-data"].update(self._cloud.interruptions.metadata(instance.id))
         if role := self._role(instance):
             tree["meta-data"]["iam"] = self._iam(instance, role)
         return tree

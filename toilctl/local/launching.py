@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from toilctl.local import spot_requests
 from toilctl.local.permissions import Permission, Resources, ec2_arn, ec2_context, tagging
 
 if TYPE_CHECKING:
@@ -165,4 +166,5 @@ def _finish(launch: Launch, instance: Instance) -> None:
     if launch.profile:
         backend.associate_iam_instance_profile(instance.id, iam_instance_profile_arn=launch.profile.arn)
     if launch.market == "spot":
-        instance.spot_instance_request_id = f"sir-{instance.id[-8:]}"  # type: ignore[attr-defined]
+        request = spot_requests.keep(f"sir-{instance.id[-8:]}", instance, launch.max_price)
+        backend.create_tags([request.id], launch.tags.get("spot-instances-request", {}))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.clock import Clock
@@ -27,7 +28,14 @@ _CODES: Final = {"pending": 0, "running": 16, "shutting-down": 32, "terminated":
 _LEAVING: Final = {"stopping": "stopped", "shutting-down": "terminated"}
 BY_USER: Final = "Client.UserInitiatedShutdown"
 BY_HOST: Final = "Client.InstanceInitiatedShutdown"
-_REASONS: Final = {BY_USER: "User initiated", BY_HOST: "Instance initiated shutdown"}
+BY_SPOT: Final = "Server.SpotInstanceTermination"
+_REASONS: Final = {
+    BY_USER: ("User initiated shutdown", "User initiated"),
+    BY_HOST: ("Instance initiated shutdown", "Instance initiated shutdown"),
+    BY_SPOT: ("Spot instance termination", "Service initiated"),
+}
+"""What StateReason's message and StateTransitionReason say."""
+ENDING: Final = ("shutting-down", "terminated")
 
 
 @dataclass
@@ -39,6 +47,8 @@ class Life:
     never_boots: bool
     visible_from: float
     pending_until: float
+    changed_at: float
+    """When it was launched, or last asked to change its state."""
     reboots: int = 0
     ended_at: float | None = None
     freed: bool = False
@@ -67,6 +77,7 @@ class Lifetimes:
             never_boots=self._faults.take("never-boot", instance_type=kind),
             visible_from=now + self._faults.seconds("api-lag"),
             pending_until=now + self._faults.seconds("boot-delay", instance_type=kind),
+            changed_at=now,
         )
         self._lives[instance.id] = self._moving[instance.id] = life
         self.by_address[str(instance.private_ip_address)] = life
@@ -148,8 +159,9 @@ class Lifetimes:
                 f"The instance '{instance.id}' is not in a state from which it can be changed so ({before.name}).",
             )
         if allowed[before.name]:
-            _enter(instance, allowed[before.name], reason)
-            self._moving[instance.id] = self._lives[instance.id]
+            life = self._moving[instance.id] = self._lives[instance.id]
+            life.changed_at = self._clock.now()
+            _enter(instance, allowed[before.name], reason, self._clock.utcnow())
         return before
 
     def _advance(self, life: Life) -> None:
@@ -185,13 +197,13 @@ class Lifetimes:
             _drop(life.instance)
 
 
-def _enter(instance: Instance, state: str, reason: str = "") -> None:
+def _enter(instance: Instance, state: str, reason: str = "", at: datetime | None = None) -> None:
     from moto.ec2.models.instances import StateReason
 
     _set_state(instance, state)
-    text = _REASONS.get(reason, "")
-    instance.state_reason = StateReason(f"{reason}: {text}" if reason else "", reason)
-    instance._reason = text
+    message, transition = _REASONS.get(reason, ("", ""))
+    instance.state_reason = StateReason(f"{reason}: {message}" if reason else "", reason)
+    instance._reason = f"{transition} ({at:%Y-%m-%d %H:%M:%S} GMT)" if transition else ""
 
 
 def _set_state(instance: Instance, state: str) -> None:
@@ -216,4 +228,7 @@ def _drop(instance: Instance) -> None:
             reservation.instances.remove(instance)
             if not reservation.instances:
                 del backend.reservations[key]
-    backend.tags.pop(instance.id, None)
+    request_id = getattr(instance, "spot_instance_request_id", None)
+    backend.spot_instance_requests.pop(request_id, None)
+    for resource_id in (instance.id, request_id):
+        backend.tags.pop(resource_id, None)

@@ -1,19 +1,19 @@
 """What EC2 sells: instance types by zone, at which price, and how much of it is left.
 
-Prices are made up, for AWS's price list is not in moto: proportional to vCPUs and memory, close to the general purpose
-types' order of magnitude, and spot at three tenths of it. A test sets others with the fault ``spot-price``.
+An instance type costs on demand what ``prices`` says, else what it reckons from its size, and three tenths of that as
+spot, in each zone and at any time, until the fault ``spot-price`` says otherwise.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from toilctl import prices
 from toilctl.local.faults import ANY, Faults
 from toilctl.local.lifetimes import Lifetimes
 from toilctl.local.refusals import Refusal
 
-_USD_PER_VCPU: Final = 0.033
-_USD_PER_GIB: Final = 0.0045
+_PRICED_REGION: Final = "us-west-2"
 _SPOT_SHARE: Final = 0.3
 
 
@@ -38,10 +38,21 @@ def zones(region: str, name: str) -> list[str]:
     return sorted(offering["Location"] for offering in offered if offering["InstanceType"] == name)
 
 
+def offered(region: str) -> list[str]:
+    """Return the instance types that some zone of a region offers."""
+    from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+
+    in_zones = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region, [])
+    return sorted({offering["InstanceType"] for offering in in_zones})
+
+
 def on_demand_price(name: str) -> float:
     """Return an on-demand price, USD per hour."""
-    memory_gib: float = (instance_type(name) or {}).get("MemoryInfo", {}).get("SizeInMiB", 0) / 1024
-    return round(vcpus(name) * _USD_PER_VCPU + memory_gib * _USD_PER_GIB, 4)
+    known = prices.on_demand(_PRICED_REGION, name)
+    if known is not None:
+        return known
+    memory_mib = (instance_type(name) or {}).get("MemoryInfo", {}).get("SizeInMiB", 0)
+    return prices.estimated(vcpus(name), memory_mib)
 
 
 def spot_price(faults: Faults, name: str, zone: str) -> float:

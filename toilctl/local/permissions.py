@@ -35,7 +35,7 @@ class Resources(Protocol):
 _TYPES: Final = {
     "i": "instance", "sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vol": "volume",
     "lt": "launch-template", "eni": "network-interface", "fleet": "fleet", "vpc": "vpc", "key": "key-pair",
-    "ami": "image", "snap": "snapshot",
+    "ami": "image", "snap": "snapshot", "sir": "spot-instances-request",
 }  # fmt: skip
 _CREATED: Final = {
     "CreateSecurityGroup": "security-group", "CreateLaunchTemplate": "launch-template", "CreateFleet": "fleet",

@@ -20,6 +20,9 @@ SETTINGS = {
     "interface-lag": ["seconds=5"],
     "api-lag": ["seconds=5"],
     "spot-price": ["price=0.5", "zone=us-west-2a"],
+    "interrupt": ["instance-type=c4.8xlarge", "count=2", "seconds=5"],
+    "rebalance": ["zone=us-west-2a", "count=-1"],
+    "no-prices": [],
 }
 
 

@@ -46,6 +46,27 @@ def test_count_that_is_left_out_of_never_boot_means_all(faults: Faults) -> None:
     assert all(faults.take("never-boot", instance_type="t2.micro") for _ in range(10))
 
 
+def test_fault_that_is_used_up_leaves_room_for_another(faults: Faults) -> None:
+    faults.set("never-boot", count=2)
+    faults.set("never-boot", instance_type="t2.micro", count=1)
+    taken = [faults.take("never-boot", instance_type="t2.micro") for _ in range(4)]
+    assert taken == [True, True, True, False]
+
+
+def test_fault_without_parameters_is_set_or_not(faults: Faults) -> None:
+    assert faults.set("no-prices") == {"name": "no-prices"}
+    assert faults.find("no-prices")
+    assert faults.clear("no-prices") == 1
+    assert not faults.find("no-prices")
+
+
+def test_interruption_has_its_defaults(faults: Faults) -> None:
+    assert faults.set("interrupt", instance_id="i-1") == {
+        "name": "interrupt", "instance_id": "i-1", "instance_type": "*", "zone": "*",
+        "count": 1, "seconds": 120.0, "status": "marked-for-termination",
+    }  # fmt: skip
+
+
 def test_clearing_by_name_by_place_and_of_all(faults: Faults) -> None:
     for zone in ("a", "b"):
         faults.set("insufficient-capacity", zone=zone)
@@ -65,6 +86,10 @@ def test_clearing_by_name_by_place_and_of_all(faults: Faults) -> None:
         ("vcpu-quota", {"vcpus": 1, "colour": "red"}, "colour"),
         ("vcpu-quota", {"vcpus": 1, "market": "black"}, "black"),
         ("service-linked-role-missing", {}, "service"),
+        ("interrupt", {"status": "fulfilled"}, "fulfilled"),
+        ("interrupt", {"seconds": "soon"}, "soon"),
+        ("interrupt", {"seconds": "inf"}, "inf"),
+        ("rebalance", {"seconds": 1}, "seconds"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(faults: Faults, name: str, params: dict[str, Any], word: str) -> None:

@@ -76,13 +76,6 @@ def test_what_an_instance_has_not_is_not_found(account: Account, imds: Imds) -> 
         assert inside.get(path, inside.token())[0] == 404
 
 
-def test_spot_action_is_there_once_set(account: Account, imds: Imds) -> None:
-    instance = account.run()[0]
-    action = {"action": "terminate", "time": "2026-11-21T00:00:00Z"}
-    account.cloud.cloud.spot_actions[instance["InstanceId"]] = action
-    assert json.loads(Inside(imds, instance).read("meta-data/spot/instance-action")) == action
-
-
 def test_token_is_required_when_the_instance_says_so(account: Account, imds: Imds) -> None:
     strict = Inside(imds, account.run(MetadataOptions={"HttpTokens": "required"})[0])
     lax = Inside(imds, account.run()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from toilctl.local import testing
 
-from .conftest import Account, code
+from .conftest import Account, code, ids
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,41 @@ def test_spot_prices_are_below_what_is_paid_on_demand(cloud: testing.TestCloud) 
     )["SpotPriceHistory"]
     assert {one["AvailabilityZone"] for one in history} <= {f"us-west-2{letter}" for letter in "abcd"}
     assert all(0 < float(one["SpotPrice"]) < on_demand_price("c4.8xlarge") for one in history)
+
+
+def test_spot_prices_of_several_types_are_one_per_zone_and_stay(account: Account) -> None:
+    from toilctl.prices import on_demand
+
+    def asked() -> dict[tuple[str, str], str]:
+        history = account.ec2.describe_spot_price_history(
+            InstanceTypes=["c4.8xlarge", "m5.large"], ProductDescriptions=["Linux/UNIX"], StartTime=datetime.now(UTC)
+        )["SpotPriceHistory"]
+        prices = {(one["InstanceType"], one["AvailabilityZone"]): one["SpotPrice"] for one in history}
+        assert len(prices) == len(history)
+        return prices
+
+    first = asked()
+    assert {name for name, _ in first} == {"c4.8xlarge", "m5.large"}
+    assert first["m5.large", "us-west-2a"] == f"{0.3 * (on_demand('us-west-2', 'm5.large') or 0):.6f}"
+    account.cloud.advance(3600)
+    assert asked() == first
+    account.cloud.faults.set("spot-price", instance_type="m5.large", zone="us-west-2a", price=0.05)
+    assert asked() == {**first, ("m5.large", "us-west-2a"): "0.050000"}
+
+
+def test_fleet_goes_by_the_spot_prices_that_are_told(account: Account) -> None:
+    account.cloud.faults.set("spot-price", instance_type="m5.large", zone="us-west-2a", price=0.05)
+    pools = ("m5.large", "us-west-2a"), ("m5.large", "us-west-2b")
+    fleet = account.fleet(*pools, market="spot", SpotOptions={"AllocationStrategy": "price-capacity-optimized"})
+    assert account.describe(*ids(fleet))[0]["Placement"]["AvailabilityZone"] == "us-west-2b"
+
+
+def test_spot_prices_are_those_of_linux(cloud: testing.TestCloud) -> None:
+    ec2 = cloud.client("ec2")
+    windows = ec2.describe_spot_price_history(InstanceTypes=["m5.large"], ProductDescriptions=["Windows"])
+    assert windows["SpotPriceHistory"] == []
+    every = ec2.describe_spot_price_history(ProductDescriptions=["Linux/UNIX"])["SpotPriceHistory"]
+    assert {"c4.8xlarge", "m5.large", "t2.micro"} <= {one["InstanceType"] for one in every}
 
 
 def test_profile_is_not_seen_for_its_first_ten_seconds(account: Account) -> None:
