@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = {"boto3", "botocore", "ansible", "ansible_runner", "pydantic", "docker", "moto", "werkzeug", "cryptography"}
+HEAVY = {
+    "boto3", "botocore", "ansible", "ansible_runner", "pydantic", "docker", "moto", "werkzeug", "cryptography",
+    "prometheus_client",
+}  # fmt: skip
 SCRIPT = """
 import json, sys
 sys.argv = ["toilctl", *json.loads(sys.argv[1])]

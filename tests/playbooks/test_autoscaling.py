@@ -162,6 +162,7 @@ def test_the_leader_is_told_everything_that_the_tags_say(
     assert found.policy.tuning == Tuning.of({**variables.defaults(), "target_time_s": 60})
     assert (found.policy.paused, found.policy.zones) == (True, ("us-west-2a",))
     assert {str(one): gb for one, gb in found.storage_gb.items()} == {"t2.micro": 20, "r3.large/m5.large:0.6": 60}
+    assert found.metrics_port == variables.defaults()["metrics_port"]
     assert written["leader_address"] == instances(cloud, role="leader")[0]["PrivateIpAddress"]
     toil = yaml.safe_load(names["default.yaml"].read_text())
     # A t2.micro has 1 GiB, and there is none yet.

@@ -118,6 +118,15 @@ def test_mesos_port_leads_to_where_its_master_listens(cluster, fake_ssh, engine,
     assert forwards == [f"5050:{there}:5050", f"9000:{there}:5050"]
 
 
+@pytest.mark.parametrize(("chosen", "there"), [(None, "172.31.0.5"), ("i-0bbb", "localhost")])
+def test_port_of_metrics_leads_to_where_the_leader_serves_them(cluster, fake_ssh, chosen, there):
+    cluster.settings[tags.ENGINE] = "slurm"
+    verb.connect(cluster, Session(("true",), chosen, forwards=(parse_forward("7462"), "9000:other:7462")))
+    argv = fake_ssh()
+    forwards = [argv[number + 1] for number, word in enumerate(argv) if word == "-L"]
+    assert forwards == [f"7462:{there}:7462", "9000:other:7462"]
+
+
 @pytest.mark.parametrize(
     ("engine", "in_use", "words", "forwarded"),
     [

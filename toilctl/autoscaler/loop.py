@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +21,7 @@ from toilctl.autoscaler import asked, telling
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.events import Ended, Event, FleetAnswered
 from toilctl.autoscaler.execute import Actions, Begun, Executor, World, in_thread
+from toilctl.autoscaler.exporter import Exporter
 from toilctl.autoscaler.guard import Guard, alone
 from toilctl.autoscaler.journal import Journal
 from toilctl.autoscaler.model import Plan, Reason
@@ -30,6 +29,7 @@ from toilctl.autoscaler.observe import Memory, Observation, asked_for, engine_of
 from toilctl.autoscaler.playbooks import Playbooks
 from toilctl.autoscaler.report import STATE_DIR, Report, ResultReport
 from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile
+from toilctl.autoscaler.signals import Signals
 from toilctl.autoscaler.spot_record import SpotRecord
 from toilctl.engines import Engine
 from toilctl.errors import ToilctlError
@@ -66,7 +66,7 @@ class Autoscaler:
 
     def __init__(self, settings: SettingsFile, journal: Journal, reach: Reach) -> None:
         self._file, self._journal, self._reach = settings, journal, reach
-        self.memory, self.guard = Memory(), Guard()
+        self.memory, self.guard, self.exporter = Memory(), Guard(), Exporter()
         self._executor = Executor(self.memory.under_way, reach.spawn)
         self._errors: deque[ResultReport] = deque(maxlen=KEPT_ERRORS)
         self._results: list[ResultReport] = []
@@ -108,6 +108,7 @@ class Autoscaler:
         )  # fmt: skip
         self._results = []
         self._keep(report)
+        self.exporter.ticked(report, self._file.last_good)
         return report
 
     def absorb(self, now: datetime) -> bool:
@@ -138,7 +139,8 @@ class Autoscaler:
         engine = self._reach.engine_of(settings)
         seen = observe(settings, engine, self.memory, now)
         policy = settings.policy if settings.limited else asked.around(settings.policy, seen.snapshot.nodes)
-        plan = decide(seen.snapshot, policy, now)
+        with self.exporter.deciding(seen.snapshot):
+            plan = decide(seen.snapshot, policy, now)
         self.memory.smoothed, self._wake_at = plan.smoothed, plan.wake_at
         problem = "; ".join(filter(None, [report.problem, seen.snapshot.engine_problem]))
         report = telling.decided(replace(report, problem=problem), seen.snapshot, plan, policy, now)
@@ -205,25 +207,6 @@ class Autoscaler:
         problem = self._journal.write(report)
         if problem:
             print(problem, file=sys.stderr, flush=True)
-
-
-@dataclass
-class Signals:
-    """What a person asks of the process."""
-
-    stop: threading.Event
-    hurry: threading.Event
-
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Let SIGTERM and Ctrl-C stop the process, and SIGHUP begin a tick at once."""
-        asked = {signal.SIGTERM: self.stop, signal.SIGINT: self.stop, signal.SIGHUP: self.hurry}
-        before = {number: signal.signal(number, lambda *_, event=event: event.set()) for number, event in asked.items()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def run(autoscaler: Autoscaler, settings: SettingsFile, signals: Signals) -> None:

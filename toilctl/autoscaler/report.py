@@ -72,6 +72,8 @@ class ResultReport:
     ok: bool
     message: str
     seconds: float = 0.0
+    codes: tuple[str, ...] = ()
+    """EC2's, of a launch that it refused, such as InsufficientInstanceCapacity; each once."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from toilctl.node_types import NodeType
 SETTINGS_FILE: Final = "/etc/toilctl/cluster.yml"
 DEFAULT_STORAGE_GB: Final = 50
 """For node types that a workflow asks for in a cluster that has none."""
+_MAX_PORT: Final = 65535
 _NEXT: Final = "'toilctl autoscale NAME resume' writes the leader's settings anew."
 
 
@@ -31,6 +32,8 @@ class Settings:
     storage_gb: Mapping[NodeType, int]
     """Root volumes, GiB; of all node types of the policy."""
     boot_timeout_s: float
+    metrics_port: int = 0
+    """Where metrics are served on the leader's private address; 0 for nowhere."""
     limited: bool = True
     """Whether the cluster has limits of its own; else only what workflows ask for is launched, and ended again."""
 
@@ -69,6 +72,7 @@ class Settings:
             policy=Policy(limits, Tuning.of(values), _texts(values, "zones"), _flag(values, "paused")),
             storage_gb=_storage(values, [one.node_type for one in limits]),
             boot_timeout_s=_number(values, "boot_timeout_s"),
+            metrics_port=_port(values, "metrics_port"),
         )
 
 
@@ -138,6 +142,14 @@ def _number(values: Mapping[str, Any], name: str) -> float:
         return float(values[name])
     except (KeyError, TypeError, ValueError):
         raise UsageError(f"{values.get(name)!r} cannot be {name}: it is a number.", _NEXT, name=name) from None
+
+
+def _port(values: Mapping[str, Any], name: str) -> int:
+    """Read a port; 0, for none, where an older leader's file does not name it."""
+    text = str(values.get(name, 0))
+    if not text.isdecimal() or int(text) > _MAX_PORT:
+        raise UsageError(f"{text!r} cannot be {name}: it is a port, or 0 for none.", _NEXT, name=name)
+    return int(text)
 
 
 def _engine(name: str) -> Engine:

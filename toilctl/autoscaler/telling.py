@@ -84,7 +84,9 @@ def refusal_of(answer: FleetAnswered, now: datetime) -> ResultReport:
     reasons = dict.fromkeys(
         f"{one.code}{f' in {one.zone}' if one.zone else ''}: {one.message}".rstrip(": ") for one in answer.refusals
     )
-    return ResultReport(moment(now), "launch", ok=False, message=f"{answer.node_type}: {'; '.join(reasons)}")
+    message = f"{answer.node_type}: {'; '.join(reasons)}"
+    codes = tuple(dict.fromkeys(one.code for one in answer.refusals))
+    return ResultReport(moment(now), "launch", ok=False, message=message, codes=codes)
 
 
 def _nodes(snapshot: Snapshot, plan: Plan, policy: Policy, now: datetime) -> Iterator[NodeReport]:

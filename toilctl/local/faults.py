@@ -86,8 +86,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "interrupt": Kind(
         "EC2 gives the next COUNT running spot instances (1 unless set, -1 for all from now on) notice and takes them "
         "SECONDS later (120 unless set; 0: at once, without notice); from the notice on the spot request's status is "
-        f"STATUS, {Noticed.MARKED} unless set, or {Noticed.NO_CAPACITY}",
-        _INSTANCE, {"count": (int, 1), "seconds": (float, 120.0), "status": (Noticed, Noticed.MARKED)},
+        f"STATUS, {Noticed.NO_CAPACITY} unless set, or {Noticed.MARKED}",
+        _INSTANCE, {"count": (int, 1), "seconds": (float, 120.0), "status": (Noticed, Noticed.NO_CAPACITY)},
     ),
     "rebalance": Kind(
         "EC2 recommends that the next COUNT running spot instances (1 unless set, -1 for all from now on) be replaced",

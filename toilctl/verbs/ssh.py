@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl import log, ssh, tags
+from toilctl import log, ssh, tags, variables
 from toilctl.cluster import Cluster, Engine, Node, Role
 from toilctl.engines.mesos import PORT
 from toilctl.errors import ConnectError, NotFoundError, UsageError
@@ -56,16 +56,19 @@ def connect(cluster: Cluster, session: Session, key: Path | None = None) -> int:
     target = choose(cluster, session.node_id, key)
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     command = remote_command(target.container, session, tty=tty)
-    forwards = tuple(_to_master(forward, target) for forward in session.forwards)
+    forwards = tuple(_to_server(forward, target) for forward in session.forwards)
     if tty and not session.words:
         forwards += _masters_page(target, forwards)
     return with_admission(cluster, lambda: ssh.run(target, command, tty=tty, forwards=forwards))
 
 
-def _to_master(forward: str, target: ssh.Target) -> str:
-    """Lead a forward of Mesos' port to where its master listens: at the leader's private address alone."""
-    port, _, there = forward.rpartition(f":localhost:{PORT}")
-    return f"{port}:{target.node.private_address}:{PORT}" if not there and port and _has_master(target) else forward
+def _to_server(forward: str, target: ssh.Target) -> str:
+    """Lead a forward of Mesos' port, or the metrics', to where the leader serves it: at its private address alone."""
+    ports = [str(PORT)] if _has_master(target) else []
+    if target.node.role is Role.LEADER:
+        ports.append(str(variables.defaults()["metrics_port"]))
+    here, _, port = forward.rpartition(":localhost:")
+    return f"{here}:{target.node.private_address}:{port}" if here and port in ports else forward
 
 
 def _masters_page(target: ssh.Target, forwards: Sequence[str]) -> tuple[str, ...]:

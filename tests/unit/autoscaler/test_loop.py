@@ -181,6 +181,7 @@ def test_refused_launch_sets_the_offering_aside_and_is_told(stage):
         "c5.large:0.05: InsufficientInstanceCapacity in us-west-2a: none left",
         "1 of 1 nodes could not be launched.",
     ]
+    assert report.results[0].codes == ("InsufficientInstanceCapacity",)
     assert stage.done == ["launch 1"], "nothing is asked for that was just refused"
     stage.tick(181)
     assert stage.done == ["launch 1"] * 2

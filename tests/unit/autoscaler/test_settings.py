@@ -35,6 +35,11 @@ def test_one_storage_size_is_that_of_all_node_types(storage):
     assert Settings.of({**GOOD, "node_storage_gb": storage}).storage_gb == {SPOT: 50, ON_DEMAND: 50}
 
 
+@pytest.mark.parametrize(("given", "read"), [({}, 0), ({"metrics_port": 7462}, 7462), ({"metrics_port": "0"}, 0)])
+def test_older_settings_have_no_port_for_metrics(given, read):
+    assert Settings.of({**GOOD, **given}).metrics_port == read
+
+
 def test_cluster_without_limits_is_not_autoscaled():
     assert not Settings.of({**GOOD, "limits": []}).autoscaled
 
@@ -47,6 +52,7 @@ def test_cluster_without_limits_is_not_autoscaled():
         ("cluster_name", "", "cluster_name"), ("paused", "no", "paused"), ("node_storage_gb", "9,9,9", "'9,9,9'"),
         ("node_storage_gb", "much", "node_storage_gb"), ("beta_inertia", 2, "beta_inertia"),
         ("target_time_s", None, "target_time_s"), ("boot_timeout_s", "soon", "boot_timeout_s"),
+        ("metrics_port", 65536, "65536"), ("metrics_port", -1, "metrics_port"), ("metrics_port", True, "metrics_port"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named(name, value, said):

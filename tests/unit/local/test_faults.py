@@ -63,7 +63,7 @@ def test_fault_without_parameters_is_set_or_not(faults: Faults) -> None:
 def test_interruption_has_its_defaults(faults: Faults) -> None:
     assert faults.set("interrupt", instance_id="i-1") == {
         "name": "interrupt", "instance_id": "i-1", "instance_type": "*", "zone": "*",
-        "count": 1, "seconds": 120.0, "status": "marked-for-termination",
+        "count": 1, "seconds": 120.0, "status": "instance-terminated-no-capacity",
     }  # fmt: skip
 
 

@@ -85,15 +85,15 @@ def test_request_of_run_instances_has_its_bid(account: Account) -> None:
 
 def test_request_goes_along_with_an_interruption(account: Account) -> None:
     spot(account)
-    account.cloud.faults.set("interrupt")
+    account.cloud.faults.set("interrupt", status="marked-for-termination")
     assert stands(account) == [("active", "marked-for-termination")]
     account.cloud.advance(121)
     assert stands(account) == [("closed", "instance-terminated-no-capacity")]
 
 
-def test_request_can_be_closed_with_the_notice(account: Account) -> None:
+def test_request_is_closed_with_the_notice(account: Account) -> None:
     instance_id = spot(account)
-    account.cloud.faults.set("interrupt", status="instance-terminated-no-capacity")
+    account.cloud.faults.set("interrupt")
     assert stands(account) == [("closed", "instance-terminated-no-capacity")]
     assert account.describe(instance_id)[0]["State"]["Name"] == "running"
     account.cloud.advance(121)
@@ -132,7 +132,7 @@ def test_requests_are_found_by_filters(account: Account) -> None:
     tagged = spot(account)
     plain = ids(account.fleet(("c5.large", "us-west-2b"), market="spot"))[0]
     account.describe()
-    account.cloud.faults.set("interrupt", instance_id=plain)
+    account.cloud.faults.set("interrupt", instance_id=plain, status="marked-for-termination")
     by_instance = {one["InstanceId"]: one["SpotInstanceRequestId"] for one in requests(account)}
 
     def found(**filters: list[str]) -> list[str]:
