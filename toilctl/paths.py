@@ -29,6 +29,11 @@ def cluster_dir(region: str, name: str) -> Path:
     return state_dir() / "clusters" / region / name
 
 
+def journals_dir() -> Path:
+    """Return where this machine keeps the autoscalers' journals of clusters that are gone: REGION/NAME/*.jsonl.gz."""
+    return state_dir() / "journals"
+
+
 def _xdg(variable: str, default: str) -> Path:
     # The XDG specification: a relative path is invalid and counts as unset.
     configured = Path(os.environ.get(variable, ""))

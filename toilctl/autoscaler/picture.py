@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import heappop, heappush
 from itertools import accumulate, pairwise
 from typing import Final
@@ -49,6 +50,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Span:
+    """What held for a while and concerns all, such as a pause; spans of one text are of one kind."""
+
+    begin_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """Jobs, nodes and cost over time."""
 
@@ -61,6 +71,9 @@ class Picture:
     usd: Steps
     """What was spent until each of the times; between two of them it grows evenly."""
     marks: tuple[Mark, ...] = ()
+    spans: tuple[Span, ...] = ()
+    began_at: datetime | None = None
+    """When second 0 was; None where time is simulated."""
 
     @property
     def ends_s(self) -> float:
@@ -125,7 +138,7 @@ def thinned(steps: Steps, most: int = MOST_POINTS) -> Steps:
         return steps
     edges = _edges(steps, most)
     peaks = [max(steps.values[slice(*_within(steps, *interval))]) for interval in pairwise(edges)]
-    return _without_repeats(zip(edges, [*peaks, steps.values[-1]], strict=True))
+    return stepped(zip(edges, [*peaks, steps.values[-1]], strict=True))
 
 
 def _within(steps: Steps, begin_s: float, end_s: float) -> tuple[int, int]:
@@ -139,7 +152,8 @@ def _edges(steps: Steps, count: int) -> list[float]:
     return [first + (last - first) * number / (count - 1) for number in range(count - 1)] + [last]
 
 
-def _without_repeats(points: Iterable[tuple[float, float]]) -> Steps:
+def stepped(points: Iterable[tuple[float, float]]) -> Steps:
+    """Return points, ascending in time, as steps; those at which nothing changes are left out."""
     kept: list[tuple[float, float]] = []
     for time_s, value in points:
         if not kept or kept[-1][1] != value:
@@ -155,7 +169,7 @@ def _spent(lives: Iterable[NodeLife]) -> Steps:
         rates[life.ended_s] -= life.usd_per_hour
     times = sorted(rates)
     usd = accumulate(_costs(times, rates), initial=0.0)
-    return _sampled(Steps(tuple(times), tuple(usd) if times else ()))
+    return sampled(Steps(tuple(times), tuple(usd) if times else ()))
 
 
 def _costs(times: list[float], rates: Mapping[float, float]) -> Iterator[float]:
@@ -166,7 +180,18 @@ def _costs(times: list[float], rates: Mapping[float, float]) -> Iterator[float]:
         yield rate * (end_s - begin_s) / HOUR_S
 
 
-def _sampled(line: Steps) -> Steps:
+def peaks(steps: Steps, ends_s: float, count: int) -> tuple[float, ...]:
+    """Return the highest value in each of so many equal parts of the time from 0 on; none when there is no time."""
+    edges = [ends_s * number / count for number in range(count + 1)] if ends_s > 0 else []
+    return tuple(max(steps.at(begin_s), *_changes(steps, begin_s, end_s)) for begin_s, end_s in pairwise(edges))
+
+
+def _changes(steps: Steps, begin_s: float, end_s: float) -> tuple[float, ...]:
+    """Return what values change to from a time on and before another, and a 0."""
+    return *steps.values[bisect_left(steps.times_s, begin_s) : bisect_left(steps.times_s, end_s)], 0.0
+
+
+def sampled(line: Steps) -> Steps:
     """Return a line with at most ``MOST_POINTS`` points, all of them on it, and the last one kept."""
     if len(line.times_s) <= MOST_POINTS:
         return line

@@ -17,6 +17,7 @@ from toilctl.cli import (
     job_stores,
     local,
     simulation,
+    timeline,
     workflows,
 )
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(clusters.commands)
 app.add_typer(autoscaler.commands)
 app.add_typer(simulation.commands)
+app.add_typer(timeline.commands)
 app.add_typer(connect.commands)
 app.add_typer(deploy.commands)
 app.add_typer(workflows.commands)

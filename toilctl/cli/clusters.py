@@ -155,12 +155,18 @@ def _change_limits(cluster: Cluster, request: ScaleRequest, *, dry_run: bool) ->
 
 @command(commands, "destroy-cluster")
 def destroy_cluster(
-    name: options.ClusterArgument, zone: options.ZoneOption = None, region: options.RegionOption = None
+    name: options.ClusterArgument,
+    zone: options.ZoneOption = None,
+    region: options.RegionOption = None,
+    ssh_key: options.SshKeyOption = None,
 ) -> None:
-    """Destroy a cluster with everything that was made for it, and check that nothing is left."""
+    """Destroy a cluster with everything that was made for it, and check that nothing is left.
+
+    The journal of its autoscaler is kept on this machine, for timeline, when the leader can be reached.
+    """
     from toilctl.verbs import destroy
 
-    render.show("destroy-cluster", destroy.destroy(name, zone, region, provisioner()), views.destroyed)
+    render.show("destroy-cluster", destroy.destroy(name, zone, region, provisioner(), ssh_key), views.destroyed)
 
 
 def _show(kind: str, work: Callable[[], Any], to_text: Callable[[Any], str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from toilctl.cli.autoscaling import age, clock, numbers
@@ -49,6 +49,11 @@ _WHY: Final = {
 """``model.Reason`` in words; another version's reasons are shown as they are."""
 
 
+def why(reason: str) -> str:
+    """Say a ``model.Reason`` in words."""
+    return _WHY.get(reason, reason)
+
+
 def text(result: Explanation) -> str:
     """Say it all, shortest first."""
     if result.report is None:
@@ -84,17 +89,17 @@ def _head(result: Explanation, report: Report) -> Iterator[str]:
         yield "No job waits, and there are no workers."
 
 
-def _jobs(title: str, why: str, jobs: Iterable[JobsReport]) -> str:
+def _jobs(title: str, last: str, jobs: Iterable[JobsReport]) -> str:
     """Show a row for each shape, and below it what happens next: a sentence is too long for a column."""
     jobs = list(jobs)
     rows = [
         (
-            one.count, f"{one.cores:g}", _size(one.memory_mib), _size(one.disk_mib), "yes" if one.preemptible else "no",
-            _names(one), _WHY.get(one.reason, one.reason),
+            one.count, f"{one.cores:g}", size(one.memory_mib), size(one.disk_mib), "yes" if one.preemptible else "no",
+            names(one.names), why(one.reason),
         )
         for one in jobs
     ]  # fmt: skip
-    heads, *lines = table(("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", why), rows, "  ").splitlines()
+    heads, *lines = table(("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", last), rows, "  ").splitlines()
     told = (f"{line}\n      {one.next_step}" for line, one in zip(lines, jobs, strict=True))
     return _titled(title, [heads, *told] if rows else [])
 
@@ -106,15 +111,16 @@ def _nodes(nodes: Iterable[NodeReport]) -> str:
 
 
 def _reason(node: NodeReport) -> str:
-    return node.detail or _WHY.get(node.reason, node.reason)
+    return node.detail or why(node.reason)
 
 
-def _names(jobs: JobsReport) -> str:
-    more = len(jobs.names) > _NAMES
-    return ", ".join(jobs.names[:_NAMES]) + (", …" if more else "")
+def names(of: Sequence[str]) -> str:
+    """Return the first names of jobs."""
+    return ", ".join(of[:_NAMES]) + (", …" if len(of) > _NAMES else "")
 
 
-def _size(mib: int) -> str:
+def size(mib: int) -> str:
+    """Return ``2.0 GiB`` or ``512 MiB``."""
     return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib} MiB"
 
 

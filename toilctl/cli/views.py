@@ -123,7 +123,10 @@ def destroyed(result: Destroyed) -> str:
     """One sentence."""
     if not result.existed:
         return f"There is no cluster {result.cluster} in {result.where}: nothing to destroy."
-    return f"{result.cluster} in {result.where} is destroyed; nothing of it is left."
+    first = f"{result.cluster} in {result.where} is destroyed; nothing of it is left."
+    if result.journal is None:
+        return first
+    return f"{first}\nIts journal is kept in {result.journal}: 'toilctl timeline {result.cluster}' draws it."
 
 
 def _nodes(nodes: Iterable[NodeLine]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from toilctl import aws, inventory, log, paths, runner, tags
 from toilctl.cluster import Role
 from toilctl.errors import ConflictError, LeftoversError
+from toilctl.verbs import journals
 from toilctl.verbs.provisioner import Provisioner
 
 _PATIENCE_S: Final = 60.0
@@ -36,10 +38,14 @@ class Destroyed:
     where: str
     existed: bool
     nodes: int = 0
+    journal: Path | None = None
+    """Where its autoscaler's journal is kept."""
 
 
-def destroy(name: str, zone: str | None, region: str | None, provisioner: Provisioner) -> Destroyed:
-    """Destroy a cluster, or what an earlier attempt left of it.
+def destroy(
+    name: str, zone: str | None, region: str | None, provisioner: Provisioner, ssh_key: Path | None = None
+) -> Destroyed:
+    """Destroy a cluster, or what an earlier attempt left of it; what its autoscaler told is kept, if it can be.
 
     :raises ConflictError: when two regions have a cluster of that name.
     :raises LeftoversError: when something is still there afterwards.
@@ -55,6 +61,7 @@ def destroy(name: str, zone: str | None, region: str | None, provisioner: Provis
     where = found[0].region if found else regions[0] if len(regions) == 1 else None
     if where is None or (not found and not leftovers(where, name)):
         return Destroyed(name, where or "any region", existed=False)
+    kept = [journals.keep(cluster, ssh_key) for cluster in found]
     result = runner.run(
         "destroy.yml",
         runner.Target(where, name),
@@ -62,7 +69,8 @@ def destroy(name: str, zone: str | None, region: str | None, provisioner: Provis
     )
     _check_gone(where, name, result)
     (paths.cluster_dir(where, name) / "known_hosts").unlink(missing_ok=True)
-    return Destroyed(name, where, existed=True, nodes=sum(node.live for one in found for node in one.nodes))
+    nodes = sum(node.live for one in found for node in one.nodes)
+    return Destroyed(name, where, existed=True, nodes=nodes, journal=next(iter(kept), None))
 
 
 def leftovers(region: str, name: str) -> tuple[Leftover, ...]:

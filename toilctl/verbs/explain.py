@@ -58,12 +58,16 @@ def not_autoscaled(cluster: Cluster) -> str:
 
 def note_on(found: told.Told, cluster: Cluster, interval_s: float) -> str:
     """Say what is wrong with what an autoscaler told; an empty string when nothing is."""
-    look = f"toilctl ssh-cluster --host {cluster.name} systemctl status toilctl-autoscaler"
     if found.report is None:
-        return f"The autoscaler has not reported yet. If that goes on, look at it: {look}"
+        return f"The autoscaler has not reported yet. If that goes on, look at it: {look_at(cluster)}"
     if not is_stale(found, interval_s):
         return ""
-    return f"This report is old: there should be one every {interval_s:g} s. Look at the autoscaler: {look}"
+    return f"This report is old: there should be one every {interval_s:g} s. Look at the autoscaler: {look_at(cluster)}"
+
+
+def look_at(cluster: Cluster) -> str:
+    """Return what to type for the state of a cluster's autoscaler."""
+    return f"toilctl ssh-cluster --host {cluster.name} systemctl status toilctl-autoscaler"
 
 
 def is_stale(found: told.Told, interval_s: float) -> bool:

@@ -8,15 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import BytesIO
-from itertools import chain, count, cycle
+from itertools import chain, cycle
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from toilctl.autoscaler.picture import MOST_POINTS, Picture, stacking_order
-from toilctl.autoscaler.simulated import HOUR_S
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType
+from toilctl.verbs.plot_times import TimeAxis
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -29,15 +29,10 @@ _COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E
 _INK: Final = "#333333"
 _GREY: Final = "#8C8C8C"
 _PALE: Final = "#BDBDBD"
-_MARKS: Final = ("#C1272D", "#333333", "#8C8C8C")
+_MARKS: Final = ("#C1272D", "#333333", "#8C8C8C", "#7B3F98")
+_SPANS: Final = ("#FFEFC2", "#F8D7D7", "#D9E8F7", "#E4DCEF")
 _LIGHTER: Final = 0.6
 """How far a spot node type's area is from its colour to white; its hatching has the colour itself."""
-_LEAST_S: Final = 60.0
-"""No time axis is shorter."""
-_HOURS_FROM_S: Final = 2 * HOUR_S
-"""What is shorter is told in minutes."""
-_TICKS_S: Final = (6, 12, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
-"""Distances between times that people read easily; above them are days, doubled."""
 _HEADROOM: Final = 1.14
 _WAITING: Final[Mapping[str, Any]] = {"fill": True, "color": _PALE, "linewidth": 0}
 _RUNNING: Final[Mapping[str, Any]] = {"baseline": None, "color": _INK, "linewidth": 1.1}
@@ -125,30 +120,22 @@ class _Scales:
     """What all columns have in common."""
 
     columns: int
-    ends_s: float
+    time: TimeAxis
     colours: Mapping[NodeType, str]
     marks: Mapping[str, str]
     """The colours of marks, by their texts."""
+    spans: Mapping[str, str]
 
     @classmethod
     def of(cls, pictures: Sequence[Picture]) -> Self:
-        """Give each node type and each kind of mark a colour that it has in all columns."""
+        """Give each node type and each kind of mark and span a colour that it has in all columns."""
         kinds = sorted({kind for one in pictures for kind in one.nodes}, key=stacking_order)
-        texts = dict.fromkeys(mark.text for one in pictures for mark in one.marks)
-        ends_s = max(_LEAST_S, *(one.ends_s for one in pictures))
-        return cls(len(pictures), ends_s, dict(zip(kinds, cycle(_COLOURS))), dict(zip(texts, cycle(_MARKS))))
-
-    @property
-    def unit(self) -> tuple[str, float]:
-        """What times are told in, and its seconds."""
-        return ("hours", HOUR_S) if self.ends_s >= _HOURS_FROM_S else ("minutes", 60.0)
-
-    @property
-    def tick_s(self) -> float:
-        """How far apart times are told."""
-        most = 9 if self.columns == 1 else 7
-        days = (86400.0 * 2**power for power in count())
-        return next(float(one) for one in chain(_TICKS_S, days) if self.ends_s <= one * most)
+        marks = dict.fromkeys(mark.text for one in pictures for mark in one.marks)
+        spans = dict.fromkeys(span.text for one in pictures for span in one.spans)
+        return cls(
+            len(pictures), TimeAxis.of(pictures), dict(zip(kinds, cycle(_COLOURS))), dict(zip(marks, cycle(_MARKS))),
+            dict(zip(spans, cycle(_SPANS))),
+        )  # fmt: skip
 
 
 def _figure(pictures: Sequence[Picture]) -> Figure:
@@ -162,6 +149,7 @@ def _figure(pictures: Sequence[Picture]) -> Figure:
     )  # fmt: skip
     for picture, (jobs, nodes, cost) in zip(pictures, grid.T, strict=True):
         jobs.set_title(_title(picture.title, len(pictures)))
+        _spans((jobs, nodes, cost), picture, scales)
         _jobs(jobs, picture)
         _nodes(nodes, picture, scales)
         _cost(cost, picture, scales)
@@ -186,6 +174,14 @@ def _clean(text: str) -> str:
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
+def _spans(column: Sequence[Axes], picture: Picture, scales: _Scales) -> None:
+    """Shade what held for a while, behind all else; the shortest can still be seen."""
+    for span in picture.spans:
+        end_s = max(span.end_s, span.begin_s + scales.time.ends_s / 500)
+        for axes in column:
+            axes.axvspan(span.begin_s, end_s, facecolor=scales.spans[span.text], linewidth=0, zorder=0)
+
+
 def _jobs(axes: Axes, picture: Picture) -> None:
     """Draw who waits as an area, and who runs as a line. Times are in seconds, here and below."""
     for steps, look in ((picture.waiting, _WAITING), (picture.running, _RUNNING)):
@@ -201,7 +197,7 @@ def _nodes(axes: Axes, picture: Picture, scales: _Scales) -> None:
         above = [under + steps.at(one) for under, one in zip(below, times, strict=True)]
         axes.fill_between(times, below, above, step="post", **_look(kind, scales))
         below = above
-    dot_s = scales.ends_s / MOST_POINTS
+    dot_s = scales.time.ends_s / MOST_POINTS
     for text, colour in scales.marks.items():
         at = sorted({round(mark.at_s / dot_s) * dot_s for mark in picture.marks if mark.text == text})
         axes.vlines(at, 0.94, 1.0, transform=axes.get_xaxis_transform(), color=colour, linewidth=0.8)
@@ -226,7 +222,7 @@ def _cost(axes: Axes, picture: Picture, scales: _Scales) -> None:
     total = usd.values[-1] if usd.values else 0.0
     axes.plot([0.0, *usd.times_s, ends_s], [0.0, *usd.values, total], color=_INK, linewidth=1.4)
     axes.plot(ends_s, total, marker="o", markersize=4, color=_INK, clip_on=False)
-    side = "right" if ends_s > scales.ends_s / 4 else "left"
+    side = "right" if ends_s > scales.time.ends_s / 4 else "left"
     told = f"${total:,.{max(2, _decimals(total))}f}"
     axes.annotate(told, (ends_s, total), xytext=(0, 6), textcoords="offset points", ha=side, fontweight="bold")
 
@@ -238,7 +234,7 @@ def _decimals(usd: float) -> int:
 
 def _scale(rows: Sequence[Axes], pictures: Sequence[Picture], scales: _Scales) -> None:
     """Make room for the highest values of all columns, and for the longest time."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     jobs = max(max(one.waiting.highest, one.running.highest) for one in pictures)
     usd = max(one.usd.highest for one in pictures)
@@ -248,9 +244,7 @@ def _scale(rows: Sequence[Axes], pictures: Sequence[Picture], scales: _Scales) -
         axes.set_ylim(0, _HEADROOM * top)
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=axes is not rows[-1]))
         axes.yaxis.set_major_formatter(StrMethodFormatter(form))
-    rows[0].set_xlim(0, scales.ends_s)
-    rows[0].xaxis.set_major_locator(MultipleLocator(scales.tick_s))
-    rows[0].xaxis.set_major_formatter(FuncFormatter(lambda time_s, _: f"{time_s / scales.unit[1]:g}"))
+    scales.time.apply(rows[0])
 
 
 def _most_nodes(picture: Picture) -> float:
@@ -265,7 +259,7 @@ def _label(grid: Sequence[Sequence[Axes]], scales: _Scales) -> None:
         for axes in row[1:]:
             axes.tick_params(axis="y", length=0)
     for axes in grid[-1]:
-        axes.set_xlabel(f"time in {scales.unit[0]}")
+        axes.set_xlabel(scales.time.label)
 
 
 def _legends(rows: Sequence[Axes], scales: _Scales) -> None:
@@ -277,7 +271,8 @@ def _legends(rows: Sequence[Axes], scales: _Scales) -> None:
     _legend(rows[0], [(Patch(color=_PALE), "waiting"), (Line2D([], [], color=_INK, linewidth=1.1), "running")])
     kinds = [(Patch(**_look(kind, scales)), _called(kind)) for kind in reversed(tuple(scales.colours))]
     marks = [(Line2D([], [], color=colour, **ticks), _clean(text)) for text, colour in scales.marks.items()]
-    _legend(rows[1], [*kinds, *marks])
+    spans = [(Patch(color=colour), _clean(text)) for text, colour in scales.spans.items()]
+    _legend(rows[1], [*kinds, *marks, *spans])
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[Artist, str]]) -> None:

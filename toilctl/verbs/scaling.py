@@ -101,6 +101,11 @@ def follows_workflows(cluster: Cluster) -> bool:
     return Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS)) is Engine.MESOS
 
 
+def has_autoscaler(cluster: Cluster) -> bool:
+    """Tell whether an autoscaler on a cluster's leader writes a journal."""
+    return is_autoscaled(cluster) or follows_workflows(cluster)
+
+
 def is_paused(cluster: Cluster) -> bool:
     """Tell whether the autoscaler only watches."""
     return cluster.settings.get(tags.PAUSED) == "yes"

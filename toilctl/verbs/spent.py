@@ -40,7 +40,7 @@ def within(cluster: Cluster, ssh_key: Path | None, spans: Sequence[Sequence[Span
     leader = prices.cost(cluster.region, [(cluster.leader.node_type, 1)] if cluster.leader else []).usd_per_hour
     if leader is None or not any(spans):
         return [None] * len(spans)
-    if not (scaling.is_autoscaled(cluster) or scaling.follows_workflows(cluster)):
+    if not scaling.has_autoscaler(cluster):
         workers = prices.cost(cluster.region, ((node.node_type, 1) for node in cluster.workers if node.live))
         return [_by_the_clock(group, _sum(leader, workers.usd_per_hour)) for group in spans]
     journal = _journal(cluster, ssh_key, {time for group in spans for span in group for time in span})

@@ -52,10 +52,13 @@ def understood(text: str) -> Told:
     return Told(report, age_s, tuple(one for line in journal if (one := _report(line))))
 
 
-def _read(leader: ssh.Target, lines: int) -> str:
-    script = f"date +%s; cat {LAST_REPORT} 2>/dev/null || echo; tail -n {lines} {JOURNAL} 2>/dev/null; true"
+def as_root(leader: ssh.Target, script: str, timeout_s: float = ssh.TIMEOUT_S) -> str:
+    """Run a script on a leader, whose autoscaler's files are the root user's, and return what it prints.
+
+    :raises ConnectError: when the leader cannot be reached, or does not let us read.
+    """
     try:
-        return ssh.capture(leader, f"sudo -n sh -c {shlex.quote(script)}")
+        return ssh.capture(leader, f"sudo -n sh -c {shlex.quote(script)}", timeout_s)
     except subprocess.CalledProcessError as error:
         said = str(error.stderr).strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
         raise _unread(leader, said[0]) from error
@@ -63,9 +66,14 @@ def _read(leader: ssh.Target, lines: int) -> str:
         raise _unread(leader, f"no answer in {error.timeout:g} s") from error
 
 
+def _read(leader: ssh.Target, lines: int) -> str:
+    script = f"date +%s; cat {LAST_REPORT} 2>/dev/null || echo; tail -n {lines} {JOURNAL} 2>/dev/null; true"
+    return as_root(leader, script)
+
+
 def _unread(leader: ssh.Target, why: str) -> ConnectError:
     return ConnectError(
-        f"The leader {leader.node.instance_id} does not show its autoscaler's report: {why}.",
+        f"The leader {leader.node.instance_id} does not show its autoscaler's reports: {why}.",
         f"Look there: toilctl ssh-cluster --host {leader.cluster.name}", instance_id=leader.node.instance_id,
     )  # fmt: skip
 

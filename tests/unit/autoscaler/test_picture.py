@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from toilctl.autoscaler.generate import Pattern, generate
 from toilctl.autoscaler.hazards import Hazards
-from toilctl.autoscaler.picture import MOST_POINTS, Mark, Picture, Steps, counted, picture_of, thinned
+from toilctl.autoscaler.picture import MOST_POINTS, Mark, Picture, Steps, counted, peaks, picture_of, thinned
 from toilctl.autoscaler.simulate import simulate
 from toilctl.autoscaler.simulated import HOUR_S, JobRun, LostRun, NodeLife, Simulated, most_at_once
 from toilctl.autoscaler.trace import TraceJob
@@ -214,3 +214,19 @@ def test_picture_of_very_many_nodes_is_as_small_and_costs_the_same() -> None:
     middle_s = picture.usd.times_s[1000]
     spent = sum(max(0, min(one.ended_s, middle_s) - one.launched_s) * one.usd_per_hour / HOUR_S for one in found.lives)
     assert picture.usd.values[1000] == pytest.approx(spent)
+
+
+@FEW
+@given(POINTS, st.integers(1, 40), st.integers(1, 600))
+def test_peaks_are_the_highest_values_of_equal_parts(points: dict[float, int], count: int, ends_s: int) -> None:
+    times = sorted(points)
+    steps = Steps(tuple(times), tuple(points[one] for one in times))
+    found = peaks(steps, ends_s, count)
+    assert len(found) == count
+    for place, value in enumerate(found):
+        begin_s, end_s = ends_s * place / count, ends_s * (place + 1) / count
+        assert value == max(steps.at(begin_s), *(points[one] for one in times if begin_s <= one < end_s), 0)
+
+
+def test_without_time_there_are_no_peaks() -> None:
+    assert peaks(Steps((0,), (5,)), 0, 60) == ()

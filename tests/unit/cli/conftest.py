@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toilctl.cli.app import app
+from toilctl.errors import ConnectError
 from toilctl.local.testing import TestCloud
 
 from .stand_in import AUTOSCALED, LAUNCH, Playbooks
@@ -95,6 +96,10 @@ def account(
     return aws_env
 
 
+def _no_host(*_: object, **__: object) -> str:
+    raise ConnectError("The hosts of this test are not there.")
+
+
 @pytest.fixture
 def playbooks(account: TestCloud, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
     """Stand in for Ansible."""
@@ -103,6 +108,8 @@ def playbooks(account: TestCloud, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
     monkeypatch.setattr("toilctl.verbs.nodes.members", stand_in.members)
     monkeypatch.setattr("toilctl.verbs.nodes._JOIN_TIMEOUT_S", 0.0)
     monkeypatch.setattr("toilctl.verbs.destroy._PATIENCE_S", 0.0)
+    # Addresses of instances may be somebody's.
+    monkeypatch.setattr("toilctl.ssh.capture", _no_host)
     return stand_in
 
 

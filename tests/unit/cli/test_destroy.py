@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+from base64 import b64encode
+from pathlib import Path
+
 import pytest
+
+from toilctl import ssh, tags
 
 from .stand_in import LAUNCH
 
+CAPTURE = ssh.capture
 pytestmark = pytest.mark.usefixtures("playbooks")
 
 
@@ -41,3 +48,33 @@ def test_leftovers_of_a_cluster_without_security_group_are_destroyed(toilctl, pl
     result = toilctl("destroy-cluster", "c")
     assert playbooks.names == ["destroy.yml"]
     assert (result.exit_code, "IAM role toilctl-c-us-west-2-leader" in result.stderr) == (10, True)
+
+
+@pytest.mark.usefixtures("autoscaled")
+def test_leader_that_cannot_be_reached_leads_to_a_note_and_is_destroyed(toilctl, playbooks):
+    result = toilctl("destroy-cluster", "c")
+    assert (result.exit_code, result.stdout) == (0, "c in us-west-2 is destroyed; nothing of it is left.\n")
+    assert "The autoscaler's journal is not kept. The hosts of this test are not there." in result.stderr
+    assert playbooks.live("leader") == []
+
+
+@pytest.mark.usefixtures("autoscaled")
+def test_private_key_that_is_not_there_keeps_nothing_from_being_destroyed(toilctl, playbooks, monkeypatch, home):
+    monkeypatch.setattr("toilctl.ssh.capture", CAPTURE)
+    result = toilctl("destroy-cluster", "c", "--ssh-key", str(home / "gone"))
+    assert result.exit_code == 0
+    assert f"There is no private key {home / 'gone'}." in result.stderr
+
+
+def test_cluster_without_autoscaler_is_destroyed_without_a_word_on_journals(toilctl, cluster):
+    cluster.tag("c", {tags.ENGINE: "slurm"})
+    assert "journal" not in toilctl("destroy-cluster", "c").stderr
+    assert cluster.names == ["destroy.yml"]
+
+
+def test_programs_are_told_where_the_journal_is(toilctl, cluster, monkeypatch, home):
+    monkeypatch.setattr("toilctl.ssh.capture", lambda *_: b64encode(gzip.compress(b"{}\n")).decode())
+    kept = toilctl.json("destroy-cluster", "c")["data"]["journal"]
+    assert kept == str(home / "state/toilctl/journals/us-west-2/c/0123abcd.jsonl.gz")
+    assert Path(kept).is_file()
+    assert toilctl.json("destroy-cluster", "c")["data"]["journal"] is None

@@ -6,13 +6,14 @@ import struct
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 import pytest
 
-from toilctl.autoscaler.picture import Mark, Picture, Steps, counted
+from toilctl.autoscaler.picture import Mark, Picture, Span, Steps, counted
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType
 from toilctl.verbs import plot
@@ -208,3 +209,37 @@ def test_full_disk_leaves_the_old_files_and_no_others(tmp_path: Path, monkeypatc
         plot.draw([PICTURE], tmp_path / "plot")
     assert left(tmp_path) == ["plot.png", "plot.svg"]
     assert {one.read_text() for one in tmp_path.iterdir()} == {"old"}
+
+
+def test_what_held_for_a_while_is_shaded_and_named(tmp_path: Path) -> None:
+    spans = (Span(0, 600, "paused"), Span(1200, 1200, "problem"))
+    svg = plot.draw([replace(PICTURE, spans=spans)], tmp_path / "plot")[0]
+    assert {"paused", "problem"} <= set(texts(svg))
+    for colour in ("#ffefc2", "#f8d7d7"):
+        # In each of the three rows, and in the legend.
+        assert svg.read_text().count(f"fill: {colour}") == 4, colour
+
+
+@pytest.mark.parametrize(
+    ("hours", "shown", "not_shown"),
+    [
+        (9.0, {"23:00", "22 Nov", "07:00", "time (UTC)"}, {"time in hours", "22:30"}),
+        (0.25, {"22:32", "22:44"}, {"22:30"}),
+        (200.0, {"22 Nov", "29 Nov"}, {"00:00"}),
+    ],
+)
+def test_picture_of_a_time_tells_round_times_of_day(
+    tmp_path: Path, hours: float, shown: set[str], not_shown: set[str]
+) -> None:
+    ends_s = hours * HOURS
+    began = datetime(2026, 11, 21, 22, 31, tzinfo=UTC)
+    said = set(
+        drawn(tmp_path, Picture("c", Steps((0, ends_s), (1, 0)), Steps((), ()), {}, Steps((), ()), (), (), began))
+    )
+    assert shown <= said
+    assert not not_shown & said
+
+
+def test_pictures_that_began_at_other_times_are_beside_each_other_since_their_beginnings(tmp_path: Path) -> None:
+    began = datetime(2026, 11, 21, 22, 31, tzinfo=UTC)
+    assert "time in hours" in drawn(tmp_path, replace(PICTURE, began_at=began), PICTURE)

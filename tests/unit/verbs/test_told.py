@@ -25,7 +25,7 @@ CLUSTER = Cluster("c", "us-west-2", "0123abcd", "sg-1", {}, (LEADER,))
 def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that stands for the leader's; what would run there as root runs here."""
 
-    def here(_target: object, command: str) -> str:
+    def here(_target: object, command: str, _timeout_s: float) -> str:
         words = command.removeprefix("sudo -n ")
         return subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout
 
