@@ -16,6 +16,8 @@ from toilctl.shared import Shared
 NODES, NETWORK, SOFTWARE = "Nodes", "Network and access", "Software"
 WORKFLOWS = "Workflows"
 """The panel of commands about workflows, in the help of the whole program."""
+SHORTEST_ORPHAN_TIMEOUT_S = 60
+"""A leader may restart within it; role ec2_network knows the same."""
 
 
 class Zones(tuple[Zone, ...]):
@@ -49,6 +51,21 @@ class Sizes(tuple[int, ...]):
         if not all(word.isdecimal() for word in words):
             raise UsageError(f"{text!r} is not a size.", "Write GB, such as 50, or one per node type, such as 50,100.")
         return cls(int(word) for word in words)
+
+
+class OrphanTimeout(int):
+    """Seconds after which a worker that does not hear the leader ends; 0 for never."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``1800``."""
+        number = text.strip()
+        if not number.isdecimal() or 0 < int(number) < SHORTEST_ORPHAN_TIMEOUT_S:
+            raise UsageError(
+                f"{text!r} is not a time after which workers end.",
+                f"Write seconds, at least {SHORTEST_ORPHAN_TIMEOUT_S}, such as 1800, or 0 for never.",
+            )
+        return cls(number)
 
 
 class Tag(NamedTuple):
@@ -158,6 +175,11 @@ NodeStorageOption = Annotated[
     Sizes | None,
     typer.Option("--node-storage", parser=parsed_by(Sizes.parse), metavar="GB[,GB…]", rich_help_panel=NODES,
                  help="The workers' root volumes: one size for all, or one per node type."),
+]  # fmt: skip
+OrphanTimeoutOption = Annotated[
+    OrphanTimeout | None,
+    typer.Option("--orphan-timeout", parser=parsed_by(OrphanTimeout.parse), metavar="SECONDS", rich_help_panel=NODES,
+                 help="A worker that has not heard the leader for so long shuts down and ends; 0: never."),
 ]  # fmt: skip
 AmiOption = Annotated[
     str | None,

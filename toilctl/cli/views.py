@@ -57,6 +57,7 @@ def launch_plan(plan: LaunchPlan) -> str:
         "owner": plan.owner,
         "tags": _tags(plan.extra_tags),
         **_software(plan.software),
+        "orphans": _orphans(plan.orphan_timeout_s),
         **_more(plan.shared, plan.enable_fuse),
         "sse key": plan.sse_key,
         **_scaling(plan),
@@ -85,6 +86,7 @@ def description(result: Description) -> str:
         "engine": result.engine,
         "appliance": result.appliance_image,
         "image": result.ami,
+        "orphans": _orphans(result.orphan_timeout_s),
         **_more(result.shared, result.enable_fuse),
         "sse key": "on all nodes" if result.sse_key else "",
         "key pair": result.key_pair_name,
@@ -180,6 +182,10 @@ def _software(software: Software) -> dict[str, str]:
 
 def _more(shared: Shared | None, enable_fuse: bool) -> dict[str, str]:
     return {"shared": shared.about if shared else "", "fuse": "jobs may mount" if enable_fuse else ""}
+
+
+def _orphans(timeout_s: int) -> str:
+    return f"workers end after {timeout_s} s without the leader" if timeout_s else "workers stay without the leader"
 
 
 def _tags(tags: Mapping[str, str]) -> str:

@@ -28,6 +28,8 @@ class Description:
     engine: str
     appliance_image: str
     ami: str
+    orphan_timeout_s: int
+    """After so many seconds without the leader workers end; 0 for never."""
     shared: Shared | None
     sse_key: bool
     """Whether Toil encrypts what it keeps in S3 with a key that the nodes have."""
@@ -68,6 +70,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         engine=has(tags.ENGINE, ""),
         appliance_image=has(tags.APPLIANCE, ""),
         ami=has(tags.AMI, ""),
+        orphan_timeout_s=int(has(tags.ORPHAN_TIMEOUT) or 0),
         shared=Shared(has(tags.SHARED)) if has(tags.SHARED) else None,
         sse_key=has(tags.SSE_KEY) == "yes",
         enable_fuse=has(tags.FUSE) == "yes",

@@ -32,6 +32,7 @@ class LaunchRequest:
     leader_storage_gb: int | None = None
     node_storage_gb: tuple[int, ...] | None = None
     """One size for all, or one per node type."""
+    orphan_timeout_s: int | None = None
     key_pair_name: str | None = None
     ssh_key: Path | None = None
     owner: str | None = None
@@ -65,6 +66,8 @@ class LaunchPlan:
     leader_storage_gb: int
     node_storage_gb: int | str
     """One number, or one per node type with commas between."""
+    orphan_timeout_s: int
+    """After so many seconds without the leader workers end; 0 for never. A cluster that exists may get another one."""
     key_pair_name: str
     private_key: keys.PrivateKey
     owner: str
@@ -123,6 +126,7 @@ class LaunchPlan:
             worker_counts=self.worker_counts,
             leader_storage_gb=self.leader_storage_gb,
             node_storage_gb=self.node_storage_gb,
+            orphan_timeout_s=self.orphan_timeout_s,
             default_preemptible=self.default_preemptible,
             key_pair_name=self.key_pair_name,
             aws_ec2_profile_arn=self.aws_ec2_profile_arn,
@@ -178,6 +182,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         default_preemptible=_default_preemptible(request, existing),
         leader_storage_gb=leader_gb,
         node_storage_gb=node_gb,
+        orphan_timeout_s=_orphan_timeout_s(request, existing),
         key_pair_name=alone.key_pair_name,
         private_key=private_key,
         owner=request.owner or os.environ.get("USER", ""),
@@ -265,6 +270,13 @@ def _default_preemptible(request: LaunchRequest, existing: Cluster | None) -> bo
     if existing and existing.settings.get(tags.DEFAULT_PREEMPTIBLE):
         return existing.settings[tags.DEFAULT_PREEMPTIBLE] == "yes"
     return bool(variables.defaults()["default_preemptible"])
+
+
+def _orphan_timeout_s(request: LaunchRequest, existing: Cluster | None) -> int:
+    if request.orphan_timeout_s is not None:
+        return request.orphan_timeout_s
+    had = existing.settings.get(tags.ORPHAN_TIMEOUT) if existing else None
+    return int(had or variables.defaults()["orphan_timeout_s"])
 
 
 def _enable_fuse(request: LaunchRequest) -> bool:

@@ -114,7 +114,7 @@ class Playbooks:
             tags.APPLIANCE: has["appliance_image"], tags.LEADER_STORAGE: str(has["leader_storage_gb"]),
             tags.NODE_STORAGE: str(has["node_storage_gb"]), **_scaling(has), **has["extra_tags"],
             tags.SHARED: has.get("shared", ""), tags.SSE_KEY: "yes" if has.get("sse_key") else "",
-            tags.FUSE: "yes" if has["enable_fuse"] else "",
+            tags.FUSE: "yes" if has["enable_fuse"] else "", tags.ORPHAN_TIMEOUT: str(has["orphan_timeout_s"]),
         }  # fmt: skip
         if not self._groups(cluster):
             self.ec2.create_security_group(
@@ -122,6 +122,8 @@ class Playbooks:
                 Description="x",
                 TagSpecifications=[{"ResourceType": "security-group", "Tags": tags.to_list(settings)}],
             )
+        else:
+            self.tag(cluster, {tags.ORPHAN_TIMEOUT: settings[tags.ORPHAN_TIMEOUT]})
         self._start(cluster, "leader", has["leader_node_type"], 1 - len(self.live("leader", cluster)))
         missing = 0
         for kind, count in zip(has["node_types"], has["worker_counts"], strict=True):

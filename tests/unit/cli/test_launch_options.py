@@ -1,4 +1,4 @@
-"""--shared, --sse-key and --enable-fuse of launch-cluster: what they come to, and what is refused."""
+"""--shared, --sse-key, --enable-fuse and --orphan-timeout of launch-cluster: what they come to, and what is refused."""
 
 from __future__ import annotations
 
@@ -179,3 +179,53 @@ def test_fuse_by_either_spelling(toilctl, playbooks, words, enabled):
 def test_neither_true_nor_false_names_the_option(toilctl, playbooks):
     result = toilctl(*LAUNCH, "--allowFuse", "maybe")
     assert (result.exit_code, "--allow-fuse" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds", "told"),
+    [
+        ((), 1800, "workers end after 1800 s without the leader"),
+        (("--orphan-timeout", "60"), 60, "workers end after 60 s without the leader"),
+        (("--orphanTimeout", "0"), 0, "workers stay without the leader"),
+    ],
+)
+def test_orphan_timeout_reaches_the_playbook_and_is_described(toilctl, playbooks, words, seconds, told):
+    assert told in toilctl(*LAUNCH, *words, "--dry-run").stdout
+    result = toilctl(*LAUNCH, *words)
+    assert result.exit_code == 0, result.stderr
+    assert playbooks.runs[0][1]["orphan_timeout_s"] == seconds
+    assert toilctl.json("describe-cluster", "c")["data"]["orphan_timeout_s"] == seconds
+    assert told in toilctl("describe-cluster", "c").stdout
+
+
+def test_another_orphan_timeout_is_for_the_cluster_that_is_there_and_stays(toilctl, playbooks):
+    for words in ((), ("--orphan-timeout", "7200"), (), ("--orphan-timeout", "0"), ()):
+        result = toilctl(*LAUNCH, *words)
+        assert result.exit_code == 0, result.stderr
+    assert [variables["orphan_timeout_s"] for _, variables in playbooks.runs] == [1800, 7200, 7200, 0, 0]
+    assert len(playbooks.live()) == 2
+
+
+def test_workers_of_a_cluster_from_before_orphan_timeouts_stay(toilctl, playbooks, account):
+    toilctl(*LAUNCH)
+    group = account.client("ec2").describe_security_groups(GroupNames=["toilctl-c"])["SecurityGroups"][0]["GroupId"]
+    account.client("ec2").delete_tags(Resources=[group], Tags=[{"Key": tags.ORPHAN_TIMEOUT}])
+    assert toilctl.json("describe-cluster", "c")["data"]["orphan_timeout_s"] == 0
+    toilctl(*LAUNCH)
+    assert playbooks.runs[-1][1]["orphan_timeout_s"] == 1800
+
+
+@pytest.mark.parametrize("value", ["59", "1", "-1", "x", "", "1800.5", "half an hour", "nan"])
+def test_orphan_timeout_that_cannot_be_names_the_option_and_the_form(toilctl, playbooks, value):
+    result = toilctl(*LAUNCH, f"--orphan-timeout={value}")
+    assert (result.exit_code, playbooks.runs) == (2, [])
+    assert f"Invalid value for '--orphan-timeout': {value!r} is not a time after which workers end." in result.stderr
+    assert "Write seconds, at least 60, such as 1800, or 0 for never." in result.stderr
+
+
+def test_help_shows_the_shared_default_of_the_orphan_timeout(toilctl):
+    from toilctl import variables
+
+    shown = " ".join(toilctl("launch-cluster", "--help").stdout.split())
+    described = shown[shown.index("--orphan-timeout") :]
+    assert f"[default: {variables.defaults()['orphan_timeout_s']}]" in described[:300]

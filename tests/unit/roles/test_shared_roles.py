@@ -29,6 +29,7 @@ SHOWN = {
     "settings": "{{ leader_settings.shared }}",
     "packages": "{{ ec2_nodes_boot_packages }}",
     "tags": "{{ ec2_network_settings }}",
+    "orphan_timeout_s": "{{ cluster_orphan_timeout_s }}",
 }
 ROLE_FILES = ("shared_storage/defaults", "shared_storage/vars", "appliance/defaults", "appliance/vars",
               "leader/defaults", "ec2_network/vars", "ec2_nodes/defaults", "ec2_nodes/vars")  # fmt: skip
@@ -198,6 +199,15 @@ def test_what_was_asked_for_becomes_tags_and_the_key_does_not(nodes: Callable[..
     asked = Nodes(tmp_path, {}, shared="nfs", sse_key="/home/me/sse.key", enable_fuse=True).leader["tags"]
     assert [asked[name] for name in names] == ["nfs", "yes", "yes"]
     assert "sse.key" not in str(asked)
+
+
+def test_orphan_timeout_travels_by_its_tag_and_a_cluster_without_one_has_none(
+    nodes: Callable[..., Nodes], tmp_path: Path
+) -> None:
+    without = nodes().worker
+    assert (without["orphan_timeout_s"], without["tags"]["toilctl:orphan-timeout"]) == (0, 1800)
+    tagged = Nodes(tmp_path, {"toilctl:orphan-timeout": "7200"}, orphan_timeout_s="0").worker
+    assert (tagged["orphan_timeout_s"], tagged["tags"]["toilctl:orphan-timeout"]) == (7200, 0)
 
 
 def test_fuse_is_had_as_toil_has_it_and_by_single_rights_in_a_host_that_is_a_container(
