@@ -31,21 +31,26 @@ _CAPACITY: Final = frozenset({
 _ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 
 
-def client(service: str, region: str) -> Any:
-    """Return the client of a service in a region, made once per environment (endpoint, credentials, profile)."""
+def client(service: str, region: str, *, hasty: bool = False) -> Any:
+    """Return the client of a service in a region, made once per environment (endpoint, credentials, profile).
+
+    :param hasty: whether to give up within seconds: for what is nice to know.
+    """
     identity = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
     # botocore's sessions must not make clients in two threads at once.
     with _LOCK:
-        return _client(service, region, identity)
+        return _client(service, region, identity, hasty)
 
 
 @cache
-def _client(service: str, region: str, identity: tuple[tuple[str, str], ...]) -> Any:
+def _client(service: str, region: str, identity: tuple[tuple[str, str], ...], hasty: bool) -> Any:
     from botocore.config import Config
 
+    attempts, connect_s, read_s = (1, 2, 5) if hasty else (8, 10, 60)
     config = Config(
-        retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=60, user_agent_extra="toilctl"
-    )
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=connect_s, read_timeout=read_s, user_agent_extra="toilctl",
+    )  # fmt: skip
     return _session(identity).client(service, region_name=region, config=config)
 
 

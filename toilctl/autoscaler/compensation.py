@@ -16,16 +16,22 @@ _ROUNDING: Final = 1e-9
 
 
 def compensate(growth: Growth, fleet: Fleet, market: Market, share: float) -> None:
-    """Launch on demand for a share of the slots that find no spot node through nobody's wish."""
-    short = [placing for placing in growth.placings if placing.left > 0 and placing.choice.spot] if share else []
+    """Launch on demand for a share of the slots that find no spot node through nobody's wish.
+
+    The share is 1 for slots whose spot node types could not be had for too long.
+    """
+    fallen_back = any(one.fallen_back for one in market.supplies.values())
+    wanting = [placing for placing in growth.placings if placing.left > 0 and placing.choice.spot]
+    short = wanting if share or fallen_back else []
     if not short:
         return
     missing = pack([placing.group() for placing in short], _unavailable(growth, market), {}).placed
     already = _on_demand_already(short, fleet)
     # Slots that run on demand already are part of the share: a tick later the same answer comes out.
+    shares = [1.0 if _fallen_back(placing, market) else share for placing in short]
     wanted = [
-        max(0, min(count, math.ceil(share * (count + there) - _ROUNDING) - there))
-        for count, there in zip(missing, already, strict=True)
+        max(0, min(count, math.ceil(part * (count + there) - _ROUNDING) - there))
+        for part, count, there in zip(shares, missing, already, strict=True)
     ]
     launched = growth.launched()
     on_demand = [one for one in market.candidates(launched) if not one.offer.node_type.preemptible]
@@ -35,8 +41,15 @@ def compensate(growth: Growth, fleet: Fleet, market: Market, share: float) -> No
     ]
     packing = pack(groups, on_demand, market.quota_after(launched))
     growth.compensation.update(packing.nodes)
+    growth.fallen_back = fallen_back and share < 1
     for placing, count in zip(short, packing.placed, strict=True):
         placing.launched += count
+
+
+def _fallen_back(placing: Placing, market: Market) -> bool:
+    """Whether each spot node type that it fits, and that is not at its maximum, was lacking for too long."""
+    open_to_it = [market.supplies[one] for one in placing.choice.spot if market.supplies[one].room]
+    return bool(open_to_it) and all(one.fallen_back for one in open_to_it)
 
 
 def _unavailable(growth: Growth, market: Market) -> list[Candidate]:

@@ -48,6 +48,7 @@ def _without_engine(tick: Tick) -> Plan:
         desired=_desired(tick, growth, set()),
         smoothed=growth.smoothed,
         usd_per_hour=_cost(tick.fleet),
+        money=tick.market.purse,
         notes=notes(tick, growth),
     )  # fmt: skip
 
@@ -79,6 +80,7 @@ def _with_engine(tick: Tick) -> Plan:
         desired=_desired(tick, growth, gone),
         smoothed=growth.smoothed,
         usd_per_hour=_cost(tick.fleet),
+        money=tick.market.purse,
         notes=notes(tick, growth),
         wake_at=wake_at(fleet, now),
     )
@@ -146,4 +148,5 @@ def _desired(tick: Tick, growth: Growth, gone: set[str]) -> Mapping[NodeType, in
 
 
 def _cost(fleet: Fleet) -> float:
-    return round(sum(member.usd_per_hour for member in fleet.members), 6)
+    """Return what the nodes with a known price cost."""
+    return round(sum(member.node.usd_per_hour or 0.0 for member in fleet.members), 6)

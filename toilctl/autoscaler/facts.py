@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from toilctl import aws, prices
+from toilctl import aws, inventory, prices
 from toilctl.autoscaler.model import Offer
+from toilctl.autoscaler.prices_known import PricesKnown
 from toilctl.autoscaler.settings import Settings
+from toilctl.autoscaler.spot_record import SpotHistory
 from toilctl.capacity import InstanceType, Resources, allocatable
-from toilctl.cluster import Node
+from toilctl.cluster import Node, Role
 from toilctl.engines import EngineNode
 from toilctl.node_types import NodeType
 
@@ -34,6 +36,8 @@ class Facts:
         self._ask_after: dict[str, datetime] = {}
         self._quotas: dict[bool, tuple[float | None, datetime]] = {}
         self._measured: dict[_Key, Resources] = {}
+        self._prices = PricesKnown()
+        self._leader: tuple[Node | None, datetime] | None = None
 
     def measure(self, nodes: Iterable[Node], members: Mapping[str, EngineNode]) -> None:
         """Keep what joined nodes report."""
@@ -43,19 +47,37 @@ class Facts:
                 reported.setdefault((node.node_type, node.instance_type), []).append(member.resources)
         self._measured |= {key: _typical(found) for key, found in reported.items()}
 
-    def offers(self, settings: Settings, now: datetime) -> dict[NodeType, Offer]:
+    def describe(self, settings: Settings, nodes: Iterable[Node], now: datetime) -> None:
+        """Ask EC2 for the sizes of the instance types that there are, or may be, and are not known yet."""
+        self._describe(settings.region, {*_allowed(settings), *(node.instance_type for node in nodes)}, now)
+
+    def price(self, settings: Settings, nodes: Iterable[Node], now: datetime) -> None:
+        """Ask AWS for prices that are not known yet, or too old; what it does not tell, the shipped table may."""
+        nodes = tuple(nodes)
+        spot = {name for one in settings.policy.node_types if one.preemptible for name in one.instance_types}
+        spot |= {node.instance_type for node in nodes if node.spot}
+        there = {node.instance_type for node in nodes}
+        self._prices.learn(settings.region, {*_allowed(settings), *there}, spot, now)
+
+    def offers(self, settings: Settings, spot: SpotHistory) -> dict[NodeType, Offer]:
         """Return what each of the policy's node types gives and costs; those of which nothing is known are missing."""
-        wanted = settings.policy.node_types
-        self._describe(settings.region, {name for one in wanted for name in one.instance_types}, now)
-        found = {one: self._offer(settings, one) for one in wanted}
+        found = {one: self._offer(settings, one, spot) for one in settings.policy.node_types}
         return {node_type: offer for node_type, offer in found.items() if offer}
 
-    def prices(self, settings: Settings, nodes: Iterable[Node], now: datetime) -> dict[str, float]:
-        """Return what each node costs in USD per hour, spot at its bid; nodes without a known price are missing."""
-        nodes = tuple(nodes)
-        self._describe(settings.region, {node.instance_type for node in nodes}, now)
-        costs = {node.instance_id: self._price(settings.region, node.node_type, node.instance_type) for node in nodes}
-        return {instance_id: cost[0] for instance_id, cost in costs.items() if cost}
+    def prices(self, settings: Settings, nodes: Iterable[Node]) -> dict[str, float]:
+        """Return what each node costs in USD per hour; nodes without a known price are missing.
+
+        Spot costs what the market asks, at most its bid; the bid where the market's price is not known.
+        """
+        costs = {node.instance_id: self._node_price(settings.region, node) for node in nodes}
+        return {instance_id: cost for instance_id, cost in costs.items() if cost is not None}
+
+    def leader(self, settings: Settings, now: datetime) -> Node | None:
+        """Return the leader; None when EC2 does not list it."""
+        if self._leader is None or self._leader[1] <= now:
+            found = inventory.instances_of(settings.region, settings.cluster, Role.LEADER, ("pending", "running"))
+            self._leader = next(iter(found), None), now + timedelta(seconds=ASK_AGAIN_S)
+        return self._leader[0]
 
     def quotas(self, settings: Settings, now: datetime) -> dict[bool, float]:
         """Return the vCPU quotas, by ``spot``, that bound the policy's node types, where they can be known."""
@@ -65,19 +87,22 @@ class Facts:
         found = {spot: self._quota(settings.region, spot, now) for spot in sorted(wanted)}
         return {spot: quota for spot, quota in found.items() if quota is not None}
 
-    def _offer(self, settings: Settings, node_type: NodeType) -> Offer | None:
-        types = [self._types.get(name) for name in node_type.instance_types]
-        known = [one for one in types if one]
-        costs = [self._price(settings.region, node_type, one.name) for one in known]
-        if len(known) < len(types):
+    def _offer(self, settings: Settings, node_type: NodeType, spot: SpotHistory) -> Offer | None:
+        known = [self._types[name] for name in node_type.instance_types if name in self._types]
+        if len(known) < len(node_type.instance_types):
             return None
-        sizes = [self._size(node_type, one, settings.storage_gb[node_type]) for one in known]
+        told = [self._expected(settings, node_type, one.name, spot) for one in known]
+        costs = [
+            prices.estimated(one.vcpus, one.memory_mib) if cost is None else cost
+            for one, cost in zip(known, told, strict=True)
+        ]
         return Offer(
             node_type,
-            _each(min, sizes),
-            max(cost[0] for cost in costs if cost),
+            _each(min, [self._size(node_type, one, settings.storage_gb[node_type]) for one in known]),
+            max(costs),
             max(one.vcpus for one in known),
-            price_estimated=any(cost[1] for cost in costs if cost),
+            price_estimated=None in told,
+            most_usd_per_hour=None if None in told else node_type.spot_bid or max(costs),
         )
 
     def _size(self, node_type: NodeType, instance_type: InstanceType, root_gb: int) -> Resources:
@@ -93,15 +118,19 @@ class Facts:
         )
         return _each(min, [nominal, told])
 
-    def _price(self, region: str, node_type: NodeType, instance_type: str) -> tuple[float, bool] | None:
-        """Return USD per hour, and whether it is an estimate."""
-        if node_type.spot_bid is not None:
-            return node_type.spot_bid, False
-        known = prices.on_demand(region, instance_type)
-        if known is not None:
-            return known, False
-        facts = self._types.get(instance_type)
-        return (prices.estimated(facts.vcpus, facts.memory_mib), True) if facts else None
+    def _expected(self, settings: Settings, node_type: NodeType, instance_type: str, spot: SpotHistory) -> float | None:
+        """Return USD per hour: of spot the least price of all zones, and what is lost with interruptions."""
+        if node_type.spot_bid is None:
+            return self._prices.on_demand(settings.region, instance_type)
+        asked = [self._prices.spot(instance_type, zone) for zone in settings.policy.zones]
+        least = min((price for price in asked if price is not None), default=node_type.spot_bid)
+        return min(least, node_type.spot_bid) * spot.loss_factor(instance_type)
+
+    def _node_price(self, region: str, node: Node) -> float | None:
+        if node.node_type.spot_bid is None:
+            return self._prices.on_demand(region, node.instance_type)
+        asked = self._prices.spot(node.instance_type, node.zone)
+        return node.node_type.spot_bid if asked is None else min(asked, node.node_type.spot_bid)
 
     def _describe(self, region: str, names: Iterable[str], now: datetime) -> None:
         unknown = sorted(name for name in names if name not in self._types and self._ask_after.get(name, now) <= now)
@@ -118,6 +147,10 @@ class Facts:
         if known is None or known[1] <= now:
             known = self._quotas[spot] = _ask_quota(region, spot), now + timedelta(seconds=ASK_AGAIN_S)
         return known[0]
+
+
+def _allowed(settings: Settings) -> set[str]:
+    return {name for one in settings.policy.node_types for name in one.instance_types}
 
 
 def _instance_type(described: Mapping[str, Any]) -> InstanceType:

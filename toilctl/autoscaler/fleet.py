@@ -70,6 +70,12 @@ class Fleet:
         counts.update(self.requested)
         return counts
 
+    def most_usd_per_hour(self) -> float:
+        """Return what all nodes that EC2 has, or was asked for, cost at the most; what has no price is reckoned."""
+        there = sum(member.node.node_type.spot_bid or member.usd_per_hour for member in self.members)
+        offers = ((self.offers.get(node_type), count) for node_type, count in self.requested.items())
+        return there + sum(count * (one.most_usd_per_hour or one.usd_per_hour) for one, count in offers if one)
+
     def counted(self, node_type: NodeType) -> tuple[Member, ...]:
         """Return the nodes of a type that the minimum asks for."""
         return self.by_type.get(node_type, ())

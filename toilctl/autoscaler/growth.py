@@ -54,6 +54,8 @@ class Growth:
     minimum: Counter[NodeType] = field(default_factory=Counter)
     demand: Counter[NodeType] = field(default_factory=Counter)
     compensation: Counter[NodeType] = field(default_factory=Counter)
+    fallen_back: bool = False
+    """Whether nodes compensate since spot nodes were lacking for too long."""
     delayed: Counter[NodeType] = field(default_factory=Counter)
     """Nodes that later ticks launch."""
     smoothed: dict[NodeType, float] = field(default_factory=dict)
@@ -74,4 +76,6 @@ class Growth:
     def _reason(self, node_type: NodeType) -> Reason:
         if self.demand[node_type]:
             return Reason.DEMAND
-        return Reason.COMPENSATION if self.compensation[node_type] else Reason.MINIMUM
+        if self.compensation[node_type]:
+            return Reason.SPOT_FALLBACK if self.fallen_back else Reason.COMPENSATION
+        return Reason.MINIMUM

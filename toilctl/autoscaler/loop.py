@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from toilctl import aws
-from toilctl.autoscaler import asked, telling
+from toilctl.autoscaler import asked, costs, telling
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.events import Ended, Event, FleetAnswered
 from toilctl.autoscaler.execute import Actions, Begun, Executor, World, in_thread
@@ -137,7 +137,7 @@ class Autoscaler:
 
     def _decide_and_act(self, report: Report, settings: Settings, now: datetime) -> Report:
         engine = self._reach.engine_of(settings)
-        seen = observe(settings, engine, self.memory, now)
+        seen = observe(settings, engine, self.memory, now, costs.spent_usd(report.costs))
         policy = settings.policy if settings.limited else asked.around(settings.policy, seen.snapshot.nodes)
         with self.exporter.deciding(seen.snapshot):
             plan = decide(seen.snapshot, policy, now)
@@ -145,6 +145,7 @@ class Autoscaler:
         problem = "; ".join(filter(None, [report.problem, seen.snapshot.engine_problem]))
         report = telling.decided(replace(report, problem=problem), seen.snapshot, plan, policy, now)
         report = telling.interrupted(report, self.memory.spot)
+        report = replace(report, costs=costs.counted(report.costs, seen.priced), budget=telling.budget(plan))
         world = World(engine, self._reach.actions_of(settings), seen.nodes, seen.members)
         begun = self._executor.begin(plan, world, now)
         self._note(begun, plan, seen, now)
@@ -162,6 +163,8 @@ class Autoscaler:
 
     def _absorb(self, event: Event, now: datetime) -> None:
         run = self.memory.under_way.absorb(event, now)
+        if isinstance(event, FleetAnswered) and (event.launched or event.refusals):
+            self.memory.refusals.answered(event.node_type, now, launched=bool(event.launched))
         if isinstance(event, FleetAnswered) and event.refusals:
             settings = self._file.last_good
             zones = settings.policy.zones if settings else ()
@@ -200,6 +203,7 @@ class Autoscaler:
             nodes_known=False,
             usd_per_hour=last.usd_per_hour if last else 0.0,
             usd=round(last.usd + last.usd_per_hour * max(0.0, elapsed) / 3600, 6) if last else 0.0,
+            costs=costs.carried(last.costs, elapsed) if last else (),
         )
 
     def _keep(self, report: Report) -> None:

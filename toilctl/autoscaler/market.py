@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from toilctl.autoscaler.binpack import Candidate
 from toilctl.autoscaler.fleet import Fleet
 from toilctl.autoscaler.model import BackOff, Offer, Offering, Reason, SetAside, Snapshot
 from toilctl.autoscaler.policy import NodeLimits, Policy
+from toilctl.autoscaler.purse import Purse
 from toilctl.node_types import NodeType
 
 
@@ -38,6 +40,8 @@ class Supply:
     obstacle: Obstacle | None = None
     """What EC2 or the nodes themselves have against a launch, whatever the limits."""
     without: tuple[Offering, ...] = ()
+    fallen_back: bool = False
+    """Whether it could not be had for so long that on-demand nodes take its place."""
 
     @property
     def node_type(self) -> NodeType:
@@ -52,11 +56,12 @@ class Supply:
 
 @dataclass(frozen=True)
 class Market:
-    """All node types of the policy, and what is left of the account's quotas."""
+    """All node types of the policy, and what is left of the account's quotas and of the user's money."""
 
     supplies: Mapping[NodeType, Supply]
     vcpus_left: Mapping[bool, float]
     """By ``spot``; a quota that is not known is missing."""
+    purse: Purse = field(default_factory=Purse)
 
     @classmethod
     def of(cls, snapshot: Snapshot, policy: Policy, fleet: Fleet, now: datetime) -> Market:
@@ -71,17 +76,19 @@ class Market:
             refused = _refused(node_type, policy.zones, aside)
             obstacle = _obstacle(node_type, fleet.offers.get(node_type), backed_off.get(node_type), refused, policy)
             without = _left_out(node_type, policy.zones, refused, emptied)
-            supplies[node_type] = Supply(limits, there[node_type], fleet.offers.get(node_type), obstacle, without)
-        return cls(supplies, _vcpus_left(snapshot.quota_vcpus, fleet))
+            supplies[node_type] = Supply(
+                limits, there[node_type], fleet.offers.get(node_type), obstacle, without,
+                fallen_back=_fallen_back(snapshot.short_since.get(node_type), policy, now),
+            )  # fmt: skip
+        return cls(supplies, _vcpus_left(snapshot.quota_vcpus, fleet), Purse.of(snapshot, policy, fleet))
 
     def candidates(self, launched: Mapping[NodeType, int]) -> list[Candidate]:
         """Return what may be launched beside what is launched anyway."""
         return [
-            Candidate(supply.offer, supply.room - launched.get(supply.node_type, 0))
+            Candidate(supply.offer, room)
             for supply in self.supplies.values()
-            if supply.offer is not None and supply.obstacle is None
-            and supply.room > launched.get(supply.node_type, 0)
-        ]  # fmt: skip
+            if supply.offer is not None and supply.obstacle is None and (room := self._room(supply, launched)) > 0
+        ]
 
     def quota_after(self, launched: Mapping[NodeType, int]) -> dict[bool, float]:
         """Return the vCPUs that are left beside what is launched anyway."""
@@ -92,8 +99,37 @@ class Market:
                 left[node_type.preemptible] -= offer.vcpus * count
         return left
 
+    def _room(self, supply: Supply, launched: Mapping[NodeType, int]) -> int:
+        return int(min(supply.room - launched.get(supply.node_type, 0), self.payable(supply, launched)))
+
+    def payable(self, supply: Supply, launched: Mapping[NodeType, int]) -> float:
+        """Return how many more nodes of a type the user's money allows."""
+        return self.purse.nodes(supply.offer, self._cost(launched))
+
+    def paid(self, wanted: Mapping[NodeType, int], anyway: Mapping[NodeType, int]) -> Counter[NodeType]:
+        """Return how many of the nodes that are wanted the money allows beside others: one of each type in turn."""
+        if not self.purse.bounded:
+            return Counter(wanted)
+        got, left = Counter[NodeType](), Counter(wanted)
+        while left:
+            for node_type in list(left):
+                if self.payable(self.supplies[node_type], got + Counter(anyway)) >= 1:
+                    got[node_type] += 1
+                    left[node_type] -= 1
+                else:
+                    del left[node_type]
+            left = +left
+        return got
+
+    def _cost(self, launched: Mapping[NodeType, int]) -> float:
+        offers = ((self.supplies[node_type].offer, count) for node_type, count in launched.items())
+        return sum(count * (offer.most_usd_per_hour or 0.0) for offer, count in offers if offer)
+
     def affordable(self, supply: Supply, launched: Mapping[NodeType, int]) -> float:
-        """Return how many more nodes of a type the quota allows."""
+        """Return how many more nodes of a type the quota and the user's money allow."""
+        return min(self._within_quota(supply, launched), self.payable(supply, launched))
+
+    def _within_quota(self, supply: Supply, launched: Mapping[NodeType, int]) -> float:
         left = self.quota_after(launched).get(supply.node_type.preemptible, math.inf)
         vcpus = supply.offer.vcpus if supply.offer else 0
         return max(0, left // vcpus) if vcpus and math.isfinite(left) else math.inf
@@ -105,8 +141,10 @@ class Market:
             return Obstacle(node_type, Reason.MAXIMUM, _maximum(supply.limits))
         if supply.obstacle is not None:
             return supply.obstacle
-        if self.affordable(supply, launched) < 1:
+        if self._within_quota(supply, launched) < 1:
             return _no_quota(node_type)
+        if self.payable(supply, launched) < 1:
+            return Obstacle(node_type, *self.purse.why_not(supply.offer, self._cost(launched)))
         return None
 
 
@@ -117,6 +155,11 @@ def _maximum(limits: NodeLimits) -> str:
 def _no_quota(node_type: NodeType) -> Obstacle:
     kind = "spot" if node_type.preemptible else "on-demand"
     return Obstacle(node_type, Reason.QUOTA, f"the account's quota of {kind} vCPUs leaves no room for a {node_type}")
+
+
+def _fallen_back(since: datetime | None, policy: Policy, now: datetime) -> bool:
+    after_s = policy.tuning.spot_fallback_after_s
+    return since is not None and bool(after_s) and now - since >= timedelta(seconds=after_s)
 
 
 def _offerings(node_type: NodeType, zones: tuple[str, ...]) -> list[Offering]:

@@ -108,11 +108,13 @@ class Offer:
     node_type: NodeType
     resources: Resources
     usd_per_hour: float
-    """The bid for spot, else the on-demand price."""
+    """What is expected: the price, and of spot what is lost with interruptions. Decisions go by it."""
     vcpus: int
     """What counts against the account's quota."""
     price_estimated: bool = False
-    """Whether the price is reckoned from the size, because none is known."""
+    """Whether the price is reckoned from the size, because none is known; nothing but decisions may go by it."""
+    most_usd_per_hour: float | None = None
+    """What it costs at the most: the bid for spot, else the on-demand price; None when no price is known."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class NodeView:
     leaving: bool = False
     """Whether a playbook of this process is terminating it now."""
     usd_per_hour: float | None = None
+    """None when no price is known."""
     notice: Notice | None = None
     """EC2's last word about taking it away; None without one."""
 
@@ -168,6 +171,12 @@ class Snapshot:
     """``Plan.smoothed`` of the tick before; empty after a start."""
     quota_vcpus: Mapping[bool, float] = field(default_factory=dict)
     """The account's vCPU quota by ``spot``; what is not known is missing."""
+    short_since: Mapping[NodeType, datetime] = field(default_factory=dict)
+    """Since when none of a node type could be had, however often it was asked for."""
+    leader_usd_per_hour: float = 0.0
+    """0 when its price is not known."""
+    spent_usd: float = 0.0
+    """What the cluster has cost so far, its leader among it."""
     engine_problem: str = ""
     """Why the engine's word cannot be trusted: it does not answer, or not sensibly. Empty when it can."""
 
@@ -179,7 +188,9 @@ class Reason(StrEnum):
     DEMAND = "demand"
     MINIMUM = "minimum"
     COMPENSATION = "compensation"
-    """On demand, for spot nodes that cannot be had."""
+    """On demand, for the share of spot nodes that cannot be had for which the user wants it."""
+    SPOT_FALLBACK = "spot-fallback"
+    """On demand, since spot nodes could not be had for too long."""
     # A node that goes.
     IDLE = "idle"
     OVER_MAXIMUM = "over-maximum"
@@ -189,6 +200,8 @@ class Reason(StrEnum):
     STOPPED = "stopped"
     REBALANCE = "rebalance"
     """EC2 recommends to be prepared for its interruption, and it runs nothing any more."""
+    RETURN_TO_SPOT = "return-to-spot"
+    """It was launched while spot nodes were lacking, and there are some again."""
     INTERRUPTED_DRAIN = "interrupted-drain"
     """It was being drained when the autoscaler stopped; it is idle, so it goes."""
     # A node that stays.
@@ -221,6 +234,10 @@ class Reason(StrEnum):
     CAPACITY = "capacity"
     """All offerings that it fits are set aside."""
     BACKED_OFF = "backed-off"
+    COST_PER_HOUR = "cost-per-hour"
+    """One more node would cost more than the user allows."""
+    BUDGET = "budget"
+    """The cluster has cost what it may."""
     SPOT_SHORT = "spot-short"
     """Only spot may be bought for it, and none can be had."""
     SMOOTHED = "smoothed"
@@ -292,6 +309,22 @@ class Infeasible:
 
 
 @dataclass(frozen=True)
+class Money:
+    """What the cluster may cost, and costs, in US dollars; the leader's share is in all of it.
+
+    Nodes count at what they cost at the most, spot at its bid, so that no change of prices breaks a bound.
+    """
+
+    max_usd_per_hour: float = 0.0
+    """0 is no bound."""
+    most_usd_per_hour: float = 0.0
+    """Of all nodes that there are or were asked for."""
+    budget_usd: float = 0.0
+    """0 is no bound."""
+    spent_usd: float = 0.0
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to do now, what not, and why."""
 
@@ -313,7 +346,8 @@ class Plan:
     """How many nodes of each node type there shall be."""
     smoothed: Mapping[NodeType, float] = field(default_factory=dict)
     usd_per_hour: float = 0.0
-    """Of the nodes that there are now."""
+    """Of the nodes that there are now, and whose price is known."""
+    money: Money = field(default_factory=Money)
     notes: tuple[str, ...] = ()
     """What else a person should know, one sentence each."""
     wake_at: datetime | None = None

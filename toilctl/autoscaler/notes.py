@@ -28,9 +28,12 @@ def _all(tick: Tick, growth: Growth) -> Iterator[str]:
         jobs = number(len(tick.again), "job")
         yield f"{jobs} on nodes that EC2 takes away may not end in time, so nodes are launched as if they waited"
     yield from _node_types(tick.market, growth, fleet)
+    if tick.market.purse.exhausted:
+        text = tick.market.purse.why_not(None, 0.0)[1]
+        yield f"{text}, so nothing more is launched; raise it with 'toilctl autoscale NAME --budget …'"
     estimated = [str(one.node_type) for one in tick.market.supplies.values() if one.offer and one.offer.price_estimated]
     if estimated:
-        yield f"the price of {listed(estimated)} is not known and was estimated from the size"
+        yield f"the price of {listed(estimated)} is not known, so node types are compared by their size"
 
 
 def _node_types(market: Market, growth: Growth, fleet: Fleet) -> Iterator[str]:
@@ -46,3 +49,5 @@ def _node_types(market: Market, growth: Growth, fleet: Fleet) -> Iterator[str]:
             yield f"EC2 has not said yet what a {node_type} is, so none is launched; the next tick asks again"
         elif supply.obstacle is not None:
             yield f"no {node_type} is launched: {supply.obstacle.text}{until}"
+        if supply.fallen_back and growth.fallen_back:
+            yield f"no {node_type} could be had for so long that on-demand nodes take its place until there are some"

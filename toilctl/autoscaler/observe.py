@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Final
 
 from toilctl import engines, inventory
 from toilctl.autoscaler.acquaintance import Acquaintance
+from toilctl.autoscaler.costs import Priced
 from toilctl.autoscaler.facts import Facts
 from toilctl.autoscaler.model import Demand, NodeView, Snapshot
 from toilctl.autoscaler.notices import Notices
@@ -57,6 +58,8 @@ class Observation:
     """By instance id."""
     members: Mapping[str, EngineNode]
     """Those that the engine has, by instance id; none when it does not answer."""
+    priced: tuple[Priced, ...] = ()
+    """All nodes, the leader among them, with what they cost."""
 
 
 def in_leader(words: Sequence[str]) -> str:
@@ -85,9 +88,10 @@ def asked_for() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -> Observation:
+def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime, spent_usd: float = 0.0) -> Observation:
     """Look once at everything.
 
+    :param spent_usd: what the cluster has cost so far.
     :raises Exception: boto3's, when EC2 does not answer: without its listing nothing is known. An engine that does
         not answer is part of the snapshot.
     """
@@ -112,8 +116,19 @@ def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime) -
     snapshot = _snapshot(settings, memory, nodes, members, now, _located(demand, members), problem)
     memory.spot_ids = frozenset(node.instance_id for node in nodes if node.spot)
     memory.spot.see(snapshot.nodes, snapshot.demand.jobs, now)
-    snapshot = replace(snapshot, emptied=memory.spot.emptied(now))
-    return Observation(snapshot, {node.instance_id: node for node in nodes}, members)
+    priced = tuple(_priced(settings, memory, nodes, now))
+    leader_usd = sum(one.usd_per_hour or 0.0 for one in priced if one.role == Role.LEADER)
+    emptied = memory.spot.emptied(now)
+    snapshot = replace(snapshot, emptied=emptied, leader_usd_per_hour=leader_usd, spent_usd=spent_usd)
+    return Observation(snapshot, {node.instance_id: node for node in nodes}, members, priced)
+
+
+def _priced(settings: Settings, memory: Memory, nodes: Sequence[Node], now: datetime) -> Iterator[Priced]:
+    leader = memory.facts.leader(settings, now)
+    everything = (*((leader,) if leader else ()), *nodes)
+    known = memory.facts.prices(settings, everything)
+    for node in everything:
+        yield Priced(node.role, node.node_type, known.get(node.instance_id))
 
 
 def _strangers(known: Sequence[EngineNode], nodes: Sequence[Node]) -> dict[str, EngineNode]:
@@ -147,7 +162,11 @@ def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
     settings: Settings, memory: Memory, nodes: Sequence[Node], members: Mapping[str, EngineNode], now: datetime,
     demand: Demand, problem: str,
 ) -> Snapshot:  # fmt: skip
-    costs = memory.facts.prices(settings, nodes, now)
+    leader = memory.facts.leader(settings, now)
+    everything = (*nodes, *((leader,) if leader else ()))
+    memory.facts.describe(settings, everything, now)
+    memory.facts.price(settings, everything, now)
+    costs = memory.facts.prices(settings, nodes)
     notices = memory.notices.of(nodes, now)
     return Snapshot(
         nodes=tuple(
@@ -159,12 +178,13 @@ def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
             for node in nodes
         ),
         demand=demand,
-        offers=memory.facts.offers(settings, now),
+        offers=memory.facts.offers(settings, memory.spot),
         requested=memory.under_way.requested(nodes, now),
         set_aside=memory.refusals.active(now),
         back_offs=memory.failures.back_offs(),
         smoothed=memory.smoothed,
         quota_vcpus=memory.facts.quotas(settings, now),
+        short_since=memory.refusals.short_since(),
         engine_problem=problem,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, Self
 
 from toilctl.errors import UsageError
@@ -83,14 +83,21 @@ class Tuning:
     """How long a node runs nothing before it goes."""
     join_deadline_s: float
     """How long a node may take to join the engine before it is replaced."""
+    spot_fallback_after_s: float = 0.0
+    """How long spot nodes may be lacking before on-demand ones take their place; 0 is for ever."""
+    max_usd_per_hour: float = 0.0
+    """What the cluster may cost, its leader among it; 0 is no bound."""
+    budget_usd: float = 0.0
+    """What the cluster may cost in all before nothing more is launched; 0 is no bound."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Take the values from a mapping that may have more, as group_vars and cluster.yml do.
 
-        :raises UsageError: naming the first that is missing, no number, or out of its range.
+        :raises UsageError: naming the first that is missing and has no default, no number, or out of its range.
         """
-        return cls(**{one.name: _checked(one.name, values.get(one.name)) for one in fields(cls)})
+        given = {one.name: values.get(one.name, None if one.default is MISSING else one.default) for one in fields(cls)}
+        return cls(**{name: _checked(name, value) for name, value in given.items()})
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -130,6 +137,9 @@ _RANGES: Final[Mapping[str, tuple[float, float, str]]] = {
     "preemptible_compensation": (0, 1, "a number from 0 to 1"),
     "idle_timeout_s": (0, math.inf, "seconds, such as 300"),
     "join_deadline_s": (1, math.inf, "seconds, at least 1, such as 900"),
+    "spot_fallback_after_s": (0, math.inf, "seconds, such as 600; 0 waits for ever"),
+    "max_usd_per_hour": (0, math.inf, "US dollars, such as 12.50; 0 is no bound"),
+    "budget_usd": (0, math.inf, "US dollars, such as 500; 0 is no bound"),
 }
 """Toil's ranges where it has the option."""
 

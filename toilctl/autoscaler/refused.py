@@ -13,6 +13,8 @@ from toilctl.node_types import NodeType
 
 SET_ASIDE_S: Final = 180.0
 THROTTLED_S: Final = 60.0
+ASKED_AGAIN_S: Final = 900.0
+"""Refusals that are further apart do not make one long shortage."""
 FAILURES: Final = 3
 """How many nodes of a type fail to join in a row before none is launched for a while."""
 BACK_OFF_S: Final = 600.0
@@ -29,6 +31,8 @@ class Refusals:
 
     def __init__(self) -> None:
         self._until: dict[Offering, SetAside] = {}
+        self._short: dict[NodeType, tuple[datetime, datetime]] = {}
+        """When a node type was first refused in vain, and when last."""
 
     def add(self, node_type: NodeType, refusals: Iterable[Refusal], zones: Iterable[str], now: datetime) -> None:
         """Set aside what was refused: the instance type and zone that EC2 named, else all that it may have meant.
@@ -40,6 +44,19 @@ class Refusals:
             until = now + timedelta(seconds=seconds)
             for offering in _meant(node_type, refusal, tuple(zones)):
                 self._until[offering] = SetAside(offering, until, refusal.code, refusal.message)
+
+    def answered(self, node_type: NodeType, now: datetime, *, launched: bool) -> None:
+        """Take note whether a request that was refused in part, or whole, came to anything."""
+        if launched:
+            self._short.pop(node_type, None)
+            return
+        first, last = self._short.get(node_type, (now, now))
+        # Nobody may have asked for long: that says nothing of what could have been had.
+        self._short[node_type] = (first if now - last <= timedelta(seconds=ASKED_AGAIN_S) else now, now)
+
+    def short_since(self) -> dict[NodeType, datetime]:
+        """Return since when nothing could be had of which node types."""
+        return {node_type: first for node_type, (first, _) in self._short.items()}
 
     def active(self, now: datetime) -> tuple[SetAside, ...]:
         """Return what is still set aside, and forget the rest."""

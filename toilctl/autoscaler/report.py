@@ -102,6 +102,36 @@ class InterruptionReport:
 
 
 @dataclass(frozen=True)
+class CostReport:
+    """What the nodes of one type cost now, and have cost since the journal's first line."""
+
+    role: str
+    """leader or worker."""
+    node_type: str
+    market: str
+    """spot or on-demand."""
+    nodes: int = 0
+    usd_per_hour: float = 0.0
+    """Of those with a known price, together; spot at the market's price, or at the bid where that is not known."""
+    unpriced: int = 0
+    """How many have no known price."""
+    node_hours: float = 0.0
+    unpriced_hours: float = 0.0
+    usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class BudgetReport:
+    """What the cluster may cost, its leader among it; 0 is no bound."""
+
+    max_usd_per_hour: float
+    most_usd_per_hour: float
+    """What the nodes that there are, and were asked for, cost at the most: spot at its bid."""
+    budget_usd: float
+    spent_usd: float
+
+
+@dataclass(frozen=True)
 class SpotRecordReport:
     """A ``spot_record.SpotRecord``: what is known of an instance type in a zone since the journal's first line."""
 
@@ -145,11 +175,15 @@ class Report:
     spot_records: tuple[SpotRecordReport, ...] = ()
     notes: tuple[str, ...] = ()
     usd_per_hour: float = 0.0
-    """Of the workers; spot at its bid."""
+    """Of the workers whose price is known."""
     usd: float = 0.0
     """What the workers cost since the journal's first line, reckoned so."""
     seconds: float = 0.0
     """How long the tick took."""
+    costs: tuple[CostReport, ...] = ()
+    """The leader's, and that of workers by their node type."""
+    budget: BudgetReport | None = None
+    """None where the cluster may cost what it does."""
     nodes: tuple[NodeReport, ...] = ()
     """In the last report only; a journal with a thousand nodes in each line would fill the disk."""
     errors: tuple[ResultReport, ...] = ()
@@ -170,10 +204,13 @@ class Report:
             "actions": ActionReport, "results": ResultReport, "waiting": JobsReport, "infeasible": JobsReport,
             "set_aside": SetAsideReport, "nodes": NodeReport, "errors": ResultReport,
             "interruptions": InterruptionReport, "spot_records": SpotRecordReport,
+            "costs": CostReport,
         }  # fmt: skip
         values = {name: value for name, value in document.items() if name in known}
         for name, kind in parts.items():
             values[name] = tuple(_part(kind, one) for one in values.get(name, ()))
+        budget = values.get("budget")
+        values["budget"] = None if budget is None else _part(BudgetReport, budget)
         for name in ("under_way", "notes"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)

@@ -37,6 +37,7 @@ def grow(
     _stage(placings, fleet.bins_new(growth.minimum, "minimum"), "launched")
     _launch(growth, market)
     compensate(growth, fleet, market, policy.tuning.preemptible_compensation)
+    _pay(growth, fleet, market)
     _smooth(growth, fleet, policy, before)
     return growth
 
@@ -112,6 +113,14 @@ def _launch(growth: Growth, market: Market) -> None:
         placing.launched += count
 
 
+def _pay(growth: Growth, fleet: Fleet, market: Market) -> None:
+    """Take out of the launches what the user's money does not allow all together."""
+    wanted = growth.demand + growth.compensation
+    unpaid = wanted - market.paid(wanted, growth.minimum)
+    if unpaid:
+        _take_out(growth, fleet, unpaid)
+
+
 def _smooth(growth: Growth, fleet: Fleet, policy: Policy, before: Mapping[NodeType, float]) -> None:
     """Put off what goes beyond the smoothed numbers; the first new node of a type never waits."""
     beta = policy.tuning.beta_inertia
@@ -141,7 +150,15 @@ def _wanted(growth: Growth, fleet: Fleet) -> Counter[NodeType]:
 
 def _put_off(growth: Growth, fleet: Fleet) -> None:
     """Take the delayed nodes out of the launches, and find out whose slots wait for them."""
-    for node_type, count in growth.delayed.items():
+    before = [placing.launched for placing in growth.placings]
+    _take_out(growth, fleet, growth.delayed)
+    for placing, launched in zip(growth.placings, before, strict=True):
+        placing.later += launched - placing.launched
+
+
+def _take_out(growth: Growth, fleet: Fleet, counts: Mapping[NodeType, int]) -> None:
+    """Launch fewer nodes; the slots that find no place on the others have none."""
+    for node_type, count in counts.items():
         spared = min(count, growth.compensation[node_type])
         growth.compensation[node_type] -= spared
         growth.demand[node_type] -= count - spared
@@ -149,4 +166,4 @@ def _put_off(growth: Growth, fleet: Fleet) -> None:
     hoped = [placing for placing in growth.placings if placing.launched]
     filled = fill([placing.group(placing.launched) for placing in hoped], new)
     for placing, count in zip(hoped, filled.placed, strict=True):
-        placing.launched, placing.later = count, placing.launched - count
+        placing.launched = count

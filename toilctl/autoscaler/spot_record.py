@@ -15,6 +15,7 @@ EMPTIED_S: Final = 900.0
 """How long an offering is avoided after EC2 took, or may take, a node of it."""
 _CODES: Final = {NoticeKind.REBALANCE: "RebalanceRecommendation"}
 _INTERRUPTION: Final = "SpotInterruption"
+_AVOIDED: Final = "asked for only where a node type has no other"
 _EVIDENCE_H: Final = 100.0
 _EVIDENCE_INTERRUPTIONS: Final = 0.5
 _EVIDENCE_LOST_H: Final = 0.5
@@ -103,6 +104,8 @@ class SpotHistory:
     def loss_factor(self, instance_type: str) -> float:
         """Return by how much dearer than its price a spot node is, since work is lost with it: 1 is not at all."""
         own = [one for one in self._records.values() if one.instance_type == instance_type]
+        if not own:
+            return 1.0
         interruptions = sum(one.interruptions for one in own) + _EVIDENCE_INTERRUPTIONS
         per_hour = interruptions / (sum(one.node_hours for one in own) + _EVIDENCE_H)
         lost_h = sum(one.lost_node_hours for one in own) + _EVIDENCE_INTERRUPTIONS * _EVIDENCE_LOST_H
@@ -119,7 +122,7 @@ class SpotHistory:
         self._heard[node.instance_id] = interruption
         self._new.append(interruption)
         until = now + timedelta(seconds=EMPTIED_S)
-        self._emptied[offering] = SetAside(offering, until, _CODES.get(kind, _INTERRUPTION))
+        self._emptied[offering] = SetAside(offering, until, _CODES.get(kind, _INTERRUPTION), _AVOIDED)
         if kind is not NoticeKind.REBALANCE:
             self._add(node, interruptions=1, lost_node_hours=lost_h)
 

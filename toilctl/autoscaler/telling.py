@@ -12,6 +12,7 @@ from toilctl.autoscaler.lifecycle import phase
 from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Reason, Snapshot, Waiting
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.report import (
+    BudgetReport,
     InterruptionReport,
     JobsReport,
     NodeReport,
@@ -70,6 +71,16 @@ def interrupted(report: Report, spot: SpotHistory) -> Report:
             )
             for one in spot.records
         ),
+    )
+
+
+def budget(plan: Plan) -> BudgetReport | None:
+    """Return what the cluster may cost, and does; None without a bound."""
+    money = plan.money
+    if not (money.max_usd_per_hour or money.budget_usd):
+        return None
+    return BudgetReport(
+        money.max_usd_per_hour, round(money.most_usd_per_hour, 6), money.budget_usd, round(money.spent_usd, 6)
     )
 
 

@@ -15,7 +15,9 @@ from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.wording import at, counted, listed, sentence
 from toilctl.node_types import NodeType
 
-_LAST_FIRST: Final = (Reason.CAPACITY, Reason.BACKED_OFF, Reason.QUOTA, Reason.MAXIMUM)
+_LAST_FIRST: Final = (
+    Reason.CAPACITY, Reason.BACKED_OFF, Reason.QUOTA, Reason.COST_PER_HOUR, Reason.BUDGET, Reason.MAXIMUM,
+)  # fmt: skip
 """Of several obstacles, the one that is likely to end first is named first."""
 RESUME: Final = "'toilctl autoscale NAME resume' lets it go on"
 _RAISE: Final = "raise it with 'toilctl autoscale NAME --max-nodes …'"
@@ -97,16 +99,17 @@ class Explainer:
             text = f"{self._new(placing)}, and the rest waits: {text}"
         choice = placing.choice
         spot_only = bool(choice.spot) and choice.allowed <= set(choice.spot)
-        if spot_only and reason is not Reason.MAXIMUM:
+        if spot_only and reason not in (Reason.MAXIMUM, Reason.COST_PER_HOUR, Reason.BUDGET):
             return Reason.SPOT_SHORT, f"{text}; {_next(obstacles)}{self._instead(placing)}"
         return reason, f"{text}; {_next(obstacles)}"
 
     def _instead(self, placing: Placing) -> str:
         """Name compensation to those whom it would help."""
         helps = any(self._obstacle[one] is None for one in placing.choice.on_demand)
-        if not helps or self.policy.tuning.preemptible_compensation == 1:
+        tuning = self.policy.tuning
+        if not helps or tuning.preemptible_compensation == 1 or tuning.spot_fallback_after_s:
             return ""
-        return ", or let on-demand nodes do with 'toilctl autoscale NAME --preemptible-compensation 1'"
+        return ", or let on-demand nodes do with 'toilctl autoscale NAME --spot-fallback-after 600'"
 
     def _obstacles(self, placing: Placing) -> list[Obstacle]:
         kinds = [one for one in placing.choice.any if one in placing.choice.allowed]
@@ -124,6 +127,10 @@ def _next(obstacles: Iterable[Obstacle]) -> str:
         return f"the next try is at {at(min(times))}"
     if reasons == {Reason.MAXIMUM}:
         return f"it runs when a node has room, or {_RAISE}"
+    if Reason.BUDGET in reasons:
+        return "it runs when a node has room, or raise it with 'toilctl autoscale NAME --budget …'"
+    if Reason.COST_PER_HOUR in reasons:
+        return "it runs when a node has room, or raise it with 'toilctl autoscale NAME --max-cost-per-hour …'"
     if Reason.QUOTA in reasons:
         return "it runs when a node has room, or ask AWS for a higher quota"
     return "the next tick tries again"

@@ -34,6 +34,9 @@ def settings(of: Scaling) -> dict[str, str]:
         "scale interval": f"{tuning.scale_interval_s:g} s",
         "idle timeout": f"{tuning.idle_timeout_s:g} s",
         "join deadline": f"{tuning.join_deadline_s:g} s",
+        "spot fallback": f"after {tuning.spot_fallback_after_s:g} s" if tuning.spot_fallback_after_s else "never",
+        "cost per hour": f"at most ${tuning.max_usd_per_hour:.2f}" if tuning.max_usd_per_hour else "not bounded",
+        "budget": f"${tuning.budget_usd:.2f}" if tuning.budget_usd else "not bounded",
         "compensation": f"{tuning.preemptible_compensation:g} of the spot workers that cannot be had",
         "preemptible": "jobs that do not say otherwise" if of.default_preemptible else "jobs that say so",
     }

@@ -18,7 +18,7 @@ PANEL: Final = "Autoscaling"
 _LONGEST_BOOT_S: Final = 86400.0
 _TUNING: Final = (
     "target_time_s", "beta_inertia", "scale_interval_s", "preemptible_compensation", "idle_timeout_s",
-    "join_deadline_s",
+    "join_deadline_s", "spot_fallback_after_s", "max_usd_per_hour", "budget_usd",
 )  # fmt: skip
 
 
@@ -107,6 +107,26 @@ JoinDeadlineOption = Annotated[
                  help="How long a new worker may take to join before it is replaced."),
 ]  # fmt: skip
 
+SpotFallbackAfterOption = Annotated[
+    float | None,
+    typer.Option("--spot-fallback-after", parser=_tuned("spot_fallback_after_s"), metavar="SECONDS",
+                 rich_help_panel=PANEL,
+                 help="How long spot workers may be lacking before on-demand ones take their place, until there are "
+                 "spot ones again; 0 waits for ever."),
+]  # fmt: skip
+MaxCostPerHourOption = Annotated[
+    float | None,
+    typer.Option("--max-cost-per-hour", parser=_tuned("max_usd_per_hour"), metavar="USD", rich_help_panel=PANEL,
+                 help="What the cluster may cost per hour, its leader among it and spot at its bid: no worker is "
+                 "launched beyond that; 0 is no bound."),
+]  # fmt: skip
+BudgetOption = Annotated[
+    float | None,
+    typer.Option("--budget", parser=_tuned("budget_usd"), metavar="USD", rich_help_panel=PANEL,
+                 help="What the cluster may cost in all: then nothing more is launched, and what runs goes on; 0 is "
+                 "no bound."),
+]  # fmt: skip
+
 
 def _boot_s(text: str) -> float:
     try:
@@ -136,6 +156,9 @@ _OPTIONS: Final[dict[str, Any]] = {
     "default_preemptible": DefaultPreemptibleOption,
     "idle_timeout_s": IdleTimeoutOption,
     "join_deadline_s": JoinDeadlineOption,
+    "spot_fallback_after_s": SpotFallbackAfterOption,
+    "max_usd_per_hour": MaxCostPerHourOption,
+    "budget_usd": BudgetOption,
 }
 
 

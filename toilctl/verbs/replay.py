@@ -16,6 +16,7 @@ from toilctl.autoscaler.policy import NodeLimits, Policy
 from toilctl.autoscaler.settings import Settings
 from toilctl.autoscaler.simulate import simulate
 from toilctl.autoscaler.simulated import HOUR_S, Simulated, most_at_once
+from toilctl.autoscaler.spot_record import SpotHistory
 from toilctl.autoscaler.trace import Trace, TraceJob
 from toilctl.cluster import Engine, Zone
 from toilctl.errors import UsageError
@@ -147,7 +148,10 @@ def _offers(wanted: Wanted, policy: Policy) -> Mapping[NodeType, Offer]:
     each = sizes * len(policy.node_types) if len(sizes) == 1 else sizes
     disks = dict(zip(policy.node_types, each, strict=True))
     settings = Settings("replay", wanted.where, Engine.MESOS, "", policy, disks, 0.0)
-    return Facts().offers(settings, datetime.now(UTC))
+    facts = Facts()
+    facts.describe(settings, (), datetime.now(UTC))
+    # Bids, since nobody knows what the market will ask.
+    return facts.offers(settings, SpotHistory())
 
 
 def _use(limits: NodeLimits, offer: Offer, found: Simulated) -> NodeUse:

@@ -61,7 +61,9 @@ def offer(node_type: str, price: float | None = None) -> Offer:
     vcpus, memory_gb, store_gb, on_demand = _SIZES[parsed.instance_types[0]]
     facts = InstanceType(parsed.instance_types[0], vcpus, memory_gb * 1024, store_gb)
     cost = parsed.spot_bid if parsed.spot_bid is not None else on_demand
-    return Offer(parsed, allocatable(facts, 50), cost if price is None else price, vcpus)
+    return Offer(
+        parsed, allocatable(facts, 50), cost if price is None else price, vcpus, most_usd_per_hour=cost
+    )  # fmt: skip
 
 
 def node(instance_id: str = "i-1", node_type: str = MEMORY, *, state: NodeState | None = NodeState.JOINED,

@@ -231,9 +231,9 @@ def test_booting_node_above_the_maximum_goes_before_a_busy_one_once_it_has_joine
     assert plan.kept[1] == Kept("i-new", Reason.BOOTING, "It is above the maximum and goes once it has joined.")
 
 
-def test_what_the_nodes_cost_is_told() -> None:
-    there = [node("i-1"), node("i-2", SPOT), node("i-3", usd_per_hour=1.0)]
-    assert decide(snapshot(nodes=there), policy(), NOW).usd_per_hour == 4.26
+def test_what_the_nodes_with_a_known_price_cost_is_told() -> None:
+    there = [node("i-1", usd_per_hour=2.66), node("i-2", SPOT, usd_per_hour=0.6), node("i-3")]
+    assert decide(snapshot(nodes=there), policy(), NOW).usd_per_hour == 3.26
 
 
 def test_jobs_do_not_wait_for_a_node_that_is_about_to_go() -> None:

@@ -197,7 +197,7 @@ def test_preemptible_job_without_spot_waits_when_nothing_compensates() -> None:
     reason, text = why(plan)
     assert reason is Reason.SPOT_SHORT
     assert "12:03 UTC" in text
-    assert "--preemptible-compensation" in text
+    assert "--spot-fallback-after" in text
 
 
 def test_on_demand_nodes_compensate_for_spot_that_cannot_be_had() -> None:
@@ -259,7 +259,7 @@ def test_estimated_price_is_told() -> None:
     known = offer(MEMORY)
     guessed = type(known)(known.node_type, known.resources, known.usd_per_hour, known.vcpus, price_estimated=True)
     plan = decide(snapshot(offers=[guessed]), policy([MEMORY]), NOW)
-    assert plan.notes == ("The price of r3.8xlarge is not known and was estimated from the size.",)
+    assert plan.notes == ("The price of r3.8xlarge is not known, so node types are compared by their size.",)
 
 
 def test_raise_of_the_maximum_is_not_offered_to_those_that_need_another_type() -> None:

@@ -39,6 +39,8 @@ SETTINGS: dict[str, Any] = {
     "node_storage_gb": 50, "target_time_s": 1800, "beta_inertia": 0, "scale_interval_s": 30,
     "preemptible_compensation": 0, "idle_timeout_s": 300, "join_deadline_s": 900, "boot_timeout_s": 300,
 }  # fmt: skip
+SPOT_USD = 0.0255
+"""What the cloud's spot market asks for a c5.large, per hour."""
 JOB = Job("1", "sort", Shape(1, 100, 100, True))
 
 
@@ -154,9 +156,9 @@ def test_report_says_what_waits_what_is_done_and_what_it_costs(stage):
     report = stage.tick()
     assert (report.tick, report.cluster, report.waiting_jobs, report.running_jobs) == (1, "my", 40, 2)
     assert [action.action for action in report.actions] == ["launch"]
-    assert (report.usd_per_hour, report.usd) == (pytest.approx(0.1), 0)
+    assert (report.usd_per_hour, report.usd) == (pytest.approx(2 * SPOT_USD), 0)
     assert {node.verdict for node in report.nodes} == {"kept"}
-    assert stage.tick(1800).usd == pytest.approx(0.05)
+    assert stage.tick(1800).usd == pytest.approx(SPOT_USD)
     lines = [json.loads(line) for line in (stage.directory / "journal.jsonl").read_text().splitlines()]
     assert [line["tick"] for line in lines] == [1, 2]
 

@@ -100,7 +100,7 @@ def test_nodes_are_what_ec2_and_the_engine_say_together(launch):
     nodes = {node.instance_id: node for node in seen.snapshot.nodes}
     assert nodes.keys() == {busy, idle, booting}
     assert (nodes[busy].running, nodes[busy].idle_since, nodes[busy].joined_before) == (("7",), None, True)
-    assert (nodes[idle].idle_since, nodes[idle].usd_per_hour) == (NOW, 0.6)
+    assert (nodes[idle].idle_since, nodes[idle].usd_per_hour) == (NOW, 0.48)
     assert (nodes[booting].engine_state, nodes[booting].intent, nodes[booting].missing_since) == (None, "auto-2", NOW)
     assert nodes[booting].usd_per_hour == pytest.approx(2.656)
     assert seen.snapshot.demand.jobs == (JOB,)
@@ -110,7 +110,8 @@ def test_nodes_are_what_ec2_and_the_engine_say_together(launch):
 def test_offers_say_what_a_node_gives_and_costs(launch):
     offers = observe(settings(), Engine(), Memory(), NOW).snapshot.offers
     assert offers[SPOT].resources == allocatable(InstanceType("c4.8xlarge", 36, 61440), 50)
-    assert (offers[SPOT].usd_per_hour, offers[SPOT].vcpus, offers[SPOT].price_estimated) == (0.6, 36, False)
+    assert (offers[SPOT].usd_per_hour, offers[SPOT].most_usd_per_hour) == (0.48, 0.6)
+    assert (offers[SPOT].vcpus, offers[SPOT].price_estimated) == (36, False)
     assert offers[OTHER].usd_per_hour == pytest.approx(2.656)
 
 

@@ -16,7 +16,7 @@ SPOT, MEMORY = NodeType.parse("c4.8xlarge/c5.9xlarge:0.6"), NodeType.parse("r3.8
 SHARED = Path(__file__).parents[3] / "inventory" / "group_vars" / "all.yml"
 VALUES = {
     "target_time_s": 1800, "beta_inertia": 0.1, "scale_interval_s": 30, "preemptible_compensation": 0,
-    "idle_timeout_s": 300, "join_deadline_s": 900,
+    "idle_timeout_s": 300, "join_deadline_s": 900, "spot_fallback_after_s": 0, "max_usd_per_hour": 0, "budget_usd": 0,
 }  # fmt: skip
 
 prices = st.floats(min_value=1e-7, max_value=1e7, allow_nan=False)
