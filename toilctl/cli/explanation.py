@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from toilctl.cli.autoscaling import age, clock, numbers
+from toilctl.cli.cost_views import bounds
 from toilctl.cli.render import table
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _WHY: Final = {
     "never-joined": "it never joined",
     "lost": "the engine lost it",
     "stopped": "EC2 stopped it",
+    "rebalance": "EC2 recommended to do without it",
+    "return-to-spot": "there are spot workers again",
     "interrupted-drain": "it was being drained before",
     "busy": "it runs jobs",
     "needed": "waiting jobs are about to run there",
@@ -33,6 +36,8 @@ _WHY: Final = {
     "engine-unsure": "the engine's word cannot be trusted now",
     "paused": "paused",
     "fixed": "the cluster has no limits of its own",
+    "interrupted": "EC2 takes it away",
+    "at-risk": "EC2 may soon take it away",
     "missing": "the engine does not list it now",
     # Of jobs.
     "placed": "has a place",
@@ -41,6 +46,8 @@ _WHY: Final = {
     "quota": "the account's quota is reached",
     "capacity": "EC2 has no capacity",
     "backed-off": "new workers fail to join",
+    "cost-per-hour": "more would cost too much",
+    "budget": "the budget is spent",
     "spot-short": "spot cannot be had",
     "smoothed": "growing step by step",
     "time": "soon enough on what is there",
@@ -82,6 +89,8 @@ def _head(result: Explanation, report: Report) -> Iterator[str]:
         yield f"Paused: nothing is launched or ended until 'toilctl autoscale {result.cluster} resume'."
     elif result.paused:
         yield "It is to pause, and has not seen that yet."
+    if report.budget:
+        yield bounds(report.budget)
     if report.problem:
         yield f"Problem: {report.problem}"
     known = report.jobs_known and report.nodes_known

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from toilctl import log, prices
+from toilctl.cli import cost_views
 from toilctl.cli.autoscaling import limits
 from toilctl.cli.render import counted, pairs, table
 from toilctl.cluster import Role
@@ -92,10 +93,11 @@ def description(result: Description) -> str:
         "key pair": result.key_pair_name,
         "owner": result.owner,
         "tags": _tags(result.tags),
-        "cost": result.cost.text(),
+        "cost": cost_views.brief(result.costs) if result.costs else result.cost.text(),
     }
-    parts = (f"Cluster {result.cluster} in {result.region}", pairs(facts, indent="  "), "", _nodes(result.nodes))
-    return "\n".join(parts) + (f"\n\n{result.note}" if result.note else "")
+    head = f"Cluster {result.cluster} in {result.region}\n{pairs(facts, indent='  ')}"
+    costs = cost_views.text(result.costs, result.budget) if result.costs else ""
+    return "\n\n".join(filter(None, (head, _nodes(result.nodes), costs, result.note)))
 
 
 def scale_plan(plan: ScalePlan) -> str:

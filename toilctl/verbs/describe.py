@@ -8,10 +8,11 @@ from pathlib import Path
 
 from toilctl import inventory, prices, tags
 from toilctl.autoscaler.policy import NodeLimits
+from toilctl.autoscaler.report import BudgetReport, CostReport, Report
 from toilctl.cluster import Cluster
 from toilctl.errors import ToilctlError
 from toilctl.shared import Shared
-from toilctl.verbs import keys, nodes, scaling
+from toilctl.verbs import keys, nodes, scaling, told
 from toilctl.verbs.find import state_of
 
 
@@ -41,14 +42,18 @@ class Description:
     paused: bool
     nodes: tuple[nodes.NodeLine, ...]
     cost: prices.Cost
+    costs: tuple[CostReport, ...]
+    """What its autoscaler knows of the leader's cost and the workers', by node type; empty without an autoscaler."""
+    budget: BudgetReport | None
+    """None where it may cost what it does."""
     tags: Mapping[str, str]
     """The user's own."""
     note: str = ""
-    """Why the engine could not be asked."""
+    """Why the engine or the autoscaler could not be asked."""
 
 
 def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | None) -> Description:
-    """Describe a cluster; an engine that does not answer is noted, not an error.
+    """Describe a cluster; an engine or an autoscaler that does not answer is noted, not an error.
 
     :raises NotFoundError: when there is no such cluster.
     """
@@ -58,6 +63,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         members = nodes.members(cluster, keys.of_cluster(cluster, ssh_key).path)
     except ToilctlError as error:
         note = f"The engine could not be asked: {error.message}"
+    report, unread = _report(cluster, ssh_key) if not note else (None, "")
     has = cluster.settings.get
     scales = scaling.of_cluster(cluster)
     return Description(
@@ -79,9 +85,21 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         paused=scaling.is_paused(cluster),
         nodes=nodes.lines(cluster, members),
         cost=prices.cost(cluster.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
+        costs=report.costs if report else (),
+        budget=report.budget if report else None,
         tags=own_tags(cluster),
-        note=note,
+        note=note or unread,
     )
+
+
+def _report(cluster: Cluster, ssh_key: Path | None) -> tuple[Report | None, str]:
+    """Return the autoscaler's last report, or why it cannot be had."""
+    if not scaling.has_autoscaler(cluster):
+        return None, ""
+    try:
+        return told.ask(cluster, ssh_key).report, ""
+    except ToilctlError as error:
+        return None, f"What it has cost is not known: {error.message}"
 
 
 def own_tags(cluster: Cluster) -> dict[str, str]:

@@ -21,7 +21,7 @@ Span = tuple[datetime, datetime]
 
 _READER: Final = """
 import bisect, glob, json, re, sys
-wanted, line = json.loads(sys.argv[2]), re.compile(r'^{"at":"([^"]+)".*"usd":([0-9.eE+-]+)')
+wanted, line = json.loads(sys.argv[2]), re.compile(r'^{"at":"([^"]+)".*"usd":([0-9.eE+-]+),"seconds":')
 seen = sorted(
     found.groups() for path in glob.glob(sys.argv[1] + "*") for text in open(path, errors="replace")
     if (found := line.match(text))

@@ -225,7 +225,8 @@ def request(options, count):
     spot = options["spot_bid"] is not None
     template = options["launch_template"]
     strategy = (
-        {"SpotOptions": {"AllocationStrategy": "capacity-optimized-prioritized"}}
+        # By price and by how deep each pool is; it takes no priorities.
+        {"SpotOptions": {"AllocationStrategy": "price-capacity-optimized"}}
         if spot
         else {"OnDemandOptions": {"AllocationStrategy": "prioritized"}}
     )
@@ -253,11 +254,15 @@ def request(options, count):
 
 
 def overrides(options):
-    """Return each instance type in each subnet, the preferred type first, but for those that are set aside."""
+    """Return each instance type in each subnet but for those that are set aside; on demand the preferred type first."""
     left_out = {(offering["instance_type"], offering["zone"]) for offering in options["without"]}
-    price = {} if options["spot_bid"] is None else {"MaxPrice": f"{options['spot_bid']:g}"}
+    spot = options["spot_bid"] is not None
     return [
-        {"InstanceType": instance_type, "SubnetId": subnet_id, "Priority": float(priority), **price}
+        {
+            "InstanceType": instance_type,
+            "SubnetId": subnet_id,
+            **({"MaxPrice": f"{options['spot_bid']:g}"} if spot else {"Priority": float(priority)}),
+        }
         for priority, instance_type in enumerate(options["instance_types"])
         for subnet_id in options["subnet_ids"]
         if (instance_type, options["zones"].get(subnet_id)) not in left_out

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from toilctl import tags
-from toilctl.autoscaler.report import Report
+from toilctl.autoscaler.report import CostReport, Report
 from toilctl.cluster import Cluster, Node, Role
 from toilctl.errors import ConnectError
 from toilctl.node_types import NodeType
@@ -33,6 +33,8 @@ def cluster(settings: Mapping[str, str], *workers: Node, region: str = "us-west-
     return Cluster("c", region, "0123abcd", "sg-1", dict(settings), (node(Role.LEADER, 1), *workers))
 
 
+COSTS = (CostReport("leader", "t2.medium", "on-demand", usd=1234.5), CostReport("worker", "c5.large", "spot", usd=99.0))
+"""Sums of their own, which say something else."""
 FIXED = {tags.ENGINE: "slurm"}
 AUTOSCALED = {tags.ENGINE: "slurm", tags.LIMITS: "c5.large=0..2"}
 
@@ -54,7 +56,7 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def line(at: datetime, usd: float) -> str:
     """Write a line as the journal does."""
-    report = Report(at.isoformat(timespec="milliseconds"), 1, "1", "c", paused=False, usd=usd)
+    report = Report(at.isoformat(timespec="milliseconds"), 1, "1", "c", paused=False, usd=usd, costs=COSTS)
     return json.dumps(report.document(full=False), separators=(",", ":")) + "\n"
 
 
