@@ -78,8 +78,7 @@ def test_a_cluster_grows_to_exactly_what_is_asked_and_leaves_nothing_but_its_nei
 
 def check_hosts_are_as_the_design_says(cloud: TestCloud) -> None:
     worker = next(i for i in instances(cloud) if i.get("InstanceLifecycle") == "spot")
-    assert worker["InstanceLifecycle"] == "spot"
-    assert worker["InstanceType"] == "r3.large"
+    assert worker["InstanceType"] == "m5.large"  # EC2 chooses among spot pools, by price, too.
     assert worker["MetadataOptions"]["HttpTokens"] == "required"
     assert worker["MetadataOptions"]["HttpPutResponseHopLimit"] == 2
     assert worker["IamInstanceProfile"]["Arn"].endswith("/toilctl-my-us-west-2-worker")

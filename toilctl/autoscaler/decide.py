@@ -16,12 +16,13 @@ from toilctl.autoscaler.interrupted import draining, evacuated, wake_at
 from toilctl.autoscaler.kept import Keeping
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
-from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Replace, Snapshot, Waiting
+from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Reason, Replace, Snapshot, Waiting
 from toilctl.autoscaler.notes import notes
 from toilctl.autoscaler.paused import paused
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_in import Shrinkage, over_maximum, shrink
 from toilctl.autoscaler.scale_out import fulfil_minimum, grow
+from toilctl.autoscaler.spot_return import SpotReturn
 from toilctl.autoscaler.tick import Tick
 from toilctl.autoscaler.wording import number
 from toilctl.node_types import NodeType
@@ -57,8 +58,11 @@ def _with_engine(tick: Tick) -> Plan:
     policy, now, unsure = tick.policy, tick.now, _unsure(tick.fleet)
     going = () if unsure else over_maximum(tick.fleet, policy)
     fleet = replace(tick.fleet, closed=frozenset(member.node.instance_id for member in going))
-    growth = grow(_placings(tick, fleet), fleet, tick.market, policy, tick.snapshot.smoothed)
+    spot = SpotReturn.of(fleet, tick.market, policy, tick.queues)
+    growth = grow(_placings(tick, fleet), fleet, tick.market, policy, tick.snapshot.smoothed, spot.ids)
     shrinkage = Shrinkage() if unsure else shrink(fleet, policy, growth.needed, growth.undrain, now)
+    if not unsure and (next_to_go := spot.next(fleet, policy)):
+        shrinkage.add(Reason.RETURN_TO_SPOT, [next_to_go])
     own = [one for one in fleet.members if not one.node.fixed]
     replaced = tuple(Replace(one.node.instance_id, one.traits.goes) for one in own if one.traits.goes)
     set_up = tuple(one.node.instance_id for one in own if one.phase is Phase.BOOTING and _orphan(one.node))

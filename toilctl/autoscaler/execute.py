@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from toilctl import engines
 from toilctl.autoscaler.events import Ended, Event, Tell
@@ -18,6 +18,9 @@ from toilctl.autoscaler.under_way import OWN_INTENT, Kind, Run, UnderWay
 from toilctl.cluster import Node, NodeState
 from toilctl.engines import Engine, EngineNode
 from toilctl.errors import EngineError
+
+_ALSO_BUSY: Final = (Reason.OVER_MAXIMUM, Reason.RETURN_TO_SPOT)
+"""Why nodes are drained that still run jobs."""
 
 
 class Actions(Protocol):
@@ -205,13 +208,14 @@ def _scale_in_idle(run: str, asked: Sequence[ScaleIn], world: World) -> Ended:
 
 
 def _still_idle(asked: Sequence[ScaleIn], world: World) -> list[str]:
-    """Return the nodes that the engine says run nothing now; those over the maximum may end their jobs first."""
+    """Return the nodes that the engine says run nothing now; some may end their jobs first."""
     members = engines.join(world.engine.nodes(), world.nodes.values())
     return [
         instance_id
         for one in asked
         for instance_id in one.instance_ids
-        if one.reason is Reason.OVER_MAXIMUM or (instance_id in members and members[instance_id].idle)
+        if one.reason in (Reason.OVER_MAXIMUM, Reason.RETURN_TO_SPOT)
+        or (instance_id in members and members[instance_id].idle)
     ]
 
 

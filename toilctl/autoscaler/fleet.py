@@ -121,9 +121,9 @@ class Fleet:
         there = [_bin(member.node.instance_id, room, member.node.node_type) for member, room in self._free(coming)]
         return there + self.bins_new(self.requested, "requested")
 
-    def bins_drained(self, at_most: Mapping[NodeType, int]) -> list[Bin]:
+    def bins_drained(self, members: Iterable[Member], at_most: Mapping[NodeType, int]) -> list[Bin]:
         """Return the room on draining nodes, so many of each type, busy ones first: they cannot go yet anyway."""
-        drained = sorted(self.in_phase(Phase.DRAINING), key=lambda one: (not one.node.running, *_age(one)))
+        drained = sorted(members, key=lambda one: (not one.node.running, *_age(one)))
         left = dict(at_most)
         chosen = []
         for member in drained:

@@ -40,6 +40,8 @@ class Supply:
     obstacle: Obstacle | None = None
     """What EC2 or the nodes themselves have against a launch, whatever the limits."""
     without: tuple[Offering, ...] = ()
+    short: bool = False
+    """Whether the last request for it was refused."""
     fallen_back: bool = False
     """Whether it could not be had for so long that on-demand nodes take its place."""
 
@@ -78,6 +80,7 @@ class Market:
             without = _left_out(node_type, policy.zones, refused, emptied)
             supplies[node_type] = Supply(
                 limits, there[node_type], fleet.offers.get(node_type), obstacle, without,
+                short=node_type in snapshot.short_since,
                 fallen_back=_fallen_back(snapshot.short_since.get(node_type), policy, now),
             )  # fmt: skip
         return cls(supplies, _vcpus_left(snapshot.quota_vcpus, fleet), Purse.of(snapshot, policy, fleet))

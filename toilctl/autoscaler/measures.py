@@ -61,7 +61,7 @@ JOBS_INFEASIBLE: Final = Measure(
     (*_SHAPE, "lacking"),
 )  # fmt: skip
 USD_PER_HOUR: Final = Measure(
-    "toilctl_cost_usd_per_hour", "What the workers cost now, in USD per hour; spot at its bid."
+    "toilctl_cost_usd_per_hour", "What the workers with a known price cost now, in USD per hour."
 )
 USD: Final = Measure(
     "toilctl_cost_usd_total", "What the workers have cost since the autoscaler's journal begins, in USD."

@@ -21,18 +21,20 @@ _GONE: Final = 0.01
 """A smoothed number of nodes below this is none."""
 
 
-def grow(
-    placings: tuple[Placing, ...], fleet: Fleet, market: Market, policy: Policy, before: Mapping[NodeType, float]
-) -> Growth:
+def grow(  # noqa: PLR0913, PLR0917 - all that a tick knows
+    placings: tuple[Placing, ...], fleet: Fleet, market: Market, policy: Policy, before: Mapping[NodeType, float],
+    leaving: frozenset[str] = frozenset(),
+) -> Growth:  # fmt: skip
     """Use what is there, then what boots, then what drains; and launch the rest.
 
     :param before: the smoothed numbers of the last tick; empty after a start.
+    :param leaving: draining nodes that are not to be taken back.
     """
     growth = Growth(placings)
     if placings:
         _use_joined(growth, fleet)
         _stage(placings, fleet.bins_soon(), "booting")
-    _undrain(growth, fleet, market)
+    _undrain(growth, fleet, market, leaving)
     fulfil_minimum(growth, fleet, market)
     _stage(placings, fleet.bins_new(growth.minimum, "minimum"), "launched")
     _launch(growth, market)
@@ -65,9 +67,9 @@ def _stage(placings: Sequence[Placing], bins: Sequence[Bin], name: str) -> Mappi
     return filled.used
 
 
-def _undrain(growth: Growth, fleet: Fleet, market: Market) -> None:
+def _undrain(growth: Growth, fleet: Fleet, market: Market, leaving: frozenset[str]) -> None:
     """Take back drained nodes that demand or the minimum asks for; never those that are over the maximum."""
-    drained = fleet.in_phase(Phase.DRAINING)
+    drained = [one for one in fleet.in_phase(Phase.DRAINING) if one.node.instance_id not in leaving]
     if not drained:
         return
     draining = Counter(member.node.node_type for member in drained)
@@ -75,7 +77,7 @@ def _undrain(growth: Growth, fleet: Fleet, market: Market) -> None:
         node_type: max(0, len(fleet.counted(node_type)) - _most(market, node_type)) for node_type in draining
     }  # fmt: skip
     spare = {node_type: max(0, count - excess[node_type]) for node_type, count in draining.items()}
-    used = set(_stage(growth.placings, fleet.bins_drained(spare), "undrained"))
+    used = set(_stage(growth.placings, fleet.bins_drained(drained, spare), "undrained"))
     for member in sorted(drained, key=lambda one: (not one.node.running, one.node.launched_at, one.node.instance_id)):
         node_type = member.node.node_type
         back = sum(one.node.node_type == node_type and one.node.instance_id in used for one in drained)

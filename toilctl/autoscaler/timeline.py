@@ -87,7 +87,7 @@ class Timeline:
     seconds: float
     ticks: int
     usd: float
-    """What the workers cost in this time, spot at its bid."""
+    """What the workers with a known price cost in this time."""
     usd_in_all: float
     """What they cost until its end, as far back as the journal counts."""
     node_types: tuple[TypeUse, ...]

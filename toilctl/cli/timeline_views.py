@@ -37,7 +37,7 @@ def _head(result: Told) -> str:
     first = f"{where}, {begin} to {_at(of.end, of)} UTC ({duration(of.seconds)})"
     earlier = f", ${of.usd_in_all:.2f} with what was before" if of.usd_in_all - of.usd >= 0.005 else ""
     facts = {
-        "cost": f"${of.usd:.2f} for workers, spot at its bid{earlier}",
+        "cost": f"${of.usd:.2f} for workers{earlier}",
         "workers": f"{of.node_hours:.2f} node hours, at most {of.most_nodes} at once",
         "jobs ran": f"{of.running_job_hours:.2f} job hours, at most {of.most_running} at once",
         "jobs waited": f"{of.waiting_job_hours:.2f} job hours, at most {of.most_waiting} at once",

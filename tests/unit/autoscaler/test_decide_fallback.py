@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tests.unit.autoscaler.builders import MEMORY, NOW, SPOT, ago, aside, busy, job, jobs, policy, snapshot, types
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.model import Launch, Reason
+from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType
 
 OTHER_SPOT = "m5.xlarge:0.1"
@@ -76,3 +81,60 @@ def test_fallback_never_takes_jobs_that_may_not_be_interrupted_into_account():
         policy(spot_fallback_after_s=600), NOW,
     )  # fmt: skip
     assert plan.launches == (Launch(NodeType.parse(MEMORY), 1, Reason.DEMAND),)
+
+
+def mixed(spot_there: bool = True, queue: int = 5, preemptible: bool = True, **more):
+    """An on-demand node that runs preemptible jobs, a spot node beside it, and more jobs that wait."""
+    durable, on_it = busy("i-1", MEMORY, preemptible=True)
+    spot, on_spot = busy("i-2", SPOT, preemptible=True)
+    waiting = jobs(queue, cores=32, preemptible=preemptible)
+    nodes = [durable, spot] if spot_there else [durable]
+    return snapshot([*on_it, *(on_spot if spot_there else []), *waiting], nodes, **more)
+
+
+def goes(plan) -> list[str]:
+    return [one for group in plan.scale_in if group.reason is Reason.RETURN_TO_SPOT for one in group.instance_ids]
+
+
+FALLBACK = {"spot_fallback_after_s": 600}
+
+
+def test_on_demand_node_makes_way_for_spot_ones_once_they_are_to_be_had():
+    plan = decide(mixed(), policy(**FALLBACK), NOW)
+    assert goes(plan) == ["i-1"]
+    assert launched(plan).keys() == {SPOT}
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        mixed(spot_there=False),
+        mixed(queue=0),
+        mixed(preemptible=False),
+        mixed(set_aside=aside(SPOT)),
+        mixed(short_since={NodeType.parse(SPOT): ago(60)}),
+    ],
+)
+def test_on_demand_node_stays_while_spot_may_be_lacking_or_it_is_needed_for_others(seen):
+    assert goes(decide(seen, policy(**FALLBACK), NOW)) == []
+
+
+def test_on_demand_node_stays_where_nobody_asked_for_a_fallback_or_for_its_minimum():
+    assert goes(decide(mixed(), policy(), NOW)) == []
+    assert goes(decide(mixed(), policy(least=(0, 1), **FALLBACK), NOW)) == []
+
+
+def test_on_demand_nodes_go_one_by_one_and_are_not_taken_back_while_spot_is_to_be_had():
+    draining, on_it = busy("i-3", MEMORY, preemptible=True)
+    seen = mixed()
+    seen = replace(
+        seen,
+        nodes=(*seen.nodes, replace(draining, engine_state=NodeState.DRAINING)),
+        demand=replace(seen.demand, jobs=(*seen.demand.jobs, *on_it)),
+    )
+    plan = decide(seen, policy(**FALLBACK), NOW)
+    assert (goes(plan), plan.undrain) == ([], ())
+    lacking = replace(seen, set_aside=tuple(aside(SPOT)), short_since={NodeType.parse(SPOT): ago(60)})
+    smaller = [replace(one, shape=replace(one.shape, cores=1)) for one in lacking.demand.jobs]
+    lacking = replace(lacking, demand=replace(lacking.demand, jobs=tuple(smaller)))
+    assert decide(lacking, policy(**FALLBACK, most=(10, 2)), NOW).launches == ()

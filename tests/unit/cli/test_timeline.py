@@ -68,7 +68,7 @@ def test_running_clusters_past_is_told(toilctl: Any, leader: Leader, autoscaled:
     lines = words(shown.stdout)
     assert lines[0] == "c in us-west-2, 2026-11-21 12:00:00 to 14:00:00 UTC (2:00:00)"
     assert lines[1:5] == [
-        "cost $5.19 for workers, spot at its bid", "workers 3.50 node hours, at most 3 at once",
+        "cost $5.19 for workers", "workers 3.50 node hours, at most 3 at once",
         "jobs ran 12.00 job hours, at most 12 at once", "jobs waited 6.00 job hours, at most 12 at once",
     ]  # fmt: skip
     assert "c4.8xlarge:0.6 2 2.00 2" in lines
@@ -114,7 +114,7 @@ def test_part_of_the_time(toilctl: Any, leader: Leader, autoscaled: Playbooks) -
     assert (of["begin"][11:16], of["end"][11:16]) == ("12:30", "13:30")
     assert (of["usd"], of["waiting_job_hours"]) == (3.86, 0)
     shown = toilctl("timeline", "c", "--since", "30m").stdout
-    assert "$1.33 for workers, spot at its bid, $5.19 with what was before" in " ".join(shown.split())
+    assert "$1.33 for workers, $5.19 with what was before" in " ".join(shown.split())
 
 
 def test_picture_is_drawn(toilctl: Any, leader: Leader, autoscaled: Playbooks, tmp_path: Path) -> None:
