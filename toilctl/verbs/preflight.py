@@ -231,7 +231,7 @@ def _check_alone(request: LaunchRequest) -> _Alone:
 
 def _flags(tuning: Iterable[str]) -> str:
     """Return the options of fields of ``Tuning``."""
-    return ", ".join(f"--{name.removesuffix('_s').replace('_', '-')}" for name in sorted(tuning))
+    return ", ".join(scaling.flag(name) for name in sorted(tuning))
 
 
 def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:

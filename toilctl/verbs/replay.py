@@ -95,7 +95,7 @@ class Replay:
         if set(least) != {"0"}:
             words += [f"--min-nodes {','.join(least)}"]
         for name, value in wanted.wish.tuning.items():
-            words += [f"--{name.removesuffix('_s').replace('_', '-')} {str(value).removesuffix('.0')}"]
+            words += [f"{scaling.flag(name)} {str(value).removesuffix('.0')}"]
         if self.chosen.default_preemptible:
             words += ["--default-preemptible"]
         if wanted.node_storage_gb:

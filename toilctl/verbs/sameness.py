@@ -92,7 +92,7 @@ def _options(plan: LaunchPlan, asked: scaling.Scaling, existing: Cluster, differ
     for one in fields(asked.tuning) if tags.AUTOSCALER in differing else ():
         value = getattr(asked.tuning, one.name)
         if had is None or getattr(had.tuning, one.name) != value:
-            yield f"--{one.name.removesuffix('_s').replace('_', '-')} {value:g}"
+            yield f"{scaling.flag(one.name)} {value:g}"
     if tags.DEFAULT_PREEMPTIBLE in differing:
         yield f"--{'' if plan.default_preemptible else 'no-'}default-preemptible"
     if tags.NODE_STORAGE in differing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Final
 
 from toilctl import tags, variables
 from toilctl.autoscaler.policy import Limits, NodeLimits, Tuning, zip_limits
@@ -12,6 +12,9 @@ from toilctl.autoscaler.wording import number
 from toilctl.cluster import Cluster, Engine
 from toilctl.errors import UsageError
 from toilctl.node_types import NodeType, NodeTypes
+
+_FLAGS: Final = {"max_usd_per_hour": "--max-cost-per-hour", "budget_usd": "--budget"}
+"""Options that are not called as their field of ``Tuning`` is."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,11 @@ class Scaling:
             "There are only spot workers: jobs run there when their workflow calls them preemptible. "
             "--default-preemptible does so for all jobs that say nothing."
         )
+
+
+def flag(name: str) -> str:
+    """Return the option that sets a field of ``Tuning``."""
+    return _FLAGS.get(name, f"--{name.removesuffix('_s').replace('_', '-')}")
 
 
 def of_cluster(cluster: Cluster) -> Scaling | None:

@@ -69,6 +69,7 @@ class Stage:
         self.file = SettingsFile(self.directory / "cluster.yml")
         reach = Reach(lambda _: self, lambda _: self, lambda: self.now, lambda work: work(), lambda: self.asked)
         self.autoscaler = Autoscaler(self.file, Journal(self.directory, self.out), reach)
+        self.autoscaler.memory.notices.directory = self.directory / "notices"
 
     def settings(self, **changes: Any) -> None:
         (self.directory / "cluster.yml").write_text(yaml.safe_dump({**SETTINGS, **changes}))
@@ -81,6 +82,7 @@ class Stage:
         image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
         answer = self.ec2.run_instances(
             ImageId=image, InstanceType="c5.large", MinCount=count, MaxCount=count,
+            InstanceMarketOptions={"MarketType": "spot"},
             TagSpecifications=[
                 {"ResourceType": "instance", "Tags": [{"Key": f"toilctl:{k}", "Value": v} for k, v in tags.items()]}
             ],
@@ -329,6 +331,53 @@ def test_paused_cluster_is_watched_only(stage):
     assert (report.paused, report.actions, report.waiting_jobs) == (True, (), 1)
 
 
+def test_interruption_is_in_the_report_once_and_the_next_decision_due_before_its_end(stage):
+    busy(stage, stage.launch(1))
+    stage.settings(scale_interval_s=600)
+    stage.tick()
+    (known,) = stage.running
+    stage.aws.cloud.set_fault("interrupt", instance_id=known)
+    stage.now += timedelta(seconds=5)
+    assert stage.autoscaler.news()
+    report = stage.tick(0)
+    assert [(one.instance_id, one.kind, bool(one.takes_at)) for one in report.interruptions] == [
+        (known, "terminate", True)
+    ]
+    assert [action.action for action in report.actions] == ["drain", "launch"]
+    assert 1 <= stage.autoscaler.interval_s <= 91
+    assert [(one.instance_type, one.interruptions) for one in report.spot_records] == [("c5.large", 1)]
+    assert (stage.tick(30).interruptions, stage.autoscaler.news()) == ((), False)
+
+
+def test_record_of_spot_nodes_and_costs_go_on_after_a_start(stage):
+    busy(stage, stage.launch(1))
+    stage.tick()
+    stage.tick(3600)
+    stage.begin()
+    stage.tick(1800)
+    report = stage.tick(10)
+    (record,), (cost,) = report.spot_records, report.costs
+    assert record.node_hours == pytest.approx(1.0 + 10 / 3600, abs=0.01)
+    assert (cost.role, cost.node_type, cost.market) == ("worker", "c5.large:0.05", "spot")
+    assert cost.usd == pytest.approx(1.5 * SPOT_USD, rel=0.02)
+    assert cost.node_hours == pytest.approx(1.5, rel=0.02)
+
+
+def test_spent_budget_stops_launches_and_is_in_the_report(stage):
+    stage.launch(1)
+    stage.settings(budget_usd=0.02, max_usd_per_hour=0.5, idle_timeout_s=9999)
+    stage.tick()
+    assert stage.tick(3600).budget.spent_usd == pytest.approx(SPOT_USD)
+    stage.jobs = (JOB,) * 9
+    report = stage.tick()
+    assert report.actions == ()
+    assert [one.reason for one in report.waiting] == ["budget"]
+    assert (report.budget.budget_usd, report.budget.max_usd_per_hour) == (0.02, 0.5)
+    stage.settings(idle_timeout_s=9999)
+    report = stage.tick()
+    assert (report.budget, [action.action for action in report.actions]) == (None, ["launch"])
+
+
 @contextlib.contextmanager
 def running(stage: Stage) -> Any:
     """Run the loop in a thread; the result is its signals."""
@@ -427,3 +476,13 @@ def test_help_names_the_commands(stage):
     assert process.returncode == 0
     assert "once" in out
     assert "--state-dir" in out
+
+
+def test_notice_begins_a_tick_at_once(stage):
+    stage.launch(1)
+    stage.settings(scale_interval_s=3600)
+    with running(stage):
+        until(lambda: stage.autoscaler.memory.spot_ids)
+        stage.aws.cloud.set_fault("interrupt")
+        stage.now += timedelta(seconds=5)
+        until(lambda: any('"interruptions":[{' in line for line in stage.out.getvalue().splitlines()))

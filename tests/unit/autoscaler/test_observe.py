@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from toilctl import aws
 from toilctl.autoscaler.events import Ended
 from toilctl.autoscaler.model import Demand, Job, Shape
+from toilctl.autoscaler.notices import Notices
 from toilctl.autoscaler.observe import Memory, observe
 from toilctl.autoscaler.settings import Settings
 from toilctl.autoscaler.under_way import Kind, Run
@@ -85,6 +86,7 @@ def launch(aws_env: TestCloud) -> Any:
         answer = ec2.run_instances(
             ImageId=image, InstanceType=kind, MinCount=count, MaxCount=count,
             TagSpecifications=[{"ResourceType": "instance", "Tags": listed}],
+            **({"InstanceMarketOptions": {"MarketType": "spot"}} if ":" in node_type else {}),
         )  # fmt: skip
         return [instance["InstanceId"] for instance in answer["Instances"]]
 
@@ -261,3 +263,51 @@ def test_quota_of_the_standard_families_says_nothing_of_others(launch, quotas):
     quotas({"L-1216C47A": 64, "L-34B43A08": 256})
     seen = observe(settings("p3.2xlarge=0..2,r3.8xlarge=0..2,c4.8xlarge:0.6=0..2"), Engine(), Memory(), NOW).snapshot
     assert seen.quota_vcpus == {True: 256}
+
+
+def test_notice_of_ec2_is_seen_with_its_node_and_the_interruption_told_once(launch, aws_env, tmp_path):
+    (known,) = launch()
+    memory = Memory(notices=Notices(tmp_path))
+    observe(settings(), Engine(member(known)), memory, NOW)
+    assert not memory.notices.news("us-west-2", memory.spot_ids, NOW)
+    aws_env.cloud.set_fault("interrupt", instance_id=known)
+    assert memory.notices.news("us-west-2", memory.spot_ids, later(5))
+    (node,) = observe(settings(), Engine(member(known)), memory, later(6)).snapshot.nodes
+    assert node.notice is not None
+    assert 100 <= (node.notice.takes_at - datetime.now(UTC)).total_seconds() <= 121
+    assert [one.instance_id for one in memory.spot.new()] == [known]
+    seen = observe(settings(), Engine(member(known)), memory, later(36)).snapshot
+    assert memory.spot.new() == ()
+    assert [one.offering.instance_type for one in seen.emptied] == ["c4.8xlarge"]
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_node_that_ec2_takes_without_notice_was_interrupted_and_did_not_fail_to_join(launch, aws_env, joined):
+    ids, memory = launch(3), Memory()
+    engine = Engine(*map(member, ids if joined else ()))
+    observe(settings(), engine, memory, NOW)
+    for one in ids:
+        aws_env.cloud.set_fault("interrupt", instance_id=one, seconds=0)
+    observe(settings(), engine, memory, later(30))
+    assert sorted(one.instance_id for one in memory.spot.new()) == sorted(ids)
+    assert memory.failures.back_offs() == ()
+    assert sorted(engine.told) == sorted(ids if joined else ())
+
+
+def test_node_that_a_user_terminates_is_no_interruption(launch, aws_env):
+    (known,), memory = launch(), Memory()
+    observe(settings(), Engine(member(known)), memory, NOW)
+    aws_env.client("ec2").terminate_instances(InstanceIds=[known])
+    observe(settings(), Engine(member(known)), memory, later(30))
+    assert memory.spot.new() == ()
+
+
+def test_leader_and_workers_have_their_prices(launch):
+    launch()
+    launch(1, "t2.medium", "t2.medium", role="leader")
+    seen = observe(settings(), Engine(), Memory(), NOW, spent_usd=7.0)
+    assert sorted((one.role, one.market, one.usd_per_hour) for one in seen.priced) == [
+        ("leader", "on-demand", pytest.approx(0.0464)), ("worker", "spot", pytest.approx(0.48)),
+    ]  # fmt: skip
+    assert seen.snapshot.leader_usd_per_hour == pytest.approx(0.0464)
+    assert seen.snapshot.spent_usd == 7.0

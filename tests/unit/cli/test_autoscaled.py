@@ -93,6 +93,12 @@ def test_same_launch_again_leaves_the_workers_to_the_autoscaler(toilctl, autosca
             "--min-nodes 0,0 --max-nodes 20,3\n",
         ),
         (("--idle-timeout", "61"), "autoscaler is idle_timeout_s=60, not idle_timeout_s=61.", "--idle-timeout 61\n"),
+        (("--budget", "500"), "autoscaler is budget_usd=0, not budget_usd=500.", "--budget 500\n"),
+        (
+            ("--max-cost-per-hour", "12.5", "--spot-fallback-after", "600"),
+            "spot_fallback_after_s=0 max_usd_per_hour=0, not spot_fallback_after_s=600 max_usd_per_hour=12.5.",
+            "--spot-fallback-after 600 --max-cost-per-hour 12.5\n",
+        ),
         (("--default-preemptible",), "default-preemptible is no, not yes", "--default-preemptible\n"),
         (("--node-storage", "50,60"), "node-storage-gb is 50, not 50,60", "--node-storage 50,60\n"),
     ],
