@@ -61,10 +61,15 @@ def _session(identity: tuple[tuple[str, str], ...]) -> Any:  # noqa: ARG001 - pa
     return boto3.Session()
 
 
-def pages(service: str, region: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
-    """Yield what ``key`` holds on every page of an answer; ``A.B`` looks for B in each A."""
+def pages(
+    service: str, region: str, operation: str, key: str, *, hasty: bool = False, **parameters: Any
+) -> Iterator[Any]:
+    """Yield what ``key`` holds on every page of an answer; ``A.B`` looks for B in each A.
+
+    :param hasty: as of ``client``, for each page.
+    """
     outer, _, inner = key.partition(".")
-    for page in client(service, region).get_paginator(operation).paginate(**parameters):
+    for page in client(service, region, hasty=hasty).get_paginator(operation).paginate(**parameters):
         for item in page[outer]:
             yield from item[inner] if inner else (item,)
 

@@ -41,11 +41,11 @@ def _hourly(product: Any) -> Iterator[float]:
 def spot(region: str, instance_types: Iterable[str], now: datetime) -> dict[tuple[str, str], float]:
     """Return the spot prices that hold now in USD per hour, by instance type and zone.
 
-    :raises Exception: boto3's, when EC2 does not answer.
+    :raises Exception: boto3's, when EC2 does not answer within seconds.
     """
     found = aws.pages(
-        "ec2", region, "describe_spot_price_history", "SpotPriceHistory", InstanceTypes=sorted(instance_types),
-        ProductDescriptions=["Linux/UNIX"], StartTime=now, EndTime=now,
+        "ec2", region, "describe_spot_price_history", "SpotPriceHistory", hasty=True,
+        InstanceTypes=sorted(instance_types), ProductDescriptions=["Linux/UNIX"], StartTime=now, EndTime=now,
     )  # fmt: skip
     newest: dict[tuple[str, str], tuple[datetime, float]] = {}
     for one in found:

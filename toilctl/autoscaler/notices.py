@@ -44,14 +44,19 @@ class Notices:
     _asked_at: datetime | None = None
 
     def news(self, region: str, spot_ids: frozenset[str], now: datetime) -> bool:
-        """Look whether there is a notice that was not there before; EC2 is asked only where there are spot nodes."""
+        """Look whether there is a notice that was not there before.
+
+        EC2 is asked only where there are spot nodes, and never while a node's own word waits to be heeded.
+        """
         listed = self._listed()
         told, self._files = listed - self._files, listed
         known = set(self._marked)
+        if told:
+            return True
         if spot_ids and (self._asked_at is None or now - self._asked_at >= timedelta(seconds=REQUESTS_S)):
             self._asked_at = now
             self._ask(region, spot_ids, now)
-        return bool(told) or bool(self._marked.keys() - known)
+        return bool(self._marked.keys() - known)
 
     def of(self, nodes: Iterable[Node], now: datetime) -> dict[str, Notice]:
         """Return the notices about nodes, by instance id; an end counts before a recommendation."""
@@ -80,8 +85,9 @@ class Notices:
     def _ask(self, region: str, spot_ids: frozenset[str], now: datetime) -> None:
         wanted = [{"Name": "status-code", "Values": sorted(_MARKED)}]
         try:
+            # Hasty, since a throttled EC2 would keep the nodes' own words waiting.
             found = list(aws.pages("ec2", region, "describe_spot_instance_requests", "SpotInstanceRequests",
-                                   Filters=wanted))  # fmt: skip
+                                   hasty=True, Filters=wanted))  # fmt: skip
         except Exception:  # The nodes themselves tell, too; and what else is wrong with EC2, a tick says.
             return
         marked = {one["InstanceId"]: one for one in found if one.get("InstanceId") in spot_ids}

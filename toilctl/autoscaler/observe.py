@@ -103,6 +103,7 @@ def observe(settings: Settings, engine: Engine, memory: Memory, now: datetime, s
         memory.failures.joined(node_type)
     strangers = _strangers(known, nodes)
     ended = _ended(settings, memory, strangers.keys() | changes.gone, now)
+    memory.under_way.ended(ended)
     taken = {instance_id for instance_id, node in ended.items() if node.ended_by == TAKEN_CODE}
     memory.spot.taken(sorted(taken), now)
     for instance_id, node_type in changes.ended.items():

@@ -47,6 +47,11 @@ class Run:
     ended_at: datetime | None = None
     terminated: frozenset[str] = frozenset()
 
+    @property
+    def launched(self) -> frozenset[str]:
+        """The nodes that EC2 has answered with."""
+        return frozenset[str]().union(*(launched or () for launched, _ in self.answered.values()))
+
     def text(self) -> str:
         """Say it in a few words."""
         what = ", ".join(f"{count} {node_type}" for node_type, count in self.launches.items())
@@ -58,6 +63,8 @@ class UnderWay:
 
     def __init__(self) -> None:
         self._runs: list[Run] = []
+        self._gone: set[str] = set()
+        """Of what they launched, what EC2 has ended since."""
 
     @property
     def now(self) -> tuple[Run, ...]:
@@ -98,12 +105,17 @@ class UnderWay:
                 run.launching, run.ended_at, run.terminated = False, now, event.terminated
         return run
 
+    def ended(self, instance_ids: Iterable[str]) -> None:
+        """Take note of nodes that EC2 has ended, such as spot nodes: they are not to come any more."""
+        self._gone |= set(instance_ids) & {known for run in self._runs for known in run.launched}
+
     def requested(self, nodes: Iterable[Node], now: datetime) -> dict[NodeType, int]:
         """Return how many nodes were asked for and are not among the listed ones yet."""
         nodes = tuple(nodes)
         listed = {node.instance_id for node in nodes}
         # What was told to go was listed once; it is not to come any more, however long its launch still waits for it.
         listed |= {instance_id for run in self._runs if run.kind is Kind.SCALE_IN for instance_id in run.instance_ids}
+        listed |= self._gone
         by_intent = Counter((node.intent, node.node_type) for node in nodes)
         wanted = Counter[NodeType]()
         for run in self._runs:
@@ -131,6 +143,7 @@ class UnderWay:
         """Drop what nothing depends on any more."""
         lasts = max(UNANSWERED_S, UNLISTED_S, SETTLING_S)
         self._runs = [run for run in self._runs if _within(run.ended_at, lasts, now)]
+        self._gone &= {known for run in self._runs for known in run.launched}
 
 
 def _unlisted(run: Run, node_type: NodeType, missing: int, listed: set[str], now: datetime) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import toilctl
 
-AWS_SERVICES: Final = ("ec2", "efs", "iam", "s3", "service-quotas", "ssm", "sts")
+AWS_SERVICES: Final = ("ec2", "efs", "iam", "pricing", "s3", "service-quotas", "ssm", "sts")
 """Of which botocore's data are kept: those that toilctl and its roles ask."""
 SCRIPTS_OF: Final = ("toilctl", "ansible-core")
 

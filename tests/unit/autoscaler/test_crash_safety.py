@@ -69,7 +69,7 @@ def start() -> Start:
             clock = SimpleNamespace(time=now, monotonic=now, sleep=cloud.advance)
             patch.setattr(modules["ec2_fleet"], "time", clock)
             patch.setattr(utils, "time", clock)
-            patch.setattr(aws, "client", cache(lambda service, _: cloud.client(service)))
+            patch.setattr(aws, "client", cache(lambda service, *_, **__: cloud.client(service)))
             machine = Machine(cloud, modules, utils, Path(path))
             try:
                 yield machine

@@ -113,7 +113,7 @@ def test_spot_request_that_is_marked_counts_before_a_recommendation(tmp_path, re
     notices = Notices(tmp_path)
     tell(tmp_path, kind="rebalance", takes_at=None)
     found.append(marked("i-1", "marked-for-stop"))
-    notices.news("us-west-2", IDS, NOW)
+    assert [notices.news("us-west-2", IDS, NOW) for _ in range(3)] == [True, True, False]
     assert notices.of([node()], NOW)["i-1"].kind is NoticeKind.STOP
 
 
@@ -125,6 +125,20 @@ def test_ec2_is_asked_every_few_seconds_and_only_where_there_are_spot_nodes(tmp_
     assert len(asked) == 10 // REQUESTS_S + 1
     Notices(tmp_path).news("us-west-2", frozenset(), NOW)
     assert len(asked) == 10 // REQUESTS_S + 1
+
+
+def test_nodes_own_word_does_not_wait_for_ec2(tmp_path, requests):
+    _, asked = requests
+    tell(tmp_path)
+    notices = Notices(tmp_path)
+    assert notices.news("us-west-2", IDS, NOW)
+    assert asked == []
+
+
+def test_throttled_ec2_is_asked_once_and_keeps_nobody_waiting(tmp_path, aws_env):
+    aws_env.faults.set("throttle", action="ec2:DescribeSpotInstanceRequests", count=100)
+    assert not Notices(tmp_path).news("us-west-2", IDS, NOW)
+    assert aws_env.calls["ec2:DescribeSpotInstanceRequests"] == 1
 
 
 def test_ec2_that_does_not_answer_changes_nothing(tmp_path, requests, monkeypatch):

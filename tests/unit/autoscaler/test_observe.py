@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from toilctl import aws
-from toilctl.autoscaler.events import Ended
+from toilctl.autoscaler.events import Ended, FleetAnswered
 from toilctl.autoscaler.model import Demand, Job, Shape
 from toilctl.autoscaler.notices import Notices
 from toilctl.autoscaler.observe import Memory, observe
@@ -207,6 +207,16 @@ def test_what_a_scale_out_asked_for_is_requested_until_it_is_listed(launch):
     assert {node.set_up_by for node in seen.nodes} == {"auto-1"}
 
 
+def test_node_that_ec2_ends_right_after_its_launch_is_not_requested_any_more(launch, aws_env):
+    memory, (ended,) = Memory(), launch()
+    memory.under_way.begin(Run("auto-1", Kind.LAUNCH, NOW, {SPOT: 1}, launching=True))
+    memory.under_way.absorb(FleetAnswered("auto-1", SPOT, frozenset({ended})), NOW)
+    observe(settings(), Engine(member(ended)), memory, NOW)
+    aws_env.client("ec2").terminate_instances(InstanceIds=[ended])
+    for _ in range(2):
+        assert observe(settings(), Engine(), memory, NOW).snapshot.requested == {}
+
+
 def test_a_quiet_look_is_one_listing(launch, aws_env):
     known, memory = launch(3), Memory()
     engine = Engine(*map(member, known))
@@ -236,7 +246,9 @@ def quotas(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def use(values: dict[str, float] | None) -> Quotas:
         service, real = Quotas(values), aws.client
-        monkeypatch.setattr(aws, "client", lambda name, region: service if "quotas" in name else real(name, region))
+        monkeypatch.setattr(
+            aws, "client", lambda name, region, **how: service if "quotas" in name else real(name, region, **how)
+        )
         return service
 
     return use

@@ -56,6 +56,13 @@ def test_node_that_was_terminated_while_its_launch_waits_for_it_is_not_requested
     assert found.requested([], later(21)) == {}
 
 
+def test_node_that_ec2_took_is_not_requested_while_the_listing_may_lack_others():
+    found = under_way(launch({SPOT: 2}))
+    found.absorb(FleetAnswered("auto-1", SPOT, frozenset({"i-1", "i-2"})), NOW)
+    found.ended({"i-1", "i-of-another"})
+    assert found.requested([], later(1)) == {SPOT: 1}
+
+
 def test_refused_nodes_are_not_requested_any_more():
     found = under_way(launch({SPOT: 3}))
     found.absorb(FleetAnswered("auto-1", SPOT, frozenset()), NOW)

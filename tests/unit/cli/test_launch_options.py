@@ -90,7 +90,9 @@ def test_who_may_not_look_at_efs_launches_all_the_same(toilctl, account, playboo
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeMountTargets")
 
     real = aws.client
-    monkeypatch.setattr(aws, "client", lambda service, region: Denied() if service == "efs" else real(service, region))
+    monkeypatch.setattr(
+        aws, "client", lambda service, *more, **how: Denied() if service == "efs" else real(service, *more, **how)
+    )
     assert toilctl(*LAUNCH, "--shared", "efs:fs-0123abcd").exit_code == 0
 
 
