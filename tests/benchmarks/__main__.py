@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(SECTIONS)}; default: all")
     parser.add_argument("--json", type=Path, default=Path("dist/bench.json"), help="default: %(default)s")
     arguments = parser.parse_args()
-    console = Console(highlight=False, width=110)
+    console = Console(highlight=False, width=120)
     results: dict[str, Section] = {}
     for name in arguments.names or SECTIONS:
         console.print(f"Measuring {name} …")

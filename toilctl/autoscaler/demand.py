@@ -61,6 +61,10 @@ def queues(demand: Demand, target_s: float, again: Iterable[Job] = ()) -> tuple[
          job.service, job.held, job.name)
         for job in chain((job for job in demand.jobs if job.node is None), again)
     )  # fmt: skip
+    for job, count in demand.counted:
+        shape = job.shape
+        alike = shape.cores, shape.memory_mib, shape.disk_mib, shape.preemptible, job.service, job.held, job.name
+        counts[alike] += count
     grouped: dict[tuple[float, int, int, bool, bool, str], list[tuple[str, int]]] = {}
     for (*key, name), count in counts.items():
         grouped.setdefault(tuple(key), []).append((name, count))  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
@@ -48,6 +49,8 @@ class Demand:
     jobs: tuple[Job, ...] = ()
     run_times_s: Mapping[str, float] = field(default_factory=dict)
     """Estimates by job name; a name that is missing counts as long."""
+    counted: tuple[tuple[Job, int], ...] = ()
+    """More jobs that wait, one of those alike and how many: a simulation counts 100,000 as they come and go."""
 
 
 @dataclass(frozen=True, order=True)
@@ -68,6 +71,10 @@ class SetAside:
     code: str
     """EC2's, such as InsufficientInstanceCapacity."""
     message: str = ""
+
+
+NOTICE_S: Final = 120.0
+"""From EC2's notice to the end (EC2 user guide, "Spot Instance interruption notices")."""
 
 
 class NoticeKind(StrEnum):
@@ -322,6 +329,11 @@ class Money:
     budget_usd: float = 0.0
     """0 is no bound."""
     spent_usd: float = 0.0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the cluster has cost all that it may."""
+        return bool(self.budget_usd) and self.spent_usd >= self.budget_usd
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from toilctl import aws
-from toilctl.autoscaler.model import Notice, NoticeKind
+from toilctl.autoscaler.model import NOTICE_S, Notice, NoticeKind
 from toilctl.cluster import Node
 
 DIRECTORY: Final = "/var/lib/toilctl/notices"
 """Where role watch's service on the leader puts what workers tell: a file for each, ``INSTANCE_ID.json``."""
 REQUESTS_S: Final = 5.0
 """Between two looks at the spot requests, as between two looks of a worker at its metadata."""
-NOTICE_S: Final = 120.0
-"""From EC2's notice to the end (EC2 user guide, "Spot Instance interruption notices")."""
 WITHDRAWN_S: Final = 600.0
 """A node that is still there so long after its end stays: EC2 does not say when it changes its mind."""
 _MARKED: Final = {

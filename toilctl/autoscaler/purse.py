@@ -29,11 +29,6 @@ class Purse(Money):
         """Whether there is any bound."""
         return bool(self.max_usd_per_hour or self.budget_usd)
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether the cluster has cost all that it may."""
-        return bool(self.budget_usd) and self.spent_usd >= self.budget_usd
-
     def nodes(self, offer: Offer | None, beside: float) -> float:
         """Return for how many nodes the money lasts, beside what is launched anyway (USD per hour)."""
         if self.exhausted:

@@ -129,14 +129,19 @@ def _smooth(growth: Growth, fleet: Fleet, policy: Policy, before: Mapping[NodeTy
     base = _wanted(growth, fleet)
     for node_type in policy.node_types:
         raw = base[node_type] + growth.launched()[node_type]
-        value = beta * before.get(node_type, raw) + (1 - beta) * raw
-        growth.smoothed[node_type] = value if value >= _GONE else 0.0
+        value = growth.smoothed[node_type] = followed(raw, before.get(node_type, raw), beta)
         new = growth.demand[node_type] + growth.compensation[node_type]
         if new:
             now = min(new, max(1, math.ceil(value - _ROUNDING) - base[node_type] - growth.minimum[node_type]))
             growth.delayed[node_type] = new - now
     if growth.delayed.total():
         _put_off(growth, fleet)
+
+
+def followed(wanted: float, before: float, beta: float) -> float:
+    """Return a smoothed number of nodes a tick later, when so many are wanted."""
+    value = beta * before + (1 - beta) * wanted
+    return value if value >= _GONE else 0.0
 
 
 def _wanted(growth: Growth, fleet: Fleet) -> Counter[NodeType]:

@@ -1,6 +1,7 @@
 """A run's jobs against the autoscaler itself, in simulated time: no clock, no file, no network.
 
 At each tick ``decide`` gets the snapshot that it would get, and what it plans is done: nodes boot, join and go at once.
+EC2 gives notice of a node that it takes away, which calls for a decision at once, as in the autoscaler's loop.
 Jobs arrive when they did in the recording, since what each of them waited for is not known: with more or faster nodes
 than the recorded run had, later jobs would have arrived earlier. Every job takes as long as it did, wherever it runs;
 one whose node is taken away begins again, up to ``MOST_LOSSES`` times.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -22,11 +23,15 @@ from typing import Final
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.demand import NAMES_SHOWN
 from toilctl.autoscaler.hazards import NONE, Hazards
-from toilctl.autoscaler.model import Demand, Infeasible, Launch, Offer, Plan, Shape, Snapshot
+from toilctl.autoscaler.model import NOTICE_S, Infeasible, Launch, Offer, Plan, Shape, Snapshot, Waiting
 from toilctl.autoscaler.policy import Policy
+from toilctl.autoscaler.scale_out import followed
+from toilctl.autoscaler.simulate_clock import Clock
 from toilctl.autoscaler.simulate_cloud import Cloud
-from toilctl.autoscaler.simulate_engine import Engine, Node, at
-from toilctl.autoscaler.simulated import NodeLife, Simulated
+from toilctl.autoscaler.simulate_engine import Engine
+from toilctl.autoscaler.simulate_node import Node, at, seconds
+from toilctl.autoscaler.simulate_patience import Patience
+from toilctl.autoscaler.simulated import HOUR_S, NodeLife, Simulated
 from toilctl.autoscaler.trace import TraceJob
 from toilctl.engines.run_times import estimates
 from toilctl.errors import UsageError
@@ -35,10 +40,6 @@ from toilctl.node_types import NodeType
 Decide = Callable[[Snapshot, Policy, datetime], Plan]
 _RUN_TIMES: Final = 50
 """How many of a name's count; as in the autoscaler's own reading."""
-_STUCK_TICKS: Final = 200
-"""So many ticks at which jobs wait, and nothing happens or can, are the end."""
-_STUCK_LAUNCHES: Final = 1000
-"""So many launches in vain, one after the other, are the end as well: refused, or gone before they ran a job."""
 _ROUNDING_S: Final = 1e-5
 """Moments are told to the microsecond only: a tick too early decides nothing, and one too late too much."""
 
@@ -52,6 +53,7 @@ def simulate(  # noqa: PLR0913 - a world, its hazards, and who decides
     *,
     decide: Decide = decide,
     every_tick: bool = False,
+    leader_usd_per_hour: float = 0.0,
 ) -> Simulated:
     """Let jobs run on what the autoscaler launches for them. The same arguments give the same result.
 
@@ -60,6 +62,7 @@ def simulate(  # noqa: PLR0913 - a world, its hazards, and who decides
         goes if it runs nothing, and else stays as it is.
     :param every_tick: whether to decide at ticks, too, at which the autoscaler would find nothing to do; for an
         algorithm that does not go by the snapshot alone. It changes nothing for the autoscaler's own.
+    :param leader_usd_per_hour: what a leader takes of the policy's money, from the beginning on; no other sum has it.
     :raises UsageError: when no node would join within the policy's deadline.
     """
     deadline_s = policy.tuning.join_deadline_s
@@ -69,16 +72,19 @@ def simulate(  # noqa: PLR0913 - a world, its hazards, and who decides
             "Raise --join-deadline, or lower --boot-time.", boot_s=boot_s, join_deadline_s=deadline_s,
         )  # fmt: skip
     cloud = Cloud(offers, policy.zones, boot_s, hazards)
-    return _Simulation(jobs, policy, cloud, decide, every_tick=every_tick).run()
+    return _Simulation(jobs, policy, cloud, decide, leader_usd_per_hour, every_tick=every_tick).run()
 
 
 class _Simulation:
     """The world between two ticks, and what is about to happen in it."""
 
-    def __init__(
-        self, jobs: Iterable[TraceJob], policy: Policy, cloud: Cloud, decide: Decide, *, every_tick: bool
+    def __init__(  # noqa: PLR0913 - as above
+        self, jobs: Iterable[TraceJob], policy: Policy, cloud: Cloud, decide: Decide, leader: float, *, every_tick: bool
     ) -> None:
         self._policy, self._cloud, self._decide, self._every_tick = policy, cloud, decide, every_tick
+        self._leader_usd_per_hour = leader
+        self._clock = Clock(policy.tuning.scale_interval_s)
+        self._patience = Patience(policy.tuning.idle_timeout_s)
         self._arrivals = deque(sorted(jobs, key=lambda one: one.arrived_s))
         self._engine = Engine()
         self._order = itertools.count()
@@ -94,51 +100,33 @@ class _Simulation:
         """Shapes whose jobs waited on after a decision."""
         self._unknown = False
         """Whether a job of another shape has arrived since the last decision."""
-        self._most_nodes = sum(one.max_nodes for one in policy.limits)
-        self._was_full = False
-        """Whether it was at the last decision."""
-        self._quiet = 0
-        """How many ticks passed at which jobs waited in vain."""
-        self._in_vain = 0
-        """How many launches came to nothing since a job last arrived or began."""
+        self._waiting: tuple[Waiting, ...] = ()
+        """Why jobs waited at the last decision."""
         self._steady = False
         """Whether the last plan would only be repeated, until something happens or a node is idle for long enough."""
 
     def run(self) -> Simulated:
         """Run to the end."""
-        tick, now_s = 0, 0.0
-        while self._arrivals or self._engine.waiting or self._engine.running:
-            tick_s = tick * self._policy.tuning.scale_interval_s
-            now_s = min(tick_s, self._next_s())
+        now_s, stuck, clock = 0.0, False, self._clock
+        while not stuck and (self._arrivals or self._engine.waiting or self._engine.running):
+            now_s = min(clock.due_s, self._next_s())
             self._happen(now_s)
-            if now_s < tick_s:
+            if now_s < clock.due_s:
                 continue
-            if self._saturated():
-                tick += 1
-                continue
-            self._tick(now_s)
-            if self._stuck():
-                break
-            tick = self._next_tick(tick, now_s)
+            plan = self._tick(now_s)
+            clock.decided(now_s, seconds(plan.wake_at) if plan.wake_at else None)
+            stuck = self._stuck(plan, now_s)
+            if not (self._every_tick or stuck):
+                self._skip(now_s)
         return self._result(now_s)
 
     def _result(self, now_s: float) -> Simulated:
         engine = self._engine
         lives = [*self._lives, *(node.life(now_s) for node in engine.nodes.values())]
         lives.sort(key=lambda one: (one.launched_s, len(one.instance_id), one.instance_id))
-        stuck = engine.waiting + engine.given_up
+        stuck, waiting = engine.waiting + engine.given_up, self._waiting if engine.waiting else ()
         runs, lost = tuple(engine.runs.values()), tuple(engine.lost)
-        return Simulated(tuple(lives), runs, self._never(), stuck, lost, self._cloud.refused)
-
-    def _saturated(self) -> bool:
-        """Tell whether a decision would change nothing, however many jobs wait: all nodes that may be work or boot."""
-        if self._every_tick or self._unknown:
-            return False
-        return self._was_full and self._steady and self._full()
-
-    def _full(self) -> bool:
-        nodes = self._engine.nodes.values()
-        return 0 < self._most_nodes <= len(nodes) and all(node.jobs or node.joined_s is None for node in nodes)
+        return Simulated(tuple(lives), runs, self._never(), stuck, lost, self._cloud.refused, waiting)
 
     def _next_s(self) -> float:
         """Return when something happens next, whatever the autoscaler does."""
@@ -152,9 +140,12 @@ class _Simulation:
                 self._arrive(self._arrivals.popleft())
             while self._events and self._events[0][0] <= now_s:
                 heappop(self._events)[2](now_s)
-            for node, job_id, job in self._engine.place(now_s):
-                self._in_vain = 0
-                self._later(now_s + job.run_s, partial(self._end, node, job_id, job))
+            self._place(now_s)
+
+    def _place(self, now_s: float) -> None:
+        for node, job_id, job in self._engine.place(now_s):
+            self._patience.launches = 0
+            self._later(now_s + job.run_s, partial(self._end, node, job_id, job))
 
     def _later(self, when_s: float, what: Callable[[float], None]) -> None:
         heappush(self._events, (when_s, next(self._order), what))
@@ -162,7 +153,7 @@ class _Simulation:
     def _arrive(self, job: TraceJob) -> None:
         self._engine.arrive(job)
         self._unknown = self._unknown or job.shape not in self._feasible
-        self._in_vain = 0
+        self._patience.launches = 0
 
     def _join(self, node: Node, now_s: float) -> None:
         if node.instance_id in self._engine.nodes:
@@ -176,6 +167,11 @@ class _Simulation:
             self._run_times[job.name].append(job.run_s)
             self._estimates = None
 
+    def _warn(self, node: Node, takes_s: float, now_s: float) -> None:
+        if node.instance_id in self._engine.nodes:
+            node.warn(now_s, takes_s)
+            self._clock.hear(now_s)
+
     def _interrupt(self, node: Node, now_s: float) -> None:
         if node.instance_id in self._engine.nodes:
             self._remove(node, now_s, interrupted=True)
@@ -183,31 +179,57 @@ class _Simulation:
     def _remove(self, node: Node, now_s: float, *, interrupted: bool = False) -> None:
         life = self._engine.remove(node, now_s, interrupted=interrupted)
         self._lives.append(life)
-        self._in_vain += not life.busy_s
+        self._patience.launches += not life.busy_s
 
-    def _tick(self, now_s: float) -> None:
+    def _tick(self, now_s: float) -> Plan:
         """Decide, and do so."""
-        self._was_full = self._full()
-        snapshot = self._snapshot(now_s)
-        plan = self._decide(snapshot, self._policy, at(now_s))
+        plan = self._foregone(now_s) or self._decided(now_s)
         self._steady = plan.nothing_to_do and _same(plan.smoothed, self._smoothed)
         self._smoothed = plan.smoothed
+        for node in self._going(plan):
+            self._remove(node, now_s)
+        for instance_id in plan.drain:
+            self._engine.nodes[instance_id].drain()
+        for instance_id in plan.evacuate:
+            self._engine.evacuate(self._engine.nodes[instance_id], now_s)
+        self._launch(plan.launches, now_s)
+        if plan.replace or plan.evacuate:
+            self._place(now_s)
+        return plan
+
+    def _decided(self, now_s: float) -> Plan:
+        plan = self._decide(self._snapshot(now_s), self._policy, at(now_s))
         for one in plan.infeasible:
             self._give_up(one)
         self._feasible.update(self._engine.shapes)
         self._unknown = False
-        for node in self._going(plan):
-            self._remove(node, now_s)
-        self._launch(plan.launches, now_s)
-        quiet = plan.nothing_to_do and not (self._engine.booting or snapshot.set_aside)
-        self._quiet = self._quiet + 1 if quiet and self._idle() else 0
+        self._waiting = plan.waiting
+        return plan
 
-    def _idle(self) -> bool:
-        """Tell whether jobs wait, and none runs or is still to come."""
-        return bool(self._engine.waiting) and not (self._arrivals or self._engine.running)
+    def _foregone(self, now_s: float) -> Plan | None:
+        """Return the plan when it is known without a decision, however many jobs wait.
 
-    def _stuck(self) -> bool:
-        return self._quiet > _STUCK_TICKS or (self._in_vain > _STUCK_LAUNCHES and self._idle())
+        Nothing can come when each node type has all its nodes or is refused, and nothing goes while all nodes work or
+        boot. The smoothed numbers go on towards the nodes that there are.
+        """
+        nodes = self._engine.nodes.values()
+        if self._every_tick or self._unknown or self._engine.doomed:
+            return None
+        if not all(node.jobs or node.joined_s is None for node in nodes):
+            return None
+        there, beta = Counter(node.offer.node_type for node in nodes), self._policy.tuning.beta_inertia
+        for limits in self._policy.limits:
+            if there[limits.node_type] < limits.max_nodes and not self._cloud.refuses(limits.node_type, now_s):
+                return None
+        before = self._smoothed
+        return Plan(smoothed={
+            kind: followed(there[kind], before.get(kind, there[kind]), beta) for kind in self._policy.node_types
+        })  # fmt: skip
+
+    def _stuck(self, plan: Plan, now_s: float) -> bool:
+        idle = bool(self._engine.waiting) and not (self._arrivals or self._engine.running)
+        coming = bool(self._engine.booting or self._cloud.set_aside(now_s))
+        return self._patience.over(plan, now_s, idle=idle, coming=coming)
 
     def _going(self, plan: Plan) -> Iterator[Node]:
         """Return the nodes that go now: to scale in is to drain, and what is busy is not done with that."""
@@ -220,13 +242,15 @@ class _Simulation:
         for launch in launches:
             offering = self._cloud.offering(launch, now_s)
             if offering is None:
-                self._in_vain += 1
+                self._patience.launches += 1
                 continue
             for _ in range(launch.count):
                 node = self._engine.launch(self._cloud.offers[launch.node_type], offering, now_s)
                 self._later(now_s + self._cloud.boot_s, partial(self._join, node))
                 if math.isfinite(lives_s := self._cloud.lifetime_s(offering)):
-                    self._later(now_s + lives_s, partial(self._interrupt, node))
+                    takes_s = now_s + lives_s
+                    self._later(max(now_s, takes_s - NOTICE_S), partial(self._warn, node, takes_s))
+                    self._later(takes_s, partial(self._interrupt, node))
 
     def _snapshot(self, now_s: float) -> Snapshot:
         if self._estimates is None:
@@ -234,10 +258,12 @@ class _Simulation:
             self._estimates = estimates(runs)
         return Snapshot(
             nodes=tuple(node.view() for node in self._engine.nodes.values()),
-            demand=Demand(tuple(self._engine.jobs()), self._estimates),
+            demand=self._engine.demand(self._estimates),
             offers=self._cloud.offers,
             set_aside=self._cloud.set_aside(now_s),
             smoothed=self._smoothed,
+            leader_usd_per_hour=self._leader_usd_per_hour,
+            spent_usd=self._engine.usd(now_s) + self._leader_usd_per_hour * now_s / HOUR_S,
         )
 
     def _give_up(self, one: Infeasible) -> None:
@@ -252,13 +278,10 @@ class _Simulation:
         # Not in the order in which they were found: ticks that are left out would show in it.
         return tuple(self._infeasible[key] for key in sorted(self._infeasible))
 
-    def _next_tick(self, tick: int, now_s: float) -> int:
-        """Return the next tick at which something may be decided: none is left out while jobs wait or nodes boot."""
-        if self._every_tick or self._engine.waiting or self._engine.booting or not self._steady:
-            return tick + 1
-        when_s = min([self._next_s(), *self._timeouts(now_s), *self._cloud.retries_s(now_s)])
-        later = (when_s - _ROUNDING_S) / self._policy.tuning.scale_interval_s
-        return max(tick + 1, math.ceil(later)) if math.isfinite(later) else tick + 1
+    def _skip(self, now_s: float) -> None:
+        """Leave out ticks at which nothing would be decided: none while jobs wait, nodes boot, or EC2 takes some."""
+        if self._steady and not (self._engine.waiting or self._engine.booting or self._engine.doomed):
+            self._clock.skip(min([self._next_s(), *self._timeouts(now_s), *self._cloud.retries_s(now_s)]))
 
     def _timeouts(self, now_s: float) -> Iterator[float]:
         """Return when nodes that are idle now have been so for long enough; earlier ones stay for another reason."""

@@ -10,7 +10,7 @@ from toilctl.autoscaler.events import Refusal
 from toilctl.autoscaler.hazards import Hazards, Shortages
 from toilctl.autoscaler.model import Launch, Offer, Offering, SetAside
 from toilctl.autoscaler.refused import Refusals
-from toilctl.autoscaler.simulate_engine import at, seconds
+from toilctl.autoscaler.simulate_node import at, seconds
 from toilctl.node_types import NodeType
 
 _NO_CAPACITY: Final = "InsufficientInstanceCapacity"
@@ -54,6 +54,11 @@ class Cloud:
         """Launch one more node of an offering; return after how many seconds it is taken away."""
         self._launched[offering] += 1
         return self._hazards.lifetime_s(offering, self._launched[offering])
+
+    def refuses(self, node_type: NodeType, now_s: float) -> bool:
+        """Tell whether nothing of a node type is asked for now, as all its offerings are set aside."""
+        aside = {one.offering for one in self.set_aside(now_s)}
+        return aside.issuperset(self._asked(Launch(node_type, 1)))
 
     def set_aside(self, now_s: float) -> tuple[SetAside, ...]:
         """Return what is not asked for now."""

@@ -2,131 +2,30 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+import math
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
-from typing import Final, NamedTuple
+from typing import Final
 
-from toilctl.autoscaler.model import Job, NodeView, Offer, Offering, Shape
+from toilctl.autoscaler.model import Demand, Job, Offer, Offering, Shape
+from toilctl.autoscaler.simulate_node import Entry, Node
 from toilctl.autoscaler.simulated import JobRun, LostRun, NodeLife
 from toilctl.autoscaler.trace import TraceJob
-from toilctl.cluster import NodeState
 
-_BEGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Simulated time has to begin at some moment; none is special."""
-_ROUNDING: Final = 1e-6
 MOST_LOSSES: Final = 20
 """A job that loses its node so often is given up: one that takes much longer than nodes live would never end."""
 
 
-def at(seconds: float) -> datetime:
-    """Return a moment of simulated time."""
-    return _BEGIN + timedelta(seconds=seconds)
-
-
-def seconds(moment: datetime) -> float:
-    """Return a moment of simulated time in seconds: what ``at`` was given, to the microsecond."""
-    return (moment - _BEGIN).total_seconds()
-
-
-class _Entry(NamedTuple):
-    """A job that waits or runs."""
-
-    number: int
-    """By arrival."""
-    job: Job
-    traced: TraceJob
-    losses: int = 0
-    """How often it has lost its node."""
-
-
 @dataclass(eq=False)
-class Node:
-    """A node, and its free room."""
+class _Queue:
+    """The waiting jobs of a shape, oldest first; never empty between two calls."""
 
-    instance_id: str
-    offer: Offer
-    offering: Offering
-    launched_s: float
-    number: int
-    joined_s: float | None = None
-    jobs: dict[str, _Entry] = field(default_factory=dict)
-    """Those that run here, by id."""
-    since_s: float = 0.0
-    """Since when it runs something, or nothing."""
-    busy_s: float = 0.0
-    """Before the jobs that run here now."""
-    cores: float = 0.0
-    memory_mib: int = 0
-    disk_mib: int = 0
-
-    def __post_init__(self) -> None:
-        self._empty()
-
-    def fits(self, shape: Shape) -> bool:
-        """Tell whether a job of a shape can start here now."""
-        return (
-            shape.cores <= self.cores + _ROUNDING
-            and shape.memory_mib <= self.memory_mib
-            and shape.disk_mib <= self.disk_mib
-            and (shape.preemptible or not self.offer.node_type.preemptible)
-        )
-
-    def start(self, entry: _Entry, now_s: float) -> None:
-        """Let a job run here."""
-        if not self.jobs:
-            self.since_s = now_s
-        job = replace(entry.job, node=self.instance_id, since=at(now_s))
-        self.jobs[job.job_id] = entry._replace(job=job)
-        self.cores -= job.shape.cores
-        self.memory_mib -= job.shape.memory_mib
-        self.disk_mib -= job.shape.disk_mib
-
-    def end(self, job_id: str, now_s: float) -> None:
-        """Take back the room of a job."""
-        job = self.jobs.pop(job_id).job
-        self.cores += job.shape.cores
-        self.memory_mib += job.shape.memory_mib
-        self.disk_mib += job.shape.disk_mib
-        if not self.jobs:
-            self._empty()
-            self.busy_s += now_s - self.since_s
-            self.since_s = now_s
-
-    def _empty(self) -> None:
-        # Thousands of fractions, added and taken away, do not come back to the same.
-        whole = self.offer.resources
-        self.cores, self.memory_mib, self.disk_mib = whole.cores, whole.memory_mib, whole.disk_mib
-
-    def order(self) -> tuple[bool, float, float, int]:
-        """Sort as ``decide`` expects jobs to be placed: the fullest node first, then the cheapest, then the oldest."""
-        return not self.jobs, self.cores, self.offer.usd_per_hour, self.number
-
-    def view(self) -> NodeView:
-        """Return it as the autoscaler sees it."""
-        there = self.joined_s is not None
-        instance_type, zone = self.offering.instance_type, self.offering.zone
-        return NodeView(
-            self.instance_id, self.offer.node_type, instance_type, zone, "running", at(self.launched_s),
-            intent="simulated",
-            engine_state=NodeState.JOINED if there else None,
-            running=tuple(self.jobs),
-            resources=self.offer.resources if there else None,
-            idle_since=at(self.since_s) if there and not self.jobs else None,
-            joined_before=there,
-            set_up_by="" if there else "simulated",
-            usd_per_hour=self.offer.usd_per_hour,
-        )  # fmt: skip
-
-    def life(self, now_s: float, *, interrupted: bool = False) -> NodeLife:
-        """Return its life, which ends now."""
-        busy_s = self.busy_s + (now_s - self.since_s if self.jobs else 0.0)
-        return NodeLife(
-            self.instance_id, self.offer.node_type, self.launched_s, self.joined_s, now_s, busy_s,
-            self.offer.usd_per_hour, self.offering.instance_type, self.offering.zone, interrupted,
-        )  # fmt: skip
+    shape: Shape
+    entries: deque[Entry] = field(default_factory=deque)
+    blocked: bool = False
+    """Whether there is no room for them on any node, but perhaps on those that changed since."""
 
 
 class Engine:
@@ -139,9 +38,11 @@ class Engine:
         self.lost: list[LostRun] = []
         self.given_up = 0
         """Jobs that have lost their node too often."""
-        self._queues: dict[Shape, deque[_Entry]] = {}
-        self._blocked: set[Shape] = set()
-        """Shapes that have no room on any node, but perhaps on those that changed since."""
+        self._gone_usd = 0.0
+        """What nodes have cost that are gone."""
+        self._queues: dict[Shape, _Queue] = {}
+        self._counted: Counter[tuple[Shape, str, bool]] = Counter()
+        """The waiting jobs by shape, name, and whether they are services."""
         self._changed: set[Node] = set()
         self._numbers = 0
         self.waiting = self.running = self.booting = 0
@@ -152,21 +53,39 @@ class Engine:
         """Those of waiting jobs."""
         return self._queues.keys()
 
-    def jobs(self) -> Iterator[Job]:
-        """Return all jobs, as the engine tells of them."""
-        for queue in self._queues.values():
-            for entry in queue:
-                yield entry.job
-        for node in self.nodes.values():
-            for entry in node.jobs.values():
-                yield entry.job
+    @property
+    def doomed(self) -> bool:
+        """Whether EC2 is about to take a node away: then time alone may call for another plan."""
+        return any(node.noticed_s is not None for node in self.nodes.values())
+
+    def usd(self, now_s: float) -> float:
+        """Return what all nodes have cost so far."""
+        return self._gone_usd + math.fsum(node.life(now_s).usd for node in self.nodes.values())
+
+    def demand(self, run_times_s: Mapping[str, float]) -> Demand:
+        """Return all jobs, as the engine tells of them: the running ones, and how many wait."""
+        running = tuple(one.job for node in self.nodes.values() for one in node.jobs.values())
+        counts = self._counted.items()
+        waiting = tuple((Job("", name, shape, service=service), many) for (shape, name, service), many in counts)
+        return Demand(running, run_times_s, waiting)
 
     def arrive(self, job: TraceJob) -> None:
         """Queue a job."""
         self._numbers += 1
-        known = Job(f"job-{self._numbers}", job.name, job.shape, None, at(job.arrived_s), job.service)
-        self._queues.setdefault(job.shape, deque()).append(_Entry(self._numbers, known, job))
-        self.waiting += 1
+        self._queue_of(job.shape).entries.append(Entry(self._numbers, job))
+        self._count(job, 1)
+
+    def _queue_of(self, shape: Shape) -> _Queue:
+        if shape not in self._queues:
+            self._queues[shape] = _Queue(shape)
+        return self._queues[shape]
+
+    def _count(self, job: TraceJob, change: int) -> None:
+        self.waiting += change
+        alike = job.shape, job.name, job.service
+        self._counted[alike] += change
+        if not self._counted[alike]:
+            del self._counted[alike]
 
     def launch(self, offer: Offer, offering: Offering, now_s: float) -> Node:
         """Add a node that boots."""
@@ -178,7 +97,7 @@ class Engine:
 
     def join(self, node: Node, now_s: float) -> None:
         """Let a node take jobs."""
-        node.joined_s = node.since_s = now_s
+        node.join(now_s)
         self.booting -= 1
         self._changed.add(node)
 
@@ -193,67 +112,70 @@ class Engine:
         del self.nodes[node.instance_id]
         self._changed.discard(node)
         self.booting -= node.joined_s is None
+        self._empty(node, now_s)
         life = node.life(now_s, interrupted=interrupted)
-        # The youngest first, so that each of the others goes to the very front.
-        for entry in sorted(node.jobs.values(), reverse=True):
-            self._lose(entry, node, now_s)
-        node.jobs.clear()
+        self._gone_usd += life.usd
         return life
 
-    def _lose(self, entry: _Entry, node: Node, now_s: float) -> None:
-        run, losses = self.runs.pop(entry.job.job_id), entry.losses + 1
+    def evacuate(self, node: Node, now_s: float) -> None:
+        """Let what runs on a node wait again, in front of younger jobs of its shape; nothing more runs there."""
+        node.drain()
+        self._empty(node, now_s)
+
+    def _empty(self, node: Node, now_s: float) -> None:
+        # The youngest first, so that each of the others goes to the very front.
+        for entry in sorted((one.entry for one in node.jobs.values()), reverse=True):
+            node.end(entry.job_id, now_s)
+            self._lose(entry, node, now_s)
+
+    def _lose(self, entry: Entry, node: Node, now_s: float) -> None:
+        run, losses = self.runs.pop(entry.job_id), entry.losses + 1
         self.lost.append(LostRun(run.job, node.instance_id, run.started_s, now_s))
         self.running -= 1
         if losses >= MOST_LOSSES:
             self.given_up += 1
             return
-        job = replace(entry.job, node=None, since=at(run.job.arrived_s))
-        self._return(entry._replace(job=job, losses=losses))
+        self._return(entry._replace(losses=losses))
 
-    def _return(self, entry: _Entry) -> None:
+    def _return(self, entry: Entry) -> None:
         """Queue a job again at its place; only others that came back are older and wait, so it is near the front."""
-        queue = self._queues.setdefault(entry.job.shape, deque())
+        queue = self._queue_of(entry.traced.shape).entries
         older = []
         while queue and queue[0].number < entry.number:
             older.append(queue.popleft())
         queue.appendleft(entry)
         queue.extendleft(reversed(older))
-        self.waiting += 1
+        self._count(entry.traced, 1)
 
     def drop(self, shape: Shape) -> int:
         """Forget the waiting jobs of a shape; return how many."""
-        dropped = len(self._queues.pop(shape, ()))
-        self._blocked.discard(shape)
-        self.waiting -= dropped
-        return dropped
+        dropped = self._queues.pop(shape, _Queue(shape)).entries
+        for entry in dropped:
+            self._count(entry.traced, -1)
+        return len(dropped)
 
     def place(self, now_s: float) -> Iterator[tuple[Node, str, TraceJob]]:
         """Start what has room; yield where, under which id, and what."""
-        heads = [(queue[0].number, shape) for shape, queue in self._queues.items() if self._candidates(shape)]
+        heads = [(one.entries[0].number, one) for one in self._queues.values() if self._changed or not one.blocked]
         heapify(heads)
         while heads:
-            _, shape = heappop(heads)
-            node = _best(shape, self._candidates(shape))
+            _, queue = heappop(heads)
+            node = _best(queue.shape, self._changed if queue.blocked else self.nodes.values())
             if node is None:
-                self._blocked.add(shape)
+                queue.blocked = True
                 continue
-            queue = self._queues[shape]
-            entry = queue.popleft()
+            entry = queue.entries.popleft()
             node.start(entry, now_s)
-            job_id = entry.job.job_id
+            job_id = entry.job_id
             self.runs[job_id] = JobRun(entry.traced, node.instance_id, now_s)
-            self.waiting -= 1
+            self._count(entry.traced, -1)
             self.running += 1
             yield node, job_id, entry.traced
-            if queue:
-                heappush(heads, (queue[0].number, shape))
+            if queue.entries:
+                heappush(heads, (queue.entries[0].number, queue))
             else:
-                del self._queues[shape]
-                self._blocked.discard(shape)
+                del self._queues[queue.shape]
         self._changed.clear()
-
-    def _candidates(self, shape: Shape) -> Iterable[Node]:
-        return self._changed if shape in self._blocked else self.nodes.values()
 
 
 def _best(shape: Shape, nodes: Iterable[Node]) -> Node | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from toilctl.autoscaler.model import Infeasible
+from toilctl.autoscaler.model import Infeasible, Waiting
 from toilctl.autoscaler.trace import TraceJob
 from toilctl.node_types import NodeType
 
@@ -34,6 +34,8 @@ class NodeLife:
     zone: str = ""
     interrupted: bool = False
     """Whether EC2 took it away."""
+    noticed_s: float | None = None
+    """When EC2 gave notice of that; None when it did not."""
 
     @property
     def seconds(self) -> float:
@@ -111,6 +113,8 @@ class Simulated:
     """By end."""
     refusals: int = 0
     """How often an offering that a launch asked for had no capacity."""
+    waiting: tuple[Waiting, ...] = ()
+    """Those of the stuck jobs that waited to the end, and why, by shape; the others lost their node too often."""
 
     @property
     def interruptions(self) -> int:

@@ -60,6 +60,10 @@ def _jobs(one: Outcome) -> Iterator[str]:
         yield f"  {infeasible(never)}"
     if one.stuck:
         yield f"  {counted(one.stuck, 'job')} never came to an end."
+    for waiting in one.waiting:
+        yield f"    {counted(waiting.count, 'job')} ({', '.join(waiting.names)}) waited to the end: {waiting.next_step}"
+    if lost := one.stuck - sum(waiting.count for waiting in one.waiting):
+        yield f"    {counted(lost, 'job')} lost too many workers to begin again."
 
 
 def _notes(result: Simulation) -> Iterator[str]:

@@ -11,7 +11,7 @@ from toilctl import log, prices
 from toilctl.autoscaler import bound
 from toilctl.autoscaler.generate import Pattern, generate
 from toilctl.autoscaler.hazards import Hazards
-from toilctl.autoscaler.model import Infeasible
+from toilctl.autoscaler.model import Infeasible, Waiting
 from toilctl.autoscaler.picture import picture_of
 from toilctl.autoscaler.simulated import HOUR_S, Simulated, Waits, most_at_once
 from toilctl.autoscaler.trace import Trace
@@ -76,6 +76,9 @@ class Outcome:
     nodes: tuple[NodeUse, ...]
     infeasible: tuple[Infeasible, ...]
     stuck: int
+    """Jobs that never came to an end."""
+    waiting: tuple[Waiting, ...]
+    """Those of them that waited to the end, and why; the others lost their worker too often."""
     launch_command: str
 
 
@@ -158,6 +161,7 @@ def _outcome(name: str, one: Replay, provisioner: Provisioner) -> Outcome:
         nodes=one.uses,
         infeasible=found.infeasible,
         stuck=found.stuck,
+        waiting=found.waiting,
         launch_command=one.launch_command(None, provisioner),
     )
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 from tests.unit.autoscaler.builders import NOW, ago, job, jobs, shape
 from toilctl.autoscaler.demand import Queue, Turnover, queues, reuse, turnovers
 from toilctl.autoscaler.model import Demand, Job
@@ -22,6 +25,15 @@ def ending(*running: Job, spot: bool = False, **run_times_s: float) -> list[Turn
 def test_jobs_of_one_shape_share_a_queue_whatever_their_names() -> None:
     (queue,) = grouped(job("sort"), job("merge"), job("sort"))
     assert (queue.count, queue.names) == (3, ("merge", "sort"))
+
+
+def test_jobs_that_are_counted_are_grouped_as_those_that_are_named() -> None:
+    waiting = [*jobs(3), *jobs(2, name="merge"), job(cores=4, service=True), *jobs(2, held="a user holds it"),
+               job(preemptible=True)]  # fmt: skip
+    counted = Counter(replace(one, job_id="") for one in waiting[1:])
+    expected = grouped(*waiting, sort=10, merge=60)
+    assert queues(Demand((waiting[0],), {"sort": 10, "merge": 60}, tuple(counted.items())), TARGET_S) == expected
+    assert len(expected) == 4
 
 
 def test_only_some_names_are_told() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from toilctl import aws
-from toilctl.autoscaler.model import Notice, NoticeKind
-from toilctl.autoscaler.notices import NOTICE_S, REQUESTS_S, WITHDRAWN_S, Notices
+from toilctl.autoscaler.model import NOTICE_S, Notice, NoticeKind
+from toilctl.autoscaler.notices import REQUESTS_S, WITHDRAWN_S, Notices
 from toilctl.cluster import Node, Role
 from toilctl.node_types import NodeType
 

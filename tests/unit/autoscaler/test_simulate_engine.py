@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from toilctl.autoscaler.model import Offering
-from toilctl.autoscaler.simulate_engine import MOST_LOSSES, Engine, Node, at, seconds
+from toilctl.autoscaler.model import Demand, Job, Notice, NoticeKind, Offering
+from toilctl.autoscaler.simulate_engine import MOST_LOSSES, Engine
+from toilctl.autoscaler.simulate_node import Node, at, seconds
 from toilctl.autoscaler.trace import TraceJob
+from toilctl.cluster import NodeState
 
 from .builders import offer, shape
 
@@ -51,10 +53,11 @@ def test_job_that_lost_its_node_waits_as_if_it_had_never_run() -> None:
     engine = Engine()
     node = joined(engine)
     arrived(engine, 5)
-    (before,) = engine.jobs()
+    before = engine.demand({})
     assert started(engine, 60)
+    assert engine.demand({}) != before
     engine.remove(node, 100)
-    assert list(engine.jobs()) == [before]
+    assert engine.demand({}) == before
 
 
 def test_job_is_given_up_with_its_last_loss() -> None:
@@ -65,7 +68,32 @@ def test_job_is_given_up_with_its_last_loss() -> None:
         assert started(engine, number) == [job]
         engine.remove(node, number + 1, interrupted=True)
     assert (engine.given_up, engine.waiting, engine.running, len(engine.lost)) == (1, 0, 0, MOST_LOSSES)
-    assert list(engine.jobs()) == []
+    assert engine.demand({}) == Demand()
+
+
+def test_demand_names_running_jobs_and_counts_waiting_ones_that_are_alike() -> None:
+    engine = Engine()
+    node = joined(engine)
+    for number in range(3):
+        arrived(engine, number)
+    engine.arrive(TraceJob("merge", shape(cores=1), 4, 60, service=True))
+    assert len(started(engine, 5)) == 1
+    demand = engine.demand({"sort": 600})
+    (running,) = demand.jobs
+    needed = shape(cores=2, preemptible=True)
+    assert running == Job("job-2", "sort", needed, node.instance_id, at(5))
+    assert set(demand.counted) == {(Job("", "sort", needed), 2), (Job("", "merge", shape(cores=1), service=True), 1)}
+    assert demand.run_times_s == {"sort": 600}
+
+
+def test_demand_stays_as_it_was_told_while_jobs_come_and_go() -> None:
+    engine = Engine()
+    arrived(engine, 0)
+    before = engine.demand({})
+    arrived(engine, 1)
+    assert [count for _, count in before.counted] == [1]
+    assert engine.drop(shape(cores=2, preemptible=True)) == 2
+    assert engine.demand({}) == Demand()
 
 
 def test_node_that_goes_while_it_boots_is_not_counted_any_more() -> None:
@@ -86,3 +114,29 @@ def test_node_that_goes_when_its_job_ends_takes_no_other() -> None:
     engine.remove(node, 601, interrupted=True)
     assert started(engine, 601) == []
     assert (engine.lost, engine.waiting) == ([], 1)
+
+
+def test_node_that_is_given_up_takes_no_other_job_and_costs_money_to_its_end() -> None:
+    engine = Engine()
+    node = joined(engine)
+    jobs = [arrived(engine, number) for number in range(2)]
+    assert started(engine, 2) == jobs[:1]
+    node.warn(60, 180)
+    node.drain()
+    engine.evacuate(node, 150)
+    assert [(run.job, run.seconds) for run in engine.lost] == [(jobs[0], 148)]
+    assert started(engine, 150) == []
+    assert (engine.waiting, engine.running, engine.doomed) == (2, 0, True)
+    life = engine.remove(node, 180, interrupted=True)
+    assert (life.busy_s, life.noticed_s, engine.doomed) == (148, 60, False)
+    assert engine.usd(999) == life.usd == 180 * 0.05 / 3600
+
+
+def test_notice_is_in_a_nodes_view() -> None:
+    engine = Engine()
+    node = joined(engine)
+    assert (node.view().notice, node.view().engine_state) == (None, NodeState.JOINED)
+    node.warn(60, 180)
+    node.drain()
+    assert node.view().notice == Notice(NoticeKind.TERMINATE, at(60), at(180))
+    assert node.view().engine_state is NodeState.DRAINING

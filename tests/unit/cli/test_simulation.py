@@ -86,6 +86,20 @@ def test_recorded_run_is_replayed_as_estimate_trace_does(toilctl: Any, account: 
     assert one["nodes"] == estimated["nodes"]
 
 
+def test_money_is_a_bound_and_jobs_that_wait_for_it_to_the_end_say_so(toilctl: Any, account: TestCloud) -> None:
+    some = ("autoscale", "simulate", "diurnal", "--jobs", "60", "--hours", "24", *TYPES)
+    poor = (*some, "--budget", "0.25")
+    (one,) = simulated(toilctl, *poor)["outcomes"]
+    assert 0 < one["stuck"] == sum(waiting["count"] for waiting in one["waiting"])
+    assert {waiting["reason"] for waiting in one["waiting"]} == {"budget"}
+    assert one["jobs"] + one["stuck"] == 60
+    assert "--budget 0.25" in one["launch_command"]
+    shown = toilctl(*poor, "--max-cost-per-hour", "9").stdout
+    assert "waited to the end: The cluster has cost $" in shown
+    assert "of its budget of $0.25" in shown
+    assert "--max-cost-per-hour 9" in shown
+
+
 def test_picture_is_drawn_beside_the_numbers(toilctl: Any, account: TestCloud, tmp_path: Path) -> None:
     said = toilctl(*BURSTS, "--plot", str(tmp_path / "bursts"), "--compare", "--target-time 60")
     assert said.exit_code == 0, said.stderr

@@ -1,0 +1,50 @@
+"""When the next decision is due in simulated time."""
+
+from __future__ import annotations
+
+from toilctl.autoscaler.simulate_clock import Clock
+
+
+def test_decisions_are_an_interval_apart() -> None:
+    clock, due_s = Clock(30), []
+    for _ in range(3):
+        due_s.append(clock.due_s)
+        clock.decided(clock.due_s, None)
+    assert due_s == [0, 30, 60]
+
+
+def test_news_are_decided_on_at_once_and_the_next_decision_is_an_interval_later() -> None:
+    clock = Clock(30)
+    clock.decided(0, None)
+    clock.hear(12.5)
+    assert clock.due_s == 12.5
+    clock.decided(12.5, None)
+    assert clock.due_s == 42.5
+
+
+def test_news_right_after_a_decision_wait_for_the_next_look() -> None:
+    clock = Clock(30)
+    clock.decided(0, None)
+    clock.hear(0.1)
+    assert clock.due_s == 0.5
+
+
+def test_plan_that_asks_for_a_decision_sooner_gets_one_but_not_within_a_second() -> None:
+    clock = Clock(30)
+    clock.decided(0, 20)
+    assert clock.due_s == 20
+    clock.decided(20, 20.2)
+    assert clock.due_s == 21
+    clock.decided(21, 99)
+    assert clock.due_s == 51
+
+
+def test_decisions_before_a_time_are_left_out() -> None:
+    clock = Clock(30)
+    clock.decided(0, None)
+    clock.skip(100)
+    assert clock.due_s == 120
+    clock.skip(60)
+    assert clock.due_s == 120
+    clock.skip(float("inf"))
+    assert clock.due_s == 120

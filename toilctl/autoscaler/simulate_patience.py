@@ -1,0 +1,38 @@
+"""When a simulation ends although jobs wait: nothing can happen any more, or all that happens is in vain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from toilctl.autoscaler.model import Plan
+
+_TICKS: Final = 200
+"""So many ticks at which jobs wait, and nothing happens or can, are the end, once all idle nodes could have gone."""
+_LAUNCHES: Final = 1000
+"""So many launches in vain, one after the other, are the end as well: refused, or gone before they ran a job."""
+
+
+class Patience:
+    """What has been in vain so far."""
+
+    def __init__(self, idle_timeout_s: float) -> None:
+        self._idle_timeout_s = idle_timeout_s
+        self._quiet, self._since_s = 0, 0.0
+        """How many ticks passed at which jobs waited in vain, and since when."""
+        self.launches = 0
+        """How many came to nothing since a job last arrived or began."""
+
+    def over(self, plan: Plan, now_s: float, *, idle: bool, coming: bool) -> bool:
+        """Tell after a decision whether jobs wait for ever.
+
+        :param idle: whether jobs wait, and none runs or is still to come.
+        :param coming: whether nodes boot, or may be asked for again.
+        """
+        if not (idle and plan.nothing_to_do and not coming):
+            self._quiet = 0
+            return idle and self.launches > _LAUNCHES
+        self._quiet += 1
+        self._since_s = now_s if self._quiet == 1 else self._since_s
+        # An idle node that goes may leave the place, or the money, that another needs.
+        tired = self._quiet > _TICKS and now_s - self._since_s > self._idle_timeout_s
+        return tired or plan.money.exhausted or self.launches > _LAUNCHES
