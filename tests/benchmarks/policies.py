@@ -24,7 +24,8 @@ from toilctl.autoscaler.bound import least_usd
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.generate import Pattern, generate
 from toilctl.autoscaler.hazards import NONE, Hazards
-from toilctl.autoscaler.model import Job, Launch, Offer, Plan, Reason, ScaleIn, Snapshot
+from toilctl.autoscaler.model import Job, Offer, Snapshot
+from toilctl.autoscaler.plan import Launch, Plan, Reason, ScaleIn
 from toilctl.autoscaler.policy import Policy, Tuning, zip_limits
 from toilctl.autoscaler.simulate import simulate
 from toilctl.autoscaler.simulated import HOUR_S

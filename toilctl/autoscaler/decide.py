@@ -16,9 +16,10 @@ from toilctl.autoscaler.interrupted import draining, evacuated, wake_at
 from toilctl.autoscaler.kept import Keeping
 from toilctl.autoscaler.lifecycle import Phase
 from toilctl.autoscaler.market import Market
-from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Reason, Replace, Snapshot, Waiting
+from toilctl.autoscaler.model import NodeView, Snapshot
 from toilctl.autoscaler.notes import notes
 from toilctl.autoscaler.paused import paused
+from toilctl.autoscaler.plan import Infeasible, Plan, Reason, Replace, Waiting
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_in import Shrinkage, over_maximum, shrink
 from toilctl.autoscaler.scale_out import fulfil_minimum, grow

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from toilctl import engines
 from toilctl.autoscaler.events import Ended, Event, Tell
-from toilctl.autoscaler.model import Launch, Plan, Reason, ScaleIn
+from toilctl.autoscaler.plan import Launch, Plan, Reason, ScaleIn
 from toilctl.autoscaler.report import ActionReport
 from toilctl.autoscaler.under_way import OWN_INTENT, Kind, Run, UnderWay
 from toilctl.cluster import Node, NodeState

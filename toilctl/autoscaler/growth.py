@@ -9,7 +9,7 @@ from toilctl.autoscaler.binpack import Group
 from toilctl.autoscaler.choice import Choice
 from toilctl.autoscaler.demand import Queue
 from toilctl.autoscaler.market import Market
-from toilctl.autoscaler.model import Launch, Reason
+from toilctl.autoscaler.plan import Launch, Reason
 from toilctl.node_types import NodeType
 
 

@@ -26,7 +26,7 @@ class Waits:
     count: int
     names: tuple[str, ...]
     reason: str
-    """A ``model.Reason``; of jobs that can never run, what is lacking."""
+    """A ``plan.Reason``; of jobs that can never run, what is lacking."""
     never: bool
     """Whether no node type can run them."""
 

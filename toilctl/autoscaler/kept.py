@@ -9,7 +9,7 @@ from typing import Final
 
 from toilctl.autoscaler.fleet import Fleet, Member
 from toilctl.autoscaler.lifecycle import Phase, deadline
-from toilctl.autoscaler.model import Kept, Reason
+from toilctl.autoscaler.plan import Kept, Reason
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_in import Shrinkage, at_minimum, goes_at, timed_out
 from toilctl.autoscaler.wording import at, number

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from toilctl.autoscaler.model import NodeView, Reason
+from toilctl.autoscaler.model import NodeView
+from toilctl.autoscaler.plan import Reason
 from toilctl.autoscaler.policy import Policy
 from toilctl.cluster import NodeState
 

@@ -24,8 +24,8 @@ from toilctl.autoscaler.execute import Actions, Begun, Executor, World, in_threa
 from toilctl.autoscaler.exporter import Exporter
 from toilctl.autoscaler.guard import Guard, alone
 from toilctl.autoscaler.journal import Journal
-from toilctl.autoscaler.model import Plan, Reason
 from toilctl.autoscaler.observe import Memory, Observation, asked_for, engine_of, observe
+from toilctl.autoscaler.plan import Plan, Reason
 from toilctl.autoscaler.playbooks import Playbooks
 from toilctl.autoscaler.report import STATE_DIR, Report, ResultReport
 from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile

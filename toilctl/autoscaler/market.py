@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from toilctl.autoscaler.binpack import Candidate
 from toilctl.autoscaler.fleet import Fleet
-from toilctl.autoscaler.model import BackOff, Offer, Offering, Reason, SetAside, Snapshot
+from toilctl.autoscaler.model import BackOff, Offer, Offering, SetAside, Snapshot
+from toilctl.autoscaler.plan import Reason
 from toilctl.autoscaler.policy import NodeLimits, Policy
 from toilctl.autoscaler.purse import Purse
 from toilctl.node_types import NodeType

@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from toilctl.autoscaler import measures
 from toilctl.autoscaler.measures import OTHER, Measure, Numbers, Waits
-from toilctl.autoscaler.model import NoticeKind, Reason, Snapshot
+from toilctl.autoscaler.model import NoticeKind, Snapshot
+from toilctl.autoscaler.plan import Reason
 from toilctl.autoscaler.report import ActionReport, InterruptionReport, Report
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from toilctl.autoscaler.model import Kept, NodeView, Plan, Reason, Snapshot
+from toilctl.autoscaler.model import NodeView, Snapshot
+from toilctl.autoscaler.plan import Kept, Plan, Reason
 from toilctl.autoscaler.wording import sentence
 from toilctl.node_types import NodeType
 

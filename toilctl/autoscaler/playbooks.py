@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from toilctl import aws, runner
 from toilctl.autoscaler.events import Ended, FleetAnswered, LaunchingOver, Refusal, Tell, refusals_of
-from toilctl.autoscaler.model import Launch
+from toilctl.autoscaler.plan import Launch
 from toilctl.autoscaler.settings import Settings
 from toilctl.cluster import Engine, Node
 from toilctl.errors import ToilctlError

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from toilctl.autoscaler.fleet import Fleet
-from toilctl.autoscaler.model import Money, Offer, Reason, Snapshot
+from toilctl.autoscaler.model import Offer, Snapshot
+from toilctl.autoscaler.plan import Money, Reason
 from toilctl.autoscaler.policy import Policy
 
 _ROUNDING: Final = 1e-9

@@ -23,7 +23,7 @@ class JobsReport:
     count: int
     names: tuple[str, ...]
     reason: str
-    """A ``model.Reason``; of infeasible jobs, what is lacking: cores, memory, disk or preemptible."""
+    """A ``plan.Reason``; of infeasible jobs, what is lacking: cores, memory, disk or preemptible."""
     next_step: str
 
 
@@ -40,7 +40,7 @@ class NodeReport:
     verdict: str
     """kept, going, set-up or undrained."""
     reason: str
-    """A ``model.Reason``."""
+    """A ``plan.Reason``."""
     detail: str
     jobs: int
     usd_per_hour: float | None

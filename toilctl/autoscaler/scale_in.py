@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from toilctl.autoscaler.fleet import Fleet, Member
 from toilctl.autoscaler.lifecycle import Phase
-from toilctl.autoscaler.model import Reason, ScaleIn
+from toilctl.autoscaler.plan import Reason, ScaleIn
 from toilctl.autoscaler.policy import Policy
 from toilctl.node_types import NodeType
 

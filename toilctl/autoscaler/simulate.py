@@ -23,7 +23,8 @@ from typing import Final
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.demand import NAMES_SHOWN
 from toilctl.autoscaler.hazards import NONE, Hazards
-from toilctl.autoscaler.model import NOTICE_S, Infeasible, Launch, Offer, Plan, Shape, Snapshot, Waiting
+from toilctl.autoscaler.model import NOTICE_S, Offer, Shape, Snapshot
+from toilctl.autoscaler.plan import Infeasible, Launch, Plan, Waiting
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_out import followed
 from toilctl.autoscaler.simulate_clock import Clock

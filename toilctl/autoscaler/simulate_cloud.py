@@ -8,7 +8,8 @@ from typing import Final
 
 from toilctl.autoscaler.events import Refusal
 from toilctl.autoscaler.hazards import Hazards, Shortages
-from toilctl.autoscaler.model import Launch, Offer, Offering, SetAside
+from toilctl.autoscaler.model import Offer, Offering, SetAside
+from toilctl.autoscaler.plan import Launch
 from toilctl.autoscaler.refused import Refusals
 from toilctl.autoscaler.simulate_node import at, seconds
 from toilctl.node_types import NodeType

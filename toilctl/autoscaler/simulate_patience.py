@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from toilctl.autoscaler.model import Plan
+from toilctl.autoscaler.plan import Plan
 
 _TICKS: Final = 200
 """So many ticks at which jobs wait, and nothing happens or can, are the end, once all idle nodes could have gone."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from toilctl.autoscaler.model import Infeasible, Waiting
+from toilctl.autoscaler.plan import Infeasible, Waiting
 from toilctl.autoscaler.trace import TraceJob
 from toilctl.node_types import NodeType
 

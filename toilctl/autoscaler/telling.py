@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from toilctl.autoscaler.events import FleetAnswered
 from toilctl.autoscaler.lifecycle import phase
-from toilctl.autoscaler.model import Infeasible, NodeView, Plan, Reason, Snapshot, Waiting
+from toilctl.autoscaler.model import NodeView, Snapshot
+from toilctl.autoscaler.plan import Infeasible, Plan, Reason, Waiting
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.report import (
     BudgetReport,

@@ -51,7 +51,7 @@ class ShapeWait:
     longest_s: float
     """For how long at a stretch some waited: no job waited longer."""
     reason: str
-    """The one of most of the time: a ``model.Reason``, or what nodes lack."""
+    """The one of most of the time: a ``plan.Reason``, or what nodes lack."""
     never: bool
     """Whether, then, no node type could run them."""
 
@@ -100,7 +100,7 @@ class Timeline:
     waits: tuple[ShapeWait, ...]
     """Those that waited most first."""
     told_to_go: Mapping[str, int] = field(default_factory=dict)
-    """How many nodes, by ``model.Reason``; without those that were needed again."""
+    """How many nodes, by ``plan.Reason``; without those that were needed again."""
     interruptions: tuple[InterruptionReport, ...] = ()
     failures: tuple[Failure, ...] = ()
     stretches: tuple[Stretch, ...] = ()

@@ -10,7 +10,7 @@ from typing import Final
 from toilctl.autoscaler.demand import Queue
 from toilctl.autoscaler.growth import Growth, Placing
 from toilctl.autoscaler.market import Market, Obstacle
-from toilctl.autoscaler.model import Infeasible, Reason, Waiting
+from toilctl.autoscaler.plan import Infeasible, Reason, Waiting
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.wording import at, counted, listed, sentence
 from toilctl.node_types import NodeType

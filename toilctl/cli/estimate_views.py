@@ -9,7 +9,7 @@ from toilctl.cli.render import counted, table
 from toilctl.cli.run_views import duration
 
 if TYPE_CHECKING:
-    from toilctl.autoscaler.model import Infeasible
+    from toilctl.autoscaler.plan import Infeasible
     from toilctl.verbs.estimate_trace import TraceEstimate
     from toilctl.verbs.replay import NodeUse
 

@@ -53,11 +53,11 @@ _WHY: Final = {
     "time": "soon enough on what is there",
     "held": "held",
 }
-"""``model.Reason`` in words; another version's reasons are shown as they are."""
+"""``plan.Reason`` in words; another version's reasons are shown as they are."""
 
 
 def why(reason: str) -> str:
-    """Say a ``model.Reason`` in words."""
+    """Say a ``plan.Reason`` in words."""
     return _WHY.get(reason, reason)
 
 

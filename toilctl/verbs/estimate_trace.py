@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toilctl import prices, variables
-from toilctl.autoscaler.model import Infeasible
+from toilctl.autoscaler.plan import Infeasible
 from toilctl.autoscaler.simulated import HOUR_S, Waits
 from toilctl.node_types import NodeType
 from toilctl.verbs import replay

@@ -11,8 +11,8 @@ from toilctl import log, prices
 from toilctl.autoscaler import bound
 from toilctl.autoscaler.generate import Pattern, generate
 from toilctl.autoscaler.hazards import Hazards
-from toilctl.autoscaler.model import Infeasible, Waiting
 from toilctl.autoscaler.picture import picture_of
+from toilctl.autoscaler.plan import Infeasible, Waiting
 from toilctl.autoscaler.simulated import HOUR_S, Simulated, Waits, most_at_once
 from toilctl.autoscaler.trace import Trace
 from toilctl.verbs import plot, replay

@@ -6,17 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from toilctl.autoscaler.model import (
-    BackOff,
-    Demand,
-    Job,
-    NodeView,
-    Offer,
-    Offering,
-    SetAside,
-    Shape,
-    Snapshot,
-)
+from toilctl.autoscaler.model import BackOff, Demand, Job, NodeView, Offer, Offering, SetAside, Shape, Snapshot
 from toilctl.autoscaler.policy import Limits, NodeLimits, Policy, Tuning
 from toilctl.capacity import InstanceType, Resources, allocatable
 from toilctl.cluster import NodeState

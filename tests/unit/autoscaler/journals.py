@@ -15,7 +15,8 @@ from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.generate import Pattern, generate
 from toilctl.autoscaler.hazards import Hazards
 from toilctl.autoscaler.journal import Journal
-from toilctl.autoscaler.model import Plan, Snapshot
+from toilctl.autoscaler.model import Snapshot
+from toilctl.autoscaler.plan import Plan
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.report import ActionReport, JobsReport, Report, ResultReport
 from toilctl.autoscaler.simulate import simulate

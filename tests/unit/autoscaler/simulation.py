@@ -20,7 +20,8 @@ from toilctl.autoscaler.events import Ended, LaunchingOver, Tell
 from toilctl.autoscaler.guard import alone
 from toilctl.autoscaler.journal import Journal
 from toilctl.autoscaler.loop import Autoscaler, Reach
-from toilctl.autoscaler.model import Demand, Job, Launch, Shape
+from toilctl.autoscaler.model import Demand, Job, Shape
+from toilctl.autoscaler.plan import Launch
 from toilctl.autoscaler.playbooks import fleet_answer
 from toilctl.autoscaler.report import Report
 from toilctl.autoscaler.settings import SettingsFile

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.autoscaler.builders import NOW, SPOT, node, offer, policy, shape
 from toilctl.autoscaler.binpack import fits
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Demand, Job, NodeView, Plan, Shape, Snapshot
+from toilctl.autoscaler.model import Demand, Job, NodeView, Shape, Snapshot
+from toilctl.autoscaler.plan import Plan
 from toilctl.autoscaler.policy import Policy
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.autoscaler.builders import MEMORY, NOW, SPOT, ago, aside, busy, job, jobs, policy, snapshot, types
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Launch, Reason
+from toilctl.autoscaler.plan import Launch, Reason
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType
 

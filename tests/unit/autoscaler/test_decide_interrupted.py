@@ -24,7 +24,8 @@ from tests.unit.autoscaler.builders import (
 )
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.interrupted import EVACUATE_S
-from toilctl.autoscaler.model import Launch, Notice, NoticeKind, Offering, Reason, ScaleIn
+from toilctl.autoscaler.model import Notice, NoticeKind, Offering
+from toilctl.autoscaler.plan import Launch, Reason, ScaleIn
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType
 

@@ -23,7 +23,7 @@ from tests.unit.autoscaler.builders import (
     types,
 )
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Reason
+from toilctl.autoscaler.plan import Reason
 from toilctl.cluster import NodeState
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.autoscaler.builders import NOW, SPOT, ago, aside, backed_off, node, offer, policy, shape
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.lifecycle import TRAITS, phase
-from toilctl.autoscaler.model import Demand, Job, NodeView, Plan, Reason, Snapshot
+from toilctl.autoscaler.model import Demand, Job, NodeView, Snapshot
+from toilctl.autoscaler.plan import Plan, Reason
 from toilctl.autoscaler.policy import Policy
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType

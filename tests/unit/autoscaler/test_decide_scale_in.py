@@ -15,7 +15,8 @@ from tests.unit.autoscaler.builders import (
 )  # fmt: skip
 from toilctl.autoscaler.asked import around
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Kept, NodeView, Plan, Reason, Replace, ScaleIn
+from toilctl.autoscaler.model import NodeView
+from toilctl.autoscaler.plan import Kept, Plan, Reason, Replace, ScaleIn
 from toilctl.cluster import NodeState
 
 

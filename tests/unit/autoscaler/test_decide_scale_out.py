@@ -18,7 +18,7 @@ from tests.unit.autoscaler.builders import (
     types,
 )  # fmt: skip
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Launch, Plan, Reason
+from toilctl.autoscaler.plan import Launch, Plan, Reason
 from toilctl.capacity import Resources
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType

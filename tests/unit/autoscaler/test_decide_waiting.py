@@ -19,7 +19,7 @@ from tests.unit.autoscaler.builders import (
     snapshot,
 )  # fmt: skip
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Launch, Plan, Reason
+from toilctl.autoscaler.plan import Launch, Plan, Reason
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType
 

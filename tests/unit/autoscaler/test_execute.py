@@ -9,7 +9,8 @@ import pytest
 
 from toilctl.autoscaler.events import Ended, FleetAnswered, LaunchingOver, Tell
 from toilctl.autoscaler.execute import Begun, Executor, World
-from toilctl.autoscaler.model import Demand, Launch, Plan, Reason, Replace, ScaleIn
+from toilctl.autoscaler.model import Demand
+from toilctl.autoscaler.plan import Launch, Plan, Reason, Replace, ScaleIn
 from toilctl.autoscaler.under_way import UnderWay
 from toilctl.capacity import Resources
 from toilctl.cluster import Node, NodeState, Role

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.model import Plan, Reason, ScaleIn, Snapshot
+from toilctl.autoscaler.model import Snapshot
+from toilctl.autoscaler.plan import Plan, Reason, ScaleIn
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.simulate_engine import MOST_LOSSES
 from toilctl.autoscaler.simulated import NodeLife, Simulated

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.hazards import NONE, Hazards
-from toilctl.autoscaler.model import Launch, Plan, Reason, Snapshot
+from toilctl.autoscaler.model import Snapshot
+from toilctl.autoscaler.plan import Launch, Plan, Reason
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.simulated import Simulated
 from toilctl.autoscaler.trace import TraceJob

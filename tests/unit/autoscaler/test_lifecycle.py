@@ -4,7 +4,8 @@ import pytest
 
 from tests.unit.autoscaler.builders import NOW, booting, node, policy
 from toilctl.autoscaler.lifecycle import TRAITS, Phase, Room, phase
-from toilctl.autoscaler.model import NodeView, Reason
+from toilctl.autoscaler.model import NodeView
+from toilctl.autoscaler.plan import Reason
 from toilctl.cluster import NodeState
 
 

@@ -23,7 +23,8 @@ from toilctl.autoscaler import loop
 from toilctl.autoscaler.events import Ended, FleetAnswered, LaunchingOver, Refusal, Tell
 from toilctl.autoscaler.journal import Journal
 from toilctl.autoscaler.loop import Autoscaler, Reach, Signals
-from toilctl.autoscaler.model import Demand, Job, Launch, Shape
+from toilctl.autoscaler.model import Demand, Job, Shape
+from toilctl.autoscaler.plan import Launch
 from toilctl.autoscaler.report import Report
 from toilctl.autoscaler.settings import SettingsFile
 from toilctl.capacity import Resources

@@ -13,7 +13,8 @@ import yaml
 
 from toilctl import aws, paths, runner
 from toilctl.autoscaler.events import Ended, Event, FleetAnswered, LaunchingOver, Refusal
-from toilctl.autoscaler.model import Launch, Offering
+from toilctl.autoscaler.model import Offering
+from toilctl.autoscaler.plan import Launch
 from toilctl.autoscaler.playbooks import Playbooks, fleet_answer
 from toilctl.autoscaler.settings import Settings
 from toilctl.cluster import Engine, Node, Role

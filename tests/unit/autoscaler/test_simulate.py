@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.hazards import NONE, Hazards, Shortages
 from toilctl.autoscaler.interrupted import EVACUATE_S
-from toilctl.autoscaler.model import NOTICE_S, Launch, Offering, Plan, Reason, Replace, ScaleIn, Snapshot
+from toilctl.autoscaler.model import NOTICE_S, Offering, Snapshot
+from toilctl.autoscaler.plan import Launch, Plan, Reason, Replace, ScaleIn
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.refused import SET_ASIDE_S
 from toilctl.autoscaler.simulate import simulate
