@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from toilctl.autoscaler.report import JOURNAL
 
 from .world import World, wait_for
 
-GROW_S, SHRINK_S = 120, 90
+GROW_S, SHRINK_S, RUN_S, GONE_S = 120, 90, 120, 150
+JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
 WORKFLOWS = Path(__file__).parent / "workflows"
 COUNT_JOBS = 5
 """How many jobs siblings/count.py has: one to begin, one per line, one to add up."""
@@ -47,6 +53,30 @@ class Autoscaled:
         wait_for(lambda: len(self.workers()) == count, seconds, f"{count} workers")
         return self.workers()
 
+    def begun(self) -> list[tuple[str, str]]:
+        """Return what the autoscaler began so far: actions with their nodes or node type."""
+        reports = map(json.loads, self.on_host("cat", JOURNAL).stdout.splitlines())
+        actions = [one for report in reports for one in report["actions"]]
+        return [(one["action"], one["node_type"] or ",".join(one["instance_ids"])) for one in actions]
+
+    def instance(self, node: str) -> dict[str, Any]:
+        (found,) = self.world.client("ec2").describe_instances(InstanceIds=[node])["Reservations"]
+        instance: dict[str, Any] = found["Instances"][0]
+        return instance
+
+    def market(self, node: str) -> str:
+        return str(self.instance(node).get("InstanceLifecycle", "on-demand"))
+
+    def interrupt(self, node: str, seconds: int) -> None:
+        """Let EC2 take a spot node away after so many seconds."""
+        self.world.toilctl("local", "fault", "interrupt", f"instance-id={node}", f"seconds={seconds}")
+
+    def wait_until_gone(self, node: str) -> str:
+        """Wait until an instance ends, and return EC2's code of why."""
+        going = ("shutting-down", "terminated")
+        wait_for(lambda: self.instance(node)["State"]["Name"] in going, GONE_S, f"the end of {node}")
+        return str(self.instance(node)["StateReason"]["Code"])
+
     def in_engine(self) -> set[str]:
         """Return the names of the nodes that the engine has."""
         raise NotImplementedError
@@ -66,3 +96,30 @@ class Autoscaled:
         leader = {one["InstanceId"] for one in self.world.instances(self.name)}
         wait_for(lambda: self.world.hosts() == leader, 30, "the hosts' end")
         wait_for(lambda: not self.in_engine(), 30, "an empty engine")
+
+
+@dataclass
+class OnSlurm(Autoscaled):
+    """The cluster, and its jobs."""
+
+    def in_engine(self) -> set[str]:
+        return set(self.on_leader("sinfo", "-h", "-N", "-o", "%N").split())
+
+    def submit(self, seconds: int, *options: str, preemptible: bool = True) -> str:
+        constraint = () if preemptible else ("-C", "nonpreemptible")
+        # A name of its own: nobody knows how long it takes, so it gets a place of its own.
+        name = f"job-{uuid4().hex[:8]}"
+        command = ("--job-name", name, "--mem", "256", *constraint, *options, "--wrap", f"sleep {seconds}")
+        return self.on_leader("sbatch", "--parsable", "-o", "/dev/null", *command).strip()
+
+    def ended(self, *jobs: str) -> dict[str, tuple[str, str]]:
+        """Return state and node of those of the jobs that have ended."""
+        log = self.on_leader("cat", JOBCOMP_LOG)
+        found = re.findall(r"^JobId=(\d+) .*?JobState=(\w+) .*?NodeList=(\S+)", log, re.MULTILINE)
+        return {job: (state, node) for job, state, node in found if job in jobs}
+
+    def wait_for_jobs(self, *jobs: str) -> dict[str, tuple[str, str]]:
+        """Wait until the jobs have ended, and well."""
+        ended = wait_for(lambda: len(found := self.ended(*jobs)) == len(jobs) and found, RUN_S, f"end of {jobs}")
+        assert {state for state, _ in ended.values()} == {"COMPLETED"}, ended
+        return ended

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from toilctl.autoscaler.report import STATE_DIR
 
-from .autoscaled import GROW_S, SHRINK_S, Autoscaled
+from .autoscaled import GROW_S, JOBCOMP_LOG, RUN_S, SHRINK_S, OnSlurm
 from .world import KEY_PAIR, World, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -23,7 +21,6 @@ CLUSTER = "auto"
 SPOT, ON_DEMAND = "t2.medium:0.03", "t2.small"
 FOR_SPOT = ("-c", "2")
 """Only a spot node has two cores; for a single small job the on-demand one is cheaper."""
-JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
 TUNING = ("--scale-interval", "2", "--idle-timeout", "10", "--join-deadline", "90")
 LAUNCH = (
     "launch-cluster", CLUSTER, "--leaderNodeType", "t2.medium", "-z", "us-west-2a,us-west-2b", "--keyPairName",
@@ -34,35 +31,7 @@ AS_DOCUMENTED = (
     "--mesosMaster $(hostname -i):5050"
 )
 """Toil's options as its documents have them, whatever the engine is here."""
-RUN_S = 120
 REFUSED = 5
-
-
-@dataclass
-class OnSlurm(Autoscaled):
-    """The cluster, and its jobs."""
-
-    def in_engine(self) -> set[str]:
-        return set(self.on_leader("sinfo", "-h", "-N", "-o", "%N").split())
-
-    def submit(self, seconds: int, *options: str, preemptible: bool = True) -> str:
-        constraint = () if preemptible else ("-C", "nonpreemptible")
-        # A name of its own: nobody knows how long it takes, so it gets a place of its own.
-        name = f"job-{uuid4().hex[:8]}"
-        command = ("--job-name", name, "--mem", "256", *constraint, *options, "--wrap", f"sleep {seconds}")
-        return self.on_leader("sbatch", "--parsable", "-o", "/dev/null", *command).strip()
-
-    def ended(self, *jobs: str) -> dict[str, tuple[str, str]]:
-        """Return state and node of those of the jobs that have ended."""
-        log = self.on_leader("cat", JOBCOMP_LOG)
-        found = re.findall(r"^JobId=(\d+) .*?JobState=(\w+) .*?NodeList=(\S+)", log, re.MULTILINE)
-        return {job: (state, node) for job, state, node in found if job in jobs}
-
-    def wait_for_jobs(self, *jobs: str) -> dict[str, tuple[str, str]]:
-        """Wait until the jobs have ended, and well."""
-        ended = wait_for(lambda: len(found := self.ended(*jobs)) == len(jobs) and found, RUN_S, f"end of {jobs}")
-        assert {state for state, _ in ended.values()} == {"COMPLETED"}, ended
-        return ended
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from uuid import uuid4
 import pexpect
 import pytest
 
+from toilctl.autoscaler.spot_record import TAKEN_CODE
+
 from .autoscaled import COUNT_JOBS, GROW_S, WORKFLOWS, Autoscaled
 from .world import KEY_PAIR, World, wait_for
 
@@ -72,6 +74,17 @@ class OnMesos(Autoscaled):
         assert workflow.returncode == 0, said[-6000:]
         assert "Sorted file: " in said
         return said
+
+    def deactivated(self) -> set[str]:
+        """Return the instances whose agents get no more tasks."""
+        agents = self.ask("slaves")["slaves"]
+        return {agent["attributes"]["instance_id"] for agent in agents if agent["deactivated"]}
+
+    def busy_spot_node(self) -> str:
+        """Return a spot instance where a piece is being sorted; empty while there is none."""
+        busy = set(self.running().values())
+        nodes = [one["attributes"]["instance_id"] for one in self.ask("slaves")["slaves"] if one["id"] in busy]
+        return next((node for node in nodes if self.market(node) == "spot"), "")
 
     def wait_for_task(self) -> str:
         """Wait until a piece is being sorted, and return the id of the instance where."""
@@ -159,7 +172,7 @@ def test_worker_that_is_drained_finishes_its_task_and_goes(auto: OnMesos) -> Non
     workflow = auto.start("--pieces", "1", "--job-seconds", "25")
     node = auto.wait_for_task()
     auto.world.toilctl("autoscale", CLUSTER, "--max-nodes", "0,1" if auto.node_types() == [SPOT] else "1,0")
-    wait_for(lambda: any(agent["deactivated"] for agent in auto.ask("slaves")["slaves"]), 40, "the drain")
+    wait_for(auto.deactivated, 40, "the drain")
     assert auto.workers() == {node}
     wait_for(lambda: node not in auto.workers(), GROW_S, "the drained node's end")
     auto.world.toilctl("autoscale", CLUSTER, "--max-nodes", "2,1")
@@ -174,6 +187,22 @@ def test_lost_agents_task_runs_again_on_another(auto: OnMesos) -> None:
     auto.world.client("ec2").terminate_instances(InstanceIds=[node])
     said = auto.finish(workflow)
     assert sorted_on(said)
+    assert node not in sorted_on(said)
+
+
+def test_interrupted_agent_is_drained_and_its_task_runs_again_on_the_successor(auto: OnMesos) -> None:
+    # Two pieces at once do not fit on the one on-demand node.
+    workflow = auto.start("--pieces", "2", "--job-seconds", "60")
+    node = wait_for(auto.busy_spot_node, RUN_S, "a task on a spot node")
+    before = len(auto.begun())
+    auto.interrupt(node, seconds=60)
+    wait_for(lambda: node in auto.deactivated(), GROW_S, "the drain")
+    wait_for(lambda: node not in auto.in_engine(), GROW_S, "the agent's end")
+    assert [one for one in auto.begun()[before:] if node in one] == [("drain", node), ("evacuate", node)]
+    assert ("launch", SPOT) in auto.begun()[before:]
+    assert auto.wait_until_gone(node) == TAKEN_CODE
+    said = auto.finish(workflow)
+    assert len(sorted_on(said)) == 2
     assert node not in sorted_on(said)
 
 
