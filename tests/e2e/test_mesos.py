@@ -190,7 +190,7 @@ def test_lost_agents_task_runs_again_on_another(auto: OnMesos) -> None:
     assert node not in sorted_on(said)
 
 
-def test_interrupted_agent_is_drained_and_its_task_runs_again_on_the_successor(auto: OnMesos) -> None:
+def test_interrupted_agent_is_drained_and_gone_and_its_task_runs_again_on_another(auto: OnMesos) -> None:
     # Two pieces at once do not fit on the one on-demand node.
     workflow = auto.start("--pieces", "2", "--job-seconds", "60")
     node = wait_for(auto.busy_spot_node, RUN_S, "a task on a spot node")
