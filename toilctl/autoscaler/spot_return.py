@@ -61,7 +61,8 @@ def _to_be_had(supply: Supply, fleet: Fleet) -> bool:
 
 
 def _movable(member: Member, jobs: list[Job], to_be_had: Iterable[Supply]) -> bool:
-    if not jobs or len(member.node.running) > len(jobs) or not all(job.shape.preemptible for job in jobs):
+    """Whether spot nodes could run what a node runs; one that is drained and empty is not taken back either."""
+    if len(member.node.running) > len(jobs) or not all(job.shape.preemptible for job in jobs):
         return False
     return any(
         one.offer is not None and one.offer.usd_per_hour < member.usd_per_hour

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.autoscaler.builders import MEMORY, NOW, SPOT, ago, aside, busy, job, jobs, policy, snapshot, types
 from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.plan import Launch, Reason
+from toilctl.autoscaler.plan import Launch, Reason, ScaleIn
 from toilctl.cluster import NodeState
 from toilctl.node_types import NodeType
 
@@ -134,6 +134,11 @@ def test_on_demand_nodes_go_one_by_one_and_are_not_taken_back_while_spot_is_to_b
     )
     plan = decide(seen, policy(**FALLBACK), NOW)
     assert (goes(plan), plan.undrain) == ([], ())
+    empty = replace(draining, engine_state=NodeState.DRAINING, running=())
+    seen_empty = replace(seen, nodes=(*seen.nodes[:2], empty))
+    plan = decide(replace(seen_empty, demand=mixed().demand), policy(**FALLBACK), NOW)
+    assert plan.undrain == ()
+    assert ScaleIn(("i-3",), Reason.INTERRUPTED_DRAIN) in plan.scale_in
     lacking = replace(seen, set_aside=tuple(aside(SPOT)), short_since={NodeType.parse(SPOT): ago(60)})
     smaller = [replace(one, shape=replace(one.shape, cores=1)) for one in lacking.demand.jobs]
     lacking = replace(lacking, demand=replace(lacking.demand, jobs=tuple(smaller)))
