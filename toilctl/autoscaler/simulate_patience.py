@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from toilctl.autoscaler.plan import Plan
+from toilctl.autoscaler.plan import Plan, Reason
 
 _TICKS: Final = 200
 """So many ticks at which jobs wait, and nothing happens or can, are the end, once all idle nodes could have gone."""
 _LAUNCHES: Final = 1000
 """So many launches in vain, one after the other, are the end as well: refused, or gone before they ran a job."""
+_MONEY: Final = frozenset({Reason.BUDGET, Reason.COST_PER_HOUR})
 
 
 class Patience:
@@ -28,7 +29,9 @@ class Patience:
         :param idle: whether jobs wait, and none runs or is still to come.
         :param coming: whether nodes boot, or may be asked for again.
         """
-        if not (idle and plan.nothing_to_do and not coming):
+        # Nodes of a minimum may come and go for ever, and leave no money to others.
+        poor = bool(plan.waiting) and all(one.reason in _MONEY for one in plan.waiting)
+        if not (idle and (poor or (plan.nothing_to_do and not coming))):
             self._quiet = 0
             return idle and self.launches > _LAUNCHES
         self._quiet += 1

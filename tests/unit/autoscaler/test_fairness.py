@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.model import Snapshot
@@ -17,7 +17,7 @@ from toilctl.autoscaler.simulate_engine import MOST_LOSSES
 from toilctl.autoscaler.simulated import NodeLife, Simulated
 from toilctl.autoscaler.trace import TraceJob
 
-from .builders import MEMORY, policy, shape
+from .builders import MEMORY, SPOT, policy, shape
 from .worlds import (
     Wait,
     Works,
@@ -25,6 +25,7 @@ from .worlds import (
     calm,
     counts_until,
     interrupted,
+    overtaken,
     runs_on,
     scarce,
     short,
@@ -41,12 +42,13 @@ def unexplained_s(world: World, found: Simulated, works: Works, wait: Wait) -> f
 
     While a job waits, all nodes that the policy allows it are there and boot or work. All other time is: until the
     next decision; the boot that it leads to; and the target time, within which short jobs may wait for a place on a
-    node that works. A node that EC2 takes away makes the first two begin again, and so does a shortage, which lasts as
-    long as it does. So with W seconds of boots and work on at most M nodes meanwhile, no job waits for longer than
-    W / M and these, whatever else arrives.
+    node that works. The first two begin again when EC2 takes a node away, or refuses one, for as long as it does; and
+    with each older job, which the engine may start on the node that was launched for this one. So with W seconds of
+    boots and work on at most M nodes meanwhile, no job waits for longer than W / M and these, however many younger jobs
+    there are.
     """
     tuning = world.policy.tuning
-    again = taken(world, found, wait)
+    again = taken(world, found, wait) + overtaken(found, wait)
     refused_s = 0.0
     if world.hazards.short_share:
         refused_s, spells = short(world, wait)
@@ -66,7 +68,22 @@ def check_fair(world: World, found: Simulated) -> None:
         assert unexplained_s(world, found, works, wait) <= 0, wait
 
 
+def small(name: str, cores: float, preemptible: bool, arrived_s: float, run_s: float) -> TraceJob:
+    return TraceJob(name, shape(cores, 0.5, 1, preemptible), arrived_s, run_s)
+
+
+OVERTAKEN = World(
+    [
+        small("long", 0.3, True, 0, 1200), small("long", 0.3, True, 0, 1200), small("long", 4, False, 1, 1200),
+        small("any", 0.3, False, 95, 3000), small("any", 4, False, 101, 5),
+    ],
+    policy([SPOT, "m5.xlarge", MEMORY], (1, 1, 2), target_time_s=60, scale_interval_s=10), boot_s=240,
+)  # fmt: skip
+"""The node for the third job joins before that for the first two, which begin there; another boots for others only."""
+
+
 @settings(max_examples=60, deadline=None)
+@example(OVERTAKEN)
 @given(worlds(calm))
 def test_no_job_waits_while_there_could_be_a_node_for_it(world: World) -> None:
     found = world.run()

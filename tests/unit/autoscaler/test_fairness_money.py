@@ -150,3 +150,12 @@ def test_jobs_that_lost_their_node_too_often_are_not_said_to_wait() -> None:
     jobs = [TraceJob("long", shape(preemptible=True), 0, 100_000)]
     found = World(jobs, policy(["m5.xlarge:0.1"]), hazards=Hazards(10)).run()
     assert (found.stuck, found.waiting) == (1, ())
+
+
+def test_minimum_that_ec2_takes_again_and_again_does_not_keep_up_those_who_wait_for_money() -> None:
+    of = policy(["m5.xlarge:0.1", MEMORY], least=(1, 0), max_usd_per_hour=2.7)
+    found = World([TraceJob("large", shape(16, 100), 0, 60)], of, hazards=Hazards(10)).run()
+    assert (found.runs, found.stuck, [one.reason for one in found.waiting]) == ((), 1, [Reason.COST_PER_HOUR])
+    # Some 100 minutes, with a worker every six.
+    assert found.lives[-1].ended_s < 3 * 3600
+    assert found.interruptions > 5

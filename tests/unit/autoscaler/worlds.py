@@ -185,6 +185,15 @@ def taken(world: World, found: Simulated, wait: Wait) -> int:
     )  # fmt: skip
 
 
+def overtaken(found: Simulated, wait: Wait) -> int:
+    """Return how many jobs that are no younger started while it waited: each may take the place that it was to have."""
+    return sum(
+        run.job is not wait.job and run.job.arrived_s <= wait.job.arrived_s
+        and wait.since_s <= run.started_s <= wait.until_s
+        for run in (*found.runs, *found.lost)
+    )  # fmt: skip
+
+
 def short(world: World, wait: Wait) -> tuple[float, int]:
     """Return for how long in a wait some node type that the job may have was refused, or may have been, and how often.
 
