@@ -42,7 +42,10 @@ class Clock:
 
     def hear(self, now_s: float) -> None:
         """Take note of what the next decision does not wait for."""
-        self._sooner_s = min(self._sooner_s, max(now_s, self._last_s + _LOOK_S))
+        # A decision that was left out would have been the last one.
+        before = math.ceil((now_s - _ROUNDING_S - self._begin_s) / self._interval_s) - 1
+        last_s = max(self._last_s, self._begin_s + before * self._interval_s)
+        self._sooner_s = min(self._sooner_s, max(now_s, last_s + _LOOK_S))
 
     def skip(self, until_s: float) -> None:
         """Leave out the decisions before a time."""

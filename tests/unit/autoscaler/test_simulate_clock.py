@@ -29,6 +29,19 @@ def test_news_right_after_a_decision_wait_for_the_next_look() -> None:
     assert clock.due_s == 0.5
 
 
+def test_news_right_after_a_decision_that_was_left_out_wait_as_long() -> None:
+    clock = Clock(10)
+    clock.decided(0, None)
+    clock.skip(1000)
+    clock.hear(840.15)
+    assert clock.due_s == 840.5
+    on_time = Clock(10)
+    on_time.decided(0, None)
+    on_time.skip(1000)
+    on_time.hear(840)
+    assert on_time.due_s == 840
+
+
 def test_plan_that_asks_for_a_decision_sooner_gets_one_but_not_within_a_second() -> None:
     clock = Clock(30)
     clock.decided(0, 20)
