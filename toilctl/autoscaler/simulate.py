@@ -24,7 +24,7 @@ from toilctl.autoscaler.decide import decide
 from toilctl.autoscaler.demand import NAMES_SHOWN
 from toilctl.autoscaler.hazards import NONE, Hazards
 from toilctl.autoscaler.model import NOTICE_S, Offer, Shape, Snapshot
-from toilctl.autoscaler.plan import Infeasible, Launch, Plan, Waiting
+from toilctl.autoscaler.plan import Infeasible, Launch, Plan, Reason, Waiting
 from toilctl.autoscaler.policy import Policy
 from toilctl.autoscaler.scale_out import followed
 from toilctl.autoscaler.simulate_clock import Clock
@@ -189,12 +189,15 @@ class _Simulation:
         self._smoothed = plan.smoothed
         for node in self._going(plan):
             self._remove(node, now_s)
-        for instance_id in plan.drain:
-            self._engine.nodes[instance_id].drain()
+        for instance_id in (*plan.drain, *_making_way(plan)):
+            if instance_id in self._engine.nodes:
+                self._engine.nodes[instance_id].drain()
+        for instance_id in plan.undrain:
+            self._engine.nodes[instance_id].undrain()
         for instance_id in plan.evacuate:
             self._engine.evacuate(self._engine.nodes[instance_id], now_s)
         self._launch(plan.launches, now_s)
-        if plan.replace or plan.evacuate:
+        if plan.replace or plan.evacuate or plan.undrain:
             self._place(now_s)
         return plan
 
@@ -216,7 +219,7 @@ class _Simulation:
         nodes = self._engine.nodes.values()
         if self._every_tick or self._unknown or self._engine.doomed:
             return None
-        if not all(node.jobs or node.joined_s is None for node in nodes):
+        if not all((node.jobs and not node.draining) or node.joined_s is None for node in nodes):
             return None
         there, beta = Counter(node.offer.node_type for node in nodes), self._policy.tuning.beta_inertia
         for limits in self._policy.limits:
@@ -262,6 +265,7 @@ class _Simulation:
             demand=self._engine.demand(self._estimates),
             offers=self._cloud.offers,
             set_aside=self._cloud.set_aside(now_s),
+            short_since=self._cloud.short_since(),
             smoothed=self._smoothed,
             leader_usd_per_hour=self._leader_usd_per_hour,
             spent_usd=self._engine.usd(now_s) + self._leader_usd_per_hour * now_s / HOUR_S,
@@ -290,6 +294,13 @@ class _Simulation:
             goes_s = node.since_s + self._policy.tuning.idle_timeout_s
             if not node.jobs and goes_s > now_s - _ROUNDING_S:
                 yield goes_s
+
+
+def _making_way(plan: Plan) -> Iterator[str]:
+    """Return the nodes that are drained while they still run jobs."""
+    for scale_in in plan.scale_in:
+        if scale_in.reason is Reason.RETURN_TO_SPOT:
+            yield from scale_in.instance_ids
 
 
 def _same(one: Mapping[NodeType, float], other: Mapping[NodeType, float]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from toilctl.autoscaler.events import Refusal
@@ -38,11 +39,17 @@ class Cloud:
         """
         for offering in self._asked(launch):
             if not self._shortages.short(offering, now_s):
+                self._refusals.answered(launch.node_type, at(now_s), launched=True)
                 return offering
             self.refused += 1
             refusal = Refusal(_NO_CAPACITY, "", offering.instance_type, offering.zone)
             self._refusals.add(launch.node_type, [refusal], self._zones, at(now_s))
+        self._refusals.answered(launch.node_type, at(now_s), launched=False)
         return None
+
+    def short_since(self) -> dict[NodeType, datetime]:
+        """Return since when nothing could be had of which node types."""
+        return self._refusals.short_since()
 
     def _asked(self, launch: Launch) -> Iterator[Offering]:
         for instance_type in launch.node_type.instance_types:

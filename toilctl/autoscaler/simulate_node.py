@@ -104,6 +104,11 @@ class Node:
         self._seen = None
         self.draining = True
 
+    def undrain(self) -> None:
+        """Take jobs again."""
+        self._seen = None
+        self.draining = False
+
     def start(self, entry: Entry, now_s: float) -> None:
         """Let a job run here."""
         self._seen = None

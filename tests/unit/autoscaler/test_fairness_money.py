@@ -47,7 +47,7 @@ def check_told(world: World, found: Simulated, reason: Reason) -> None:
     assert all(one.reason is reason for one in found.waiting)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(worlds(calm | interrupted | scarce), per_hour, leaders)
 def test_cluster_never_costs_more_per_hour_than_it_may(world: World, most_usd: float, leader: float) -> None:
     world = replace(world.tuned(max_usd_per_hour=most_usd), leader_usd_per_hour=leader)
@@ -57,7 +57,7 @@ def test_cluster_never_costs_more_per_hour_than_it_may(world: World, most_usd: f
         check_told(world, found, Reason.COST_PER_HOUR)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(worlds(calm), st.floats(1, 3), leaders)
 def test_job_whose_node_the_cost_per_hour_allows_runs_after_all_others(
     world: World, times: float, leader: float
@@ -71,7 +71,7 @@ def test_job_whose_node_the_cost_per_hour_allows_runs_after_all_others(
     assert (len(found.runs), found.stuck) == (len(world.feasible()), 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(worlds(calm | interrupted | scarce), budgets, leaders)
 def test_nothing_is_launched_when_the_budget_is_spent_and_running_jobs_go_on(
     world: World, budget: float, leader: float
@@ -84,7 +84,7 @@ def test_nothing_is_launched_when_the_budget_is_spent_and_running_jobs_go_on(
         check_told(world, found, Reason.BUDGET)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(worlds(calm | interrupted), per_hour, budgets, leaders)
 def test_ticks_that_are_skipped_would_have_spent_nothing(
     world: World, most_usd: float, budget: float, leader: float

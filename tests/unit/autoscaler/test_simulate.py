@@ -224,7 +224,7 @@ def test_whatever_arrives_every_feasible_job_runs_once_within_limits_and_the_cos
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
-@given(JOBS, st.just(NONE) | HAZARDS, st.sampled_from([(1, 0.1), (4, 0.1), (4, 0.9)]))
+@given(JOBS, st.just(NONE) | HAZARDS, st.sampled_from([(1, 0.1, 0), (4, 0.1, 600), (4, 0.9, 0), (2, 0.1, 60)]))
 # The larger one comes first, and both are found at once when the ticks between are left out.
 @example(
     [
@@ -234,16 +234,36 @@ def test_whatever_arrives_every_feasible_job_runs_once_within_limits_and_the_cos
         traced(421, 0, cores=64, memory_gb=0.5),
     ],
     NONE,
-    (1, 0.1),
+    (1, 0.1, 0),
 )
 # The minimum cannot be had at first, and nothing waits for it.
-@example([traced(0, 0, cores=4, memory_gb=8), traced(4000, 0, cores=4, memory_gb=8)], Hazards(5, 0.6, 3), (1, 0.1))
+@example([traced(0, 0, cores=4, memory_gb=8), traced(4000, 0, cores=4, memory_gb=8)], Hazards(5, 0.6, 3), (1, 0.1, 0))
 def test_ticks_that_are_skipped_would_have_decided_nothing(
-    jobs: Sequence[TraceJob], hazards: Hazards, eager: tuple[int, float]
+    jobs: Sequence[TraceJob], hazards: Hazards, eager: tuple[int, float, float]
 ) -> None:
-    most, inertia = eager
-    of = policy((BOTH, MEMORY), most, (1, 1), ZONES, beta_inertia=inertia, preemptible_compensation=0.5)
+    most, inertia, after_s = eager
+    of = policy(
+        (BOTH, MEMORY), most, (1, 1), ZONES, beta_inertia=inertia, preemptible_compensation=0 if after_s else 0.5,
+        spot_fallback_after_s=after_s,
+    )  # fmt: skip
     assert replay(jobs, of, hazards=hazards) == replay(jobs, of, hazards=hazards, every_tick=True)
+
+
+def test_on_demand_nodes_take_the_place_of_spot_that_is_lacking_and_make_way_for_it_again() -> None:
+    jobs = [traced(240 * at, 1200, cores=32, preemptible=True) for at in range(40)]
+    hazards = Hazards(short_share=0.7, seed=0)
+
+    def lives(**tuning: float) -> tuple[list[float], list[float]]:
+        """Return when on-demand and spot nodes ended."""
+        found = replay(jobs, policy((SPOT, MEMORY), (8, 4), **tuning), hazards=hazards)
+        assert (len(found.runs), found.stuck) == (40, 0)
+        durable, spot = ([life.ended_s for life in found.of(NodeType.parse(kind))] for kind in (MEMORY, SPOT))
+        return durable, spot
+
+    assert lives()[0] == lives(spot_fallback_after_s=99999)[0] == []
+    durable, spot = lives(spot_fallback_after_s=60)
+    assert durable
+    assert max(durable) < max(spot) - 1200
 
 
 def test_job_that_fits_nowhere_is_found_while_all_nodes_are_busy() -> None:
