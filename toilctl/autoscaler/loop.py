@@ -10,7 +10,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,6 @@ from toilctl.autoscaler.playbooks import Playbooks
 from toilctl.autoscaler.report import STATE_DIR, Report, ResultReport
 from toilctl.autoscaler.settings import SETTINGS_FILE, Settings, SettingsFile
 from toilctl.autoscaler.signals import Signals
-from toilctl.autoscaler.spot_record import SpotRecord
 from toilctl.engines import Engine
 from toilctl.errors import ToilctlError
 
@@ -74,7 +73,7 @@ class Autoscaler:
         self._wake_at: datetime | None = None
         self._last = journal.last()
         if self._last:
-            self.memory.spot.restore(SpotRecord(**asdict(one)) for one in self._last.spot_records)
+            self.memory.spot.restore(self._last.spot_records)
             self.guard.started = reach.clock()
             known = (node.instance_id for node in self._last.nodes if node.phase not in _NOT_JOINED)
             self.memory.acquaintance.joined.update(known)

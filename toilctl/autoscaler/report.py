@@ -132,14 +132,15 @@ class BudgetReport:
 
 
 @dataclass(frozen=True)
-class SpotRecordReport:
-    """A ``spot_record.SpotRecord``: what is known of an instance type in a zone since the journal's first line."""
+class SpotRecord:
+    """What is known of an instance type in a zone, bought as spot, since the journal's first line."""
 
     instance_type: str
     zone: str
-    node_hours: float
-    interruptions: int
-    lost_node_hours: float
+    node_hours: float = 0.0
+    interruptions: int = 0
+    lost_node_hours: float = 0.0
+    """Work that was lost with interruptions: of each job the time that it had run, by its share of the node's cores."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ class Report:
     set_aside: tuple[SetAsideReport, ...] = ()
     interruptions: tuple[InterruptionReport, ...] = ()
     """Heard of since the tick before."""
-    spot_records: tuple[SpotRecordReport, ...] = ()
+    spot_records: tuple[SpotRecord, ...] = ()
     notes: tuple[str, ...] = ()
     usd_per_hour: float = 0.0
     """Of the workers whose price is known."""
@@ -203,7 +204,7 @@ class Report:
         parts: dict[str, type[Any]] = {
             "actions": ActionReport, "results": ResultReport, "waiting": JobsReport, "infeasible": JobsReport,
             "set_aside": SetAsideReport, "nodes": NodeReport, "errors": ResultReport,
-            "interruptions": InterruptionReport, "spot_records": SpotRecordReport,
+            "interruptions": InterruptionReport, "spot_records": SpotRecord,
             "costs": CostReport,
         }  # fmt: skip
         values = {name: value for name, value in document.items() if name in known}

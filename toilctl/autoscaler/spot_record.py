@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from toilctl.autoscaler.model import Job, NodeView, NoticeKind, Offering, SetAside
+from toilctl.autoscaler.report import SpotRecord
 
 TAKEN_CODE: Final = "Server.SpotInstanceTermination"
 """EC2's state reason of a spot instance that it took away (API reference, StateReason)."""
@@ -35,18 +36,6 @@ class Interruption:
     at: datetime
     takes_at: datetime | None
     """None of a recommendation, and of a node that was gone without notice."""
-
-
-@dataclass(frozen=True)
-class SpotRecord:
-    """What is known of an instance type in a zone, bought as spot, over the journal's life."""
-
-    instance_type: str
-    zone: str
-    node_hours: float = 0.0
-    interruptions: int = 0
-    lost_node_hours: float = 0.0
-    """Work that was lost with interruptions: of each job the time that it had run, by its share of the node's cores."""
 
 
 class SpotHistory:

@@ -20,7 +20,6 @@ from toilctl.autoscaler.report import (
     Report,
     ResultReport,
     SetAsideReport,
-    SpotRecordReport,
 )
 from toilctl.autoscaler.spot_record import Interruption, SpotHistory
 
@@ -67,9 +66,7 @@ def interrupted(report: Report, spot: SpotHistory) -> Report:
         report,
         interruptions=tuple(_interruption(one) for one in spot.new()),
         spot_records=tuple(
-            SpotRecordReport(
-                one.instance_type, one.zone, round(one.node_hours, 4), one.interruptions, round(one.lost_node_hours, 4)
-            )
+            replace(one, node_hours=round(one.node_hours, 4), lost_node_hours=round(one.lost_node_hours, 4))
             for one in spot.records
         ),
     )

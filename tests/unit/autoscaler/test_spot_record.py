@@ -9,7 +9,8 @@ import pytest
 
 from tests.unit.autoscaler.builders import MEMORY, NOW, SPOT, ZONE, ago, busy, node
 from toilctl.autoscaler.model import Notice, NoticeKind, Offering
-from toilctl.autoscaler.spot_record import EMPTIED_S, SpotHistory, SpotRecord
+from toilctl.autoscaler.report import SpotRecord
+from toilctl.autoscaler.spot_record import EMPTIED_S, SpotHistory
 
 OFFERING = Offering("c4.8xlarge", ZONE, spot=True)
 END = NOW + timedelta(seconds=120)
