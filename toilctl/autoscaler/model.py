@@ -52,6 +52,11 @@ class Demand:
     counted: tuple[tuple[Job, int], ...] = ()
     """More jobs that wait, one of those alike and how many: a simulation counts 100,000 as they come and go."""
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return sum(job.node is None for job in self.jobs) + sum(count for _, count in self.counted)
+
 
 @dataclass(frozen=True, order=True)
 class Offering:

@@ -47,7 +47,7 @@ def decided(report: Report, snapshot: Snapshot, plan: Plan, policy: Policy, now:
         jobs_known=not snapshot.engine_problem,
         nodes_known=True,
         running_jobs=running,
-        waiting_jobs=len(snapshot.demand.jobs) - running,
+        waiting_jobs=snapshot.demand.waiting,
         node_counts=_counted(str(node.node_type) for node in snapshot.nodes),
         phases=_counted(node.phase for node in nodes),
         desired={str(node_type): count for node_type, count in plan.desired.items()},
