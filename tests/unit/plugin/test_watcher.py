@@ -237,7 +237,7 @@ def test_workflows_are_followed_side_by_side_but_for_those_that_publish_themselv
     assert {pid: headers.count(pid) for pid in (one.pid, other.pid, itself.pid)} == {
         one.pid: 1, other.pid: 1, itself.pid: 1,
     }  # fmt: skip
-    assert f"Process {other.pid} is left alone" in here.log()
+    eventually(lambda: f"Process {other.pid} is left alone" in here.log(), "the other watcher's word")
     assert "workflow on single_machine" in here.log()
 
 
