@@ -260,6 +260,11 @@ AllowFuseOption = Annotated[
     typer.Option("--allow-fuse", parser=parsed_by(Truth.parse), metavar="BOOL", hidden=True,
                  help="Toil's name for --enable-fuse."),
 ]  # fmt: skip
+PlotOption = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="PATH", show_default="none",
+                 help="Draw jobs, workers by node type and cost over time: PATH.svg and PATH.png."),
+]  # fmt: skip
 ClusterTypeOption = Annotated[
     Engine | None,
     typer.Option("--cluster-type", "-T", hidden=True, help="Toil's name for --engine."),

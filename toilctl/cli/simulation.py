@@ -74,11 +74,6 @@ ShortagesOption = Annotated[
     typer.Option("--shortages", parser=_within("--shortages"), metavar="0…0.99", rich_help_panel=_HAZARDS,
                  help="For which share of the time an instance type cannot be had in a zone."),
 ]  # fmt: skip
-PlotOption = Annotated[
-    Path | None,
-    typer.Option("--plot", metavar="PATH", show_default="none",
-                 help="Draw demand, workers and cost over time: PATH.svg and PATH.png."),
-]  # fmt: skip
 CompareOption = Annotated[
     list[str] | None,
     typer.Option("--compare", metavar="'OPTIONS'", show_default="none",
@@ -102,7 +97,7 @@ def simulate(
     interruptions_per_hour: InterruptionsOption = 0.0,
     shortages: ShortagesOption = 0.0,
     compare: CompareOption = None,
-    plot: PlotOption = None,
+    plot: options.PlotOption = None,
     zone: options.ZonesOption = None,
     region: options.RegionOption = None,
 ) -> None:

@@ -30,11 +30,6 @@ SinceOption = Annotated[
                    "it says otherwise; or how long before the journal's last line, such as 90m, 2h or 1d."),
 ]  # fmt: skip
 UntilOption = Annotated[datetime | None, _moment_option("--until", "the journal's last line", "Until when; likewise.")]
-PlotOption = Annotated[
-    Path | None,
-    typer.Option("--plot", metavar="PATH", show_default="none",
-                 help="Draw jobs, workers by node type and cost over time: PATH.svg and PATH.png."),
-]  # fmt: skip
 JournalOption = Annotated[
     list[Path] | None,
     typer.Option("--journal", metavar="FILE", show_default="the cluster's own, or the one kept when it was destroyed",
@@ -48,7 +43,7 @@ def timeline(
     name: options.ClusterArgument,
     since: SinceOption = None,
     until: UntilOption = None,
-    plot: PlotOption = None,
+    plot: options.PlotOption = None,
     journal: JournalOption = None,
     zone: options.ZoneOption = None,
     region: options.RegionOption = None,
