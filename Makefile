@@ -11,22 +11,32 @@ PYTHON ?=
 KEEP ?=
 # More words for pytest: make unit PYTEST="-k node_types -x"
 PYTEST ?=
+# What make check compares with: make check SINCE=main
+SINCE ?=
 
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 export PYTHON
+# Whatever the shell says, Python keeps what it compiles. Else each of a thousand processes compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 STEP := .ci/step
+# One more than there are processors, since some wait for workflows. Whoever has no test left takes some of another's:
+# they take between a millisecond and two minutes.
+SPREAD := --numprocesses $$(python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
 
-.PHONY: help demo test lint unit images e2e molecule bench lock wheel clean
+# A warning of the manual's is an error.
+MANUAL := sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
+.PHONY: help demo test lint check docs unit deep images e2e molecule debian13 bench lock wheel clean
 
 help: ## Show this
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.local: pyproject.toml constraints.txt .ci/setup
+$(VENV)/.local: pyproject.toml $(wildcard constraints-*.txt) .ci/setup
 	@.ci/setup venv $(VENV) local
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt .ci/setup
+$(VENV)/.dev: pyproject.toml $(wildcard constraints-*.txt) .ci/setup
 	@.ci/setup venv $(VENV) dev
 	@touch $@ $(VENV)/.local
 
@@ -34,17 +44,18 @@ demo: $(VENV)/.local ## The main job: a workflow makes workers appear, work and 
 	@.ci/setup tools
 	@exec $(BIN)/python demo/demo.py $(if $(KEEP),--keep)
 
-test: ## Lint, unit, contract, playbook, role and end-to-end tests
+test: ## Lint, unit, contract, playbook, role and end-to-end tests, with this Python and with Debian 13's
 	@.ci/setup tools
 	@$(STEP) "install" $(MAKE) $(VENV)/.dev
 	@$(STEP) "lint" $(MAKE) lint
 	@$(STEP) "images" $(MAKE) images
 	@$(STEP) "molecule" $(MAKE) molecule
 	@$(STEP) "unit, contract and playbook tests" $(MAKE) unit
+	@$(STEP) "Debian 13's Python, the newest Ansible" $(MAKE) debian13
 	@# They mostly wait: two files at a time, each with a rehearsal cloud of its own.
-	@$(STEP) "end-to-end tests" pytest -m e2e --numprocesses 2 --dist loadfile --durations=10 $(PYTEST)
+	@$(STEP) "end-to-end tests" pytest -m "e2e and not any_python" --numprocesses 2 --dist loadfile --durations=10 $(PYTEST)
 
-lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint
+lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint, the manual
 	@ruff check .
 	@ruff format --check .
 	@mypy
@@ -52,9 +63,22 @@ lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint
 	@yamllint --strict .
 	@# The inventory is a cluster's; without one its playbooks can be read all the same.
 	@ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=false ansible-lint
+	@$(MANUAL)
+
+docs: $(VENV)/.dev ## The reference, made of the code, and the manual, in build/docs
+	@python -m docs.generate
+	@$(MANUAL)
+	@echo "build/docs/index.html"
+
+check: $(VENV)/.dev ## A minute's look at a change: ruff, mypy, import-linter, and the unit tests of what it touches
+	@ruff check . && ruff format --check . && mypy && lint-imports --no-logo >/dev/null
+	@tests=$$(python .ci/touched.py $(SINCE)); [ -z "$$tests" ] || pytest -q -m "not e2e" $(SPREAD) $$tests $(PYTEST)
+
+deep: $(VENV)/.dev ## Unit, contract and playbook tests, each property with ten times as many examples
+	@EXAMPLES=many pytest -m "not e2e" $(SPREAD) $(PYTEST)
 
 unit: $(VENV)/.dev ## The tests that need no Docker engine
-	@pytest -m "not e2e" --numprocesses auto $(PYTEST)
+	@pytest -m "not e2e" $(SPREAD) $(PYTEST)
 
 images: $(VENV)/.dev ## A Docker engine, and the images of the rehearsal cloud
 	@python .ci/images.py
@@ -65,11 +89,22 @@ e2e: images ## The tests on real hosts
 molecule: images ## Each role alone on a real host
 	@.ci/molecule
 
+debian13: images ## Unit, contract and playbook tests and a day with the CLI, with Debian 13's Python and the newest Ansible
+	@! .ci/debian13 possible || .ci/debian13 $(MAKE) VENV=/opt/toilctl any-python
+
+any-python:
+	@# Always: the virtualenv may be that of another checkout.
+	@.ci/setup venv $(VENV) dev
+	@# What runs in the appliance runs on the appliance's Python, whatever the control side has.
+	@EXAMPLES=few pytest -m "not e2e" $(SPREAD) --ignore tests/unit/nodes $(PYTEST)
+	@pytest -m "e2e and any_python" --durations=10 $(PYTEST)
+
 bench: $(VENV)/.dev ## Measure: start-up, AWS calls, nodes, decisions and their cost, the demo
 	@python tests/benchmarks
 
-lock: $(VENV)/.dev ## Write constraints.txt from the virtualenv
-	@python .ci/lock.py
+lock: ## Refresh the locks: the newest of all that pyproject.toml allows, on this Python and on Debian 13's
+	@.ci/setup lock
+	@! .ci/debian13 possible || .ci/debian13 .ci/setup lock
 
 wheel: $(VENV)/.dev ## Build dist/toilctl-*.whl
 	@pip wheel --quiet --no-deps --wheel-dir dist .

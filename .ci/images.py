@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 import sys
 
-from toilctl.errors import ToilctlError
-from toilctl.local import docker_engine, mesos_source
-from toilctl.local.images import Builder
+from toilctl.local.hosts import docker_engine
+from toilctl.local.images import mesos_source
+from toilctl.local.images.images import Builder
+from toilctl.values.errors import ToilctlError
 
 
 def main() -> None:

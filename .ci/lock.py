@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Print the version of every distribution that toilctl's extras need, as this environment has it.
 
-The output is constraints.txt: ``pip install -c constraints.txt -e '.[dev]'`` then installs what was tested.
+``.ci/setup lock`` calls it in a virtualenv with the newest of all that pyproject.toml allows, once on each Python.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 HEADER = """\
 # The versions that toilctl is tested with. `make lock` writes this file; pyproject.toml says what is allowed.
-#   pip install -c constraints.txt -e '.[dev]'
+#   pip install -c {name} -e '.[dev]'
 """
 
 
@@ -31,7 +32,9 @@ def closure(root: str, extras: frozenset[str]) -> dict[str, str]:
         found = installed(name)
         versions[canonicalize_name(name)] = found.version
         waiting.extend(needs(found, wanted))
-    del versions[canonicalize_name(root)]
+    # pip is what reads the lock.
+    for name in (canonicalize_name(root), "pip"):
+        versions.pop(name, None)
     return versions
 
 
@@ -54,11 +57,11 @@ def needs(found: Distribution, extras: frozenset[str]) -> list[tuple[str, frozen
 
 
 def main() -> None:
-    """Write the constraints to the file beside pyproject.toml."""
+    """Write the constraints to the file that the command line names, beside pyproject.toml."""
     versions = closure("toilctl", frozenset({"", "local", "dev"}))
     lines = [f"{name}=={version}\n" for name, version in sorted(versions.items())]
-    path = Path(__file__).resolve().parent.parent / "constraints.txt"
-    path.write_text(HEADER + "".join(lines))
+    path = Path(__file__).resolve().parent.parent / sys.argv[1]
+    path.write_text(HEADER.format(name=path.name) + "".join(lines))
     print(f"{len(lines)} versions in {path.name}")
 
 
