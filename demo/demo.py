@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -25,11 +24,13 @@ from typing import Any
 from proof import by_node, check_nothing_left, check_sorted, ended_jobs, everything, make_lines
 from rich.table import Table
 from stage import DemoError, Stage
+from surroundings import environment, ssh_agent
 from watch import FOLLOW, READ, STYLE, followed, reports, table
 
-from toilctl import paths, tags
-from toilctl.autoscaler.report import Report
+from toilctl.autoscaler.journal.report import TickReport
 from toilctl.local import state
+from toilctl.system import paths
+from toilctl.values import tags
 
 CLUSTER, KEY_PAIR = "demo", "toilctl-demo"
 REGION, ZONE = "us-west-2", "us-west-2a"
@@ -54,7 +55,7 @@ class Demo:
     """What ran on each node, by instance id."""
     kinds: dict[str, str] = field(default_factory=dict)
     """The nodes' types."""
-    ticks: list[Report] = field(default_factory=list)
+    ticks: list[TickReport] = field(default_factory=list)
 
     @property
     def key(self) -> Path:
@@ -225,8 +226,8 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     directory = paths.state_dir() / "demo"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (directory / "demo.log").open("w", buffering=1) as log, _ssh_agent(directory) as agent:
-        demo = Demo(Stage(_environment() | agent, directory, log), directory)
+    with (directory / "demo.log").open("w", buffering=1) as log, ssh_agent(directory) as agent:
+        demo = Demo(Stage(environment() | agent, directory, log), directory)
         demo.stage.console.print(f"[bold]toilctl demo[/]  [dim]log: {log.name}[/]", soft_wrap=True)
         code = _play(demo, keep=arguments.keep)
     if arguments.json:
@@ -258,29 +259,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave cluster and cloud running at the end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the time of each phase here")
     return parser.parse_args()
-
-
-def _environment() -> dict[str, str]:
-    """Return this environment without what would lead a command elsewhere."""
-    astray = ("TOILCTL_", "TOIL_", "AWS_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(astray) or name == "AWS_CA_BUNDLE"}
-    return kept | {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"}
-
-
-@contextmanager
-def _ssh_agent(directory: Path) -> Iterator[dict[str, str]]:
-    """Run an ssh agent for the demo's key, so that no command has to name it; yield what finds it."""
-    socket = directory / "agent"
-    socket.unlink(missing_ok=True)
-    # A group of its own: Ctrl-C must not take the key from a command that is finishing.
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL, process_group=0)
-    try:
-        while not socket.exists() and agent.poll() is None:
-            time.sleep(0.01)
-        yield {"SSH_AUTH_SOCK": str(socket)}
-    finally:
-        agent.terminate()
-        agent.wait()
 
 
 def _toilctl() -> str:

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from stage import DemoError
 
-from toilctl.autoscaler.report import JOURNAL, Report
+from toilctl.autoscaler.journal.report import JOURNAL, TickReport
 
 FOLLOW = ("sudo", "tail", "-n", "+1", "-F", JOURNAL)
 READ = ("sudo", "cat", JOURNAL)
@@ -34,12 +34,12 @@ def followed(argv: Sequence[str], environment: Mapping[str, str], say: Callable[
         process.wait()
 
 
-def reports(journal: str) -> list[Report]:
+def reports(journal: str) -> list[TickReport]:
     """Read a journal; a line that is being written is passed over."""
-    return [Report.of(json.loads(line)) for line in journal.splitlines() if line.endswith("}")]
+    return [TickReport.of(json.loads(line)) for line in journal.splitlines() if line.endswith("}")]
 
 
-def table(ticks: Sequence[Report], style: Mapping[str, Any]) -> Table:
+def table(ticks: Sequence[TickReport], style: Mapping[str, Any]) -> Table:
     """Return a row for each tick: demand, nodes, decision with its reason, and cost so far."""
     if not ticks:
         raise DemoError("The autoscaler's journal is empty.")
@@ -52,13 +52,13 @@ def table(ticks: Sequence[Report], style: Mapping[str, Any]) -> Table:
     return shown
 
 
-def decision(tick: Report) -> str:
+def decision(tick: TickReport) -> str:
     """Say what a tick began, or why it left everything as it was."""
     if tick.actions:
         return "; ".join(action.text() for action in tick.actions)
     if tick.problem:
         return tick.problem
-    reasons = sorted({one.reason for one in (*tick.waiting, *tick.infeasible)})
+    reasons = sorted({*(str(one.reason) for one in tick.waiting), *(one.lacking for one in tick.infeasible)})
     phases = ", ".join(f"{count} {phase}" for phase, count in tick.phases.items() if count)
     waits = f"jobs: {', '.join(reasons)}" if reasons else ""
     return "; ".join(filter(None, [phases, waits])) or "nothing to do"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl import paths
-from toilctl.bundle import archive, collections, contents, distributions
+from toilctl.bundle import archive, contents, distributions
+from toilctl.system import collections, paths
 
 _KEPT: Final = 5
 

@@ -6,7 +6,7 @@ import json
 import sys
 
 from toilctl import bundle
-from toilctl.errors import ToilctlError
+from toilctl.values.errors import ToilctlError
 
 
 def main() -> int:

@@ -47,7 +47,7 @@ class Manifest:
 
 def manifest(parts: Sequence[Part], collections: Mapping[str, Path], version: str) -> Manifest:
     """Read all files, and reckon the digest of their names and contents."""
-    contents = {_wheel_name(part): _wheel_content(part) for part in parts}
+    contents = {f"{_stem(part)}-py3-none-any.whl": _wheel_content(part) for part in parts}
     contents["ansible_collections.zip"] = {name: path.read_bytes() for name, path in collections.items()}
     scripts = {name: target for part in parts for name, target in sorted(part.scripts.items())}
     described = {
@@ -77,10 +77,6 @@ def write_zip(out: IO[bytes], files: Iterable[tuple[str, bytes]], *, compressed:
             about.external_attr = 0o100644 << 16
             about.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
             target.writestr(about, content)
-
-
-def _wheel_name(part: Part) -> str:
-    return f"{_stem(part)}-py3-none-any.whl"
 
 
 def _wheel_content(part: Part) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -81,10 +82,12 @@ def own_files() -> dict[str, Path]:
 def _walk(root: Path, target: str) -> Iterator[tuple[str, Path]]:
     if root.is_file():
         yield target, root
-    for path in sorted(root.rglob("*")):
+    # Of roles, links to what runs on nodes are followed, which rglob does not do.
+    found = (Path(directory, name) for directory, _, names in os.walk(root, followlinks=True) for name in names)
+    for path in sorted(found):
         relative = path.relative_to(root)
         hidden = any(name.startswith(".") for name in relative.parts)
-        if path.is_file() and not hidden and not _is_unwanted(PurePosixPath(target, relative)):
+        if not hidden and not _is_unwanted(PurePosixPath(target, relative)):
             yield f"{target}/{relative.as_posix()}", path
 
 

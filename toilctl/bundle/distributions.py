@@ -10,14 +10,15 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from toilctl.bundle import older
-from toilctl.errors import HostError
+from toilctl.system import variables
+from toilctl.values.errors import HostError
 
 LEADER_PYTHON: Final = "3.11.2"
 """Debian 12's; leaders with a newer one run the same files."""
 FROM_DEBIAN: Final = {"pyyaml": "yaml", "markupsafe": "markupsafe"}
 """Compiled, so not to be copied to another machine: the leader's own packages have these modules."""
-NOT_NEEDED: Final = frozenset({"cryptography"})
-"""Only Ansible's vault imports it, and none of our playbooks has a vault."""
+NOT_NEEDED: Final = frozenset({"cryptography", "pip"})
+"""Only Ansible's vault imports the one, and none of our playbooks has a vault; the other only fetches, here."""
 COLLECTIONS: Final = "ansible"
 """Ansible's distribution of all collections; ``collections.py`` takes from it what we use."""
 
@@ -45,7 +46,9 @@ def needed() -> list[Distribution]:
         if name in found or name in FROM_DEBIAN or name in NOT_NEEDED:
             continue
         found[name] = _for_leader(requirement)
-        _check_pure(found[name], needed_by)
+        # Its list has tens of thousands of files, and of them all that is taken is taken by name.
+        if name != COLLECTIONS:
+            _check_pure(found[name], needed_by)
         asked = map(Requirement, found[name].requires or ())
         waiting += [(found[name].name, one) for one in asked if _applies(one, requirement.extras)]
     found.pop(COLLECTIONS, None)
@@ -64,8 +67,16 @@ def _for_leader(requirement: Requirement) -> Distribution:
         return older.fetch(requirement.name, str(requirement), LEADER_PYTHON)
     if canonicalize_name(found.name) == COLLECTIONS or runs_on(found, LEADER_PYTHON):
         return found
-    # The newest that its own Python allows: its range here may have nothing for the leader's.
-    return older.fetch(requirement.name, requirement.name, LEADER_PYTHON)
+    # What its own Python allows: the range here may have nothing for the leader's.
+    return older.fetch(requirement.name, f"{requirement.name}{_supported(requirement.name)}", LEADER_PYTHON)
+
+
+def _supported(name: str) -> str:
+    """Return the range in which a distribution may differ from the one here."""
+    if canonicalize_name(name) != "ansible-core":
+        return ""
+    core = variables.defaults()["supported_core"]
+    return f">={core['since']},<{core['before']}"
 
 
 def runs_on(found: Distribution, python: str) -> bool:
@@ -75,8 +86,9 @@ def runs_on(found: Distribution, python: str) -> bool:
 
 
 def _check_pure(found: Distribution, needed_by: str) -> None:
-    compiled = [file for file in found.files or () if file.suffix in {".so", ".pyd", ".dylib"}]
-    if compiled or not found.files:
+    files = found.files
+    compiled = [file for file in files or () if file.suffix in {".so", ".pyd", ".dylib"}]
+    if compiled or not files:
         why = f"has compiled parts ({compiled[0].name})" if compiled else "does not list its files"
         raise HostError(
             f"{found.name} {found.version}, which {needed_by} needs, cannot be copied to the leader: it {why}.",

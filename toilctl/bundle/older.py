@@ -9,16 +9,18 @@ import zipfile
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from toilctl import paths
-from toilctl.errors import HostError
+from toilctl.system import paths
+from toilctl.values.errors import HostError
 
 
 def fetch(name: str, requirement: str, python: str) -> Distribution:
     """Return the newest release for a version of Python, from the cache or else from this machine's package index.
 
+    :param requirement: what is asked for, such as ``ansible-core>=2.19``.
+
     :raises HostError: when pip cannot get it.
     """
-    directory = paths.cache_dir() / "bundles" / f"for-python-{python}" / name
+    directory = paths.cache_dir() / "bundles" / f"for-python-{python}" / requirement
     if not directory.is_dir():
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:

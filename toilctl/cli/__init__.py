@@ -1,0 +1,4 @@
+"""The command line: commands, and how their results look.
+
+The top row of the house: it may import all of toilctl, and nothing imports it.
+"""

@@ -6,19 +6,19 @@ from typing import Annotated
 
 import typer
 
-from toilctl.cli import (
+from toilctl.cli.base import command
+from toilctl.cli.commands import (
     appliance,
-    autoscaler,
+    autoscale,
     clusters,
-    command,
     connect,
     deploy,
     estimate,
     job_stores,
     local,
-    simulation,
+    runs,
+    simulate,
     timeline,
-    workflows,
 )
 
 app = typer.Typer(
@@ -31,12 +31,12 @@ app = typer.Typer(
     epilog="Toil's own spellings of options, such as --leaderNodeType, work everywhere.",
 )
 app.add_typer(clusters.commands)
-app.add_typer(autoscaler.commands)
-app.add_typer(simulation.commands)
+app.add_typer(autoscale.commands)
+app.add_typer(simulate.commands)
 app.add_typer(timeline.commands)
 app.add_typer(connect.commands)
 app.add_typer(deploy.commands)
-app.add_typer(workflows.commands)
+app.add_typer(runs.commands)
 app.add_typer(job_stores.commands)
 app.add_typer(appliance.commands, name="appliance")
 app.add_typer(estimate.commands, name="estimate")
@@ -63,7 +63,7 @@ def _root(
 @app.command("ansible-dir", rich_help_panel="For ops")
 def ansible_dir() -> None:
     """Print where the playbooks, roles and inventory are, for ansible-playbook without toilctl."""
-    from toilctl import paths
+    from toilctl.system import paths
 
     print(paths.ansible_dir())
 

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from toilctl.autoscaler.model import Demand
-from toilctl.capacity import Resources
-from toilctl.cluster import NodeState
-from toilctl.engines import EngineNode, Run, mesos_demand, mesos_http, mesos_tasks, nonsense, unknown_node
+from toilctl.engines import mesos_demand, mesos_http, mesos_tasks
+from toilctl.engines.client import EngineNode, Run, nonsense, unknown_node
 from toilctl.engines.mesos_http import CUT, NAME
 from toilctl.engines.mesos_tasks import Task
 from toilctl.engines.published import Published
-from toilctl.errors import EngineError
+from toilctl.values.capacity import Resources
+from toilctl.values.cluster import NodeState
+from toilctl.values.errors import EngineError
+from toilctl.values.jobs import Demand
 
 PORT: Final = 5050
 MARKS: Final = "/var/lib/mesos/toilctl-draining"

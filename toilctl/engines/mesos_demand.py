@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from toilctl.autoscaler.model import Demand, Job, Shape
 from toilctl.engines.mesos_tasks import Task
-from toilctl.engines.published import Workflow
+from toilctl.engines.published import PublishedWorkflow
+from toilctl.values.jobs import Demand, Job, Shape
 
 _TOIL_NAME: Final = re.compile(r"'(?P<name>.*)' (?P<words>.*)v\d+", re.DOTALL)
 """How Toil names its tasks: ``'sort' kind-sort/instance-x1 v1``: a job's name, its id in the job store, a version."""
 
 
-def demand(workflows: Iterable[Workflow], tasks: Iterable[Task], run_times_s: Mapping[str, float]) -> Demand:
+def demand(workflows: Iterable[PublishedWorkflow], tasks: Iterable[Task], run_times_s: Mapping[str, float]) -> Demand:
     """Return all jobs, each once; what the master says of where a job runs counts more than what its workflow says.
 
     A job that runs by its workflow's word alone still runs: a master that just restarted lists nothing.
@@ -34,7 +34,7 @@ def demand(workflows: Iterable[Workflow], tasks: Iterable[Task], run_times_s: Ma
     return Demand((*jobs, *map(_of_task, running.values())), run_times_s)
 
 
-def _by_store_id(workflow: Workflow, tasks: Iterable[Task]) -> dict[str, tuple[str, str]]:
+def _by_store_id(workflow: PublishedWorkflow, tasks: Iterable[Task]) -> dict[str, tuple[str, str]]:
     """Find the tasks of a workflow whose framework nobody told: by their ids and their names in the job store."""
     by_task_id = defaultdict[str, list[Task]](list)
     for task in tasks:
@@ -42,7 +42,9 @@ def _by_store_id(workflow: Workflow, tasks: Iterable[Task]) -> dict[str, tuple[s
     return dict(_matches(workflow, by_task_id))
 
 
-def _matches(workflow: Workflow, by_task_id: Mapping[str, list[Task]]) -> Iterator[tuple[str, tuple[str, str]]]:
+def _matches(
+    workflow: PublishedWorkflow, by_task_id: Mapping[str, list[Task]]
+) -> Iterator[tuple[str, tuple[str, str]]]:
     for job_id, store_id in workflow.store_ids.items():
         for task in by_task_id.get(job_id, ()):
             name = _TOIL_NAME.fullmatch(task.name)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from toilctl.engines import Run, ask, nonsense, unknown_node
-from toilctl.errors import EngineError
+from toilctl.engines.client import Run, ask, nonsense, unknown_node
+from toilctl.values.errors import EngineError
 
 NAME: Final = "Mesos"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from toilctl.capacity import Resources
+from toilctl.values.capacity import Resources
 
 _ENDED: Final = frozenset(
     f"TASK_{state}"

@@ -1,6 +1,6 @@
 """What Toil's workflows on the leader publish of their jobs: files that only grow, read as far as they are new.
 
-``roles/appliance/files/toilctl_plugin/publication.py`` writes them and describes their form. A workflow holds a lock
+``toilctl/nodes/plugin/publication/publication.py`` writes them and describes their form. A workflow holds a lock
 on its file while it lives; the file of a dead one tells how long jobs took, and nothing else any more.
 """
 
@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from toilctl.autoscaler.model import Job, Shape
 from toilctl.engines.run_times import estimates
+from toilctl.values.jobs import Job, Shape
 
 DIRECTORY: Final = "/var/lib/toilctl/demand"
 DIRECTORY_VARIABLE: Final = "TOILCTL_DEMAND_DIR"
@@ -30,7 +30,7 @@ _HISTORY: Final = 20_000
 
 
 @dataclass
-class Workflow:
+class PublishedWorkflow:
     """A workflow that runs, and its jobs that wait or run."""
 
     framework: str = ""
@@ -51,7 +51,7 @@ class _Follower:
     head: bytes
     """Its first line, which is another one each time that the file is written anew."""
     offset: int = 0
-    workflow: Workflow = field(default_factory=Workflow)
+    workflow: PublishedWorkflow = field(default_factory=PublishedWorkflow)
     readable: bool = True
     """False for a file of another form, which is left alone."""
 
@@ -64,7 +64,7 @@ class Published:
         self._followed: dict[Path, _Follower] = {}
         self._runs: deque[tuple[str, float]] = deque(maxlen=_HISTORY)
 
-    def workflows(self) -> tuple[Workflow, ...]:
+    def workflows(self) -> tuple[PublishedWorkflow, ...]:
         """Return the workflows that run now, by the time of their start."""
         try:
             there = sorted(path for path in self._directory.iterdir() if path.suffix == _SUFFIX)
@@ -79,7 +79,7 @@ class Published:
         """Return how long jobs of each name take, from all that ended well."""
         return estimates(self._runs)
 
-    def _follow(self, path: Path) -> Workflow | None:
+    def _follow(self, path: Path) -> PublishedWorkflow | None:
         """Read what is new of a file; return its workflow if that lives."""
         try:
             with path.open("rb") as opened:
@@ -128,7 +128,7 @@ def _is_held(opened: BinaryIO) -> bool:
     return False
 
 
-def _take_header(workflow: Workflow, header: Any) -> bool:
+def _take_header(workflow: PublishedWorkflow, header: Any) -> bool:
     if not isinstance(header, dict) or header.get("toilctl") != FORMAT:
         return False
     workflow.framework, workflow.name = str(header.get("framework", "")), str(header.get("name", ""))
@@ -136,7 +136,7 @@ def _take_header(workflow: Workflow, header: Any) -> bool:
     return True
 
 
-def _take(workflow: Workflow, events: list[Any]) -> Iterator[tuple[str, float]]:
+def _take(workflow: PublishedWorkflow, events: list[Any]) -> Iterator[tuple[str, float]]:
     """Take events in; yield name and seconds of each job that ended well."""
     jobs, prefix = workflow.jobs, workflow.framework
     for event in events:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from toilctl.autoscaler.model import Demand
-from toilctl.capacity import Resources
-from toilctl.cluster import NodeState
-from toilctl.engines import EngineNode, Run, ask, nonsense, slurm_jobs, unknown_node
+from toilctl.engines import slurm_jobs
+from toilctl.engines.client import EngineNode, Run, ask, nonsense, unknown_node
 from toilctl.engines.run_times import estimates
 from toilctl.engines.slurm_names import expand
-from toilctl.errors import EngineError
+from toilctl.values.capacity import Resources
+from toilctl.values.cluster import NodeState
+from toilctl.values.errors import EngineError
+from toilctl.values.jobs import Demand
 
 DRAINING: Final = "toilctl: draining"
 """The reason by which a node that is about to be terminated is told from one that a human drained."""

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from toilctl.autoscaler.model import Job, Shape
 from toilctl.engines.slurm_names import expand, numbers
+from toilctl.values.jobs import Job, Shape
 
 SERVICE: Final = "toilctl-service"
 """The comment by which the Toil plugin marks a job that runs until others are done."""

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from toilctl import paths
-from toilctl.errors import HostError
+from toilctl.system import paths
+from toilctl.values.errors import HostError
 
 REGION: Final = "us-west-2"
 """Where the seeded images, parameters and hosts are; as on AWS, another region is another world."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from toilctl.errors import NotYetError
+from toilctl.values.errors import NotYetError
 
 
 class ProvisionerName(StrEnum):
@@ -39,7 +39,7 @@ def select(name: ProvisionerName) -> Provisioner:
         return Provisioner()
     if name is ProvisionerName.GCE:
         raise NotYetError("toilctl cannot make clusters on Google Cloud yet.", "Use --provisioner aws.")
-    from toilctl.local import provisioner as rehearsal
+    from toilctl.local.process import provisioner as rehearsal
 
     context = rehearsal.activate()
     return Provisioner(name, context.extra_variables, context.appliance_image, tuple(context.engines))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 from toilctl.workflows import toil_options
 
 SHELL_ONLY: Final = ""

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Self
 
-from toilctl.errors import UsageError
-from toilctl.node_types import NodeType, NodeTypes
+from toilctl.values.errors import UsageError
+from toilctl.values.node_types import NodeType, NodeTypes
 
 LEADER: Final = NodeType(("t2.medium",))
 NODE_TYPES: Final = NodeTypes.parse("c4.8xlarge:0.6,r3.8xlarge")

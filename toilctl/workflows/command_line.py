@@ -19,11 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final, Self
 
-from toilctl.autoscaler.policy import Limits
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
+from toilctl.values.scaling_policy import Limits
 from toilctl.workflows import arguments, toil_options
 from toilctl.workflows.arguments import Argument
-from toilctl.workflows.locator import Kind, Locator
+from toilctl.workflows.locator import Locator, LocatorKind
 from toilctl.workflows.node_options import NodeOptions
 from toilctl.workflows.spellings import PROGRAMS, Rewritten, modernized
 
@@ -97,19 +97,6 @@ class WorkflowCommand:
         self._refuse_shell(f"Type the line again with {RESTART} behind its program")
         at = self._place_of_restart()
         return replace(self, words=(*self.words[:at], RESTART, *self.words[at:]), restart=True)
-
-    def without_restart(self) -> Self:
-        """Return the same command without ``--restart``.
-
-        :raises UsageError: when it is a shell's line with one.
-        """
-        if not self.restart:
-            return self
-        self._refuse_shell(f"Type the line again without {RESTART}")
-        length = arguments.program_length(self.words)
-        kept = (one for one in arguments.scan(self.words[length:]) if one.option != RESTART)
-        without = self.parse((*self.words[:length], *(word for one in kept for word in one.words)))
-        return replace(without, rewritten=self.rewritten + without.rewritten)
 
     def _refuse_shell(self, step: str) -> None:
         if arguments.shell_line(self.words) is not None:
@@ -201,4 +188,4 @@ def _located(argument: Argument) -> Locator | None:
         if argument.unsure:
             return None
         raise
-    return None if argument.unsure and locator.kind is Kind.FILE else locator
+    return None if argument.unsure and locator.kind is LocatorKind.FILE else locator

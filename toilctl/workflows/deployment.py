@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
-from toilctl.errors import NotFoundError, UsageError
+from toilctl.values.errors import NotFoundError, UsageError
 from toilctl.workflows import imports, projects, requirement_lines, trees
 from toilctl.workflows.projects import ToilWish
 
@@ -34,7 +33,7 @@ _NAME_ONE: Final = "Name a script, a directory, a file of requirements, or a pac
 _RUNNERS: Final = {".cwl": "toil[cwl]", ".wdl": "toil[wdl]"}
 
 
-class Kind(StrEnum):
+class SourceKind(StrEnum):
     """What a deployment was made of."""
 
     SCRIPT = "script"
@@ -51,7 +50,7 @@ class Deployment:
     """What a leader needs of a workflow."""
 
     name: str
-    kind: Kind
+    kind: SourceKind
     given: str
     """As it was typed."""
     root: Path | None = None
@@ -97,7 +96,7 @@ def _of_path(path: Path, given: str) -> Deployment:
         read = requirement_lines.read(path)
         toil = projects.wishes(read.lines, path.name)
         return Deployment(
-            path.stem, Kind.REQUIREMENTS, given, requirements=read.lines, constraints=read.constraints, toil=toil
+            path.stem, SourceKind.REQUIREMENTS, given, requirements=read.lines, constraints=read.constraints, toil=toil
         )
     if path.suffix in _RUNNERS:
         raise UsageError(
@@ -117,7 +116,9 @@ def _of_directory(directory: Path, given: str) -> Deployment:
         project, files = projects.read(directory), trees.files(directory)
         name = project.name or directory.name
         asking = name if project.asks_git else ""
-        return Deployment(name, Kind.PROJECT, given, directory, files, installed=".", project=asking, toil=project.toil)
+        return Deployment(
+            name, SourceKind.PROJECT, given, directory, files, installed=".", project=asking, toil=project.toil
+        )
     if (directory / "__init__.py").is_file():
         # Toil and Python want the directory that has the package.
         root = directory.parent
@@ -128,7 +129,7 @@ def _of_directory(directory: Path, given: str) -> Deployment:
         what = "is empty" if not files else "has no Python file in it"
         raise UsageError(f"The directory {given} {what}.", "Name a script, a directory of packages, or a project.",
                          path=directory)  # fmt: skip
-    return Deployment(directory.name, Kind.HIERARCHY, given, root, files, programs=trees.runnable(root, files))
+    return Deployment(directory.name, SourceKind.HIERARCHY, given, root, files, programs=trees.runnable(root, files))
 
 
 def _script(path: Path, given: str) -> Deployment:
@@ -140,15 +141,15 @@ def _script(path: Path, given: str) -> Deployment:
     imports.check_script(path)
     root = path.parent.resolve()
     files = imports.needed(root, root / path.name)
-    return Deployment(path.stem, Kind.SCRIPT, given, root, files, programs=(f"python {path.name}",))
+    return Deployment(path.stem, SourceKind.SCRIPT, given, root, files, programs=(f"python {path.name}",))
 
 
 def _archive(path: Path, given: str) -> Deployment:
     try:
         if path.suffix == ".whl":
-            name, kind = str(parse_wheel_filename(path.name)[0]), Kind.WHEEL
+            name, kind = str(parse_wheel_filename(path.name)[0]), SourceKind.WHEEL
         else:
-            name, kind = str(parse_sdist_filename(path.name)[0]), Kind.SDIST
+            name, kind = str(parse_sdist_filename(path.name)[0]), SourceKind.SDIST
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise UsageError(
             f"{given} has not the name of a wheel or source distribution: {error}.",
@@ -176,18 +177,18 @@ def _of_requirement(given: str) -> Deployment:
     requirement_lines.check(given)
     lines = (str(requirement),)
     return Deployment(
-        requirement.name, Kind.PACKAGE, given, requirements=lines, toil=projects.wishes(lines, "what you typed")
+        requirement.name, SourceKind.PACKAGE, given, requirements=lines, toil=projects.wishes(lines, "what you typed")
     )
 
 
 def _with_requirements(found: Deployment, path: Path | None) -> Deployment:
     if path is None:
         return found
-    if found.kind not in (Kind.SCRIPT, Kind.HIERARCHY):
+    if found.kind not in (SourceKind.SCRIPT, SourceKind.HIERARCHY):
         raise UsageError(
             f"--requirements goes with a script or a directory of packages; {found.given} is a {found.kind}.",
             "Leave it out: what a project needs is in its own pyproject.toml or setup.py."
-            if found.kind is Kind.PROJECT else "Leave it out.",
+            if found.kind is SourceKind.PROJECT else "Leave it out.",
         )  # fmt: skip
     read = requirement_lines.read(path.expanduser())
     toil = (*found.toil, *projects.wishes(read.lines, path.name))
@@ -214,14 +215,11 @@ def wheels(directory: Path) -> tuple[str, ...]:
     """
     if not directory.is_dir():
         raise NotFoundError(f"There is no directory {directory}.", "Name one with wheels in it.", path=directory)
-    names = _distributions(sorted(entry.name for entry in directory.iterdir() if entry.is_file()))
+    there = sorted(entry.name for entry in directory.iterdir() if entry.is_file())
+    names = tuple(name for name in there if name.endswith((".whl", *_SDIST_ENDINGS)))
     if not names:
         raise UsageError(
             f"The directory {directory} has no wheels in it.",
             f"Fill it with: pip download --dest {directory} REQUIREMENT", path=directory,
         )  # fmt: skip
     return names
-
-
-def _distributions(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if name.endswith((".whl", *_SDIST_ENDINGS)))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 from toilctl.workflows import trees
 
 _IMPORTING: Final = frozenset({"__import__", "import_module", "importlib.import_module"})
@@ -96,6 +96,10 @@ def _first_names(tree: ast.Module) -> Iterator[str]:
 def _beside(root: Path, name: str) -> Path | None:
     """Return what Python would import by a name from a directory: a package, a module, or a directory of modules."""
     directory, module = root / name, root / f"{name}.py"
+    # Python tells Bio from bio, also where the file system, as that of macOS, does not.
+    names = {entry.name for entry in root.iterdir()} & {directory.name, module.name}
+    if directory.name not in names and module.name not in names:
+        return None
     if (directory / "__init__.py").is_file():
         return directory
     if module.is_file():

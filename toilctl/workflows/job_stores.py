@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 
-class State(StrEnum):
+class JobStoreState(StrEnum):
     """What became of the workflow of a job store."""
 
     RUNNING = "running"
@@ -36,7 +36,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True)
-class Leader:
+class StoreLeader:
     """The process that began last to work on a job store."""
 
     pid: int
@@ -51,7 +51,7 @@ class Leader:
 
 
 @dataclass(frozen=True)
-class Process:
+class StoreProcess:
     """A program, where Toil looked, whose command line names a job store."""
 
     pid: int
@@ -77,13 +77,13 @@ class Use:
     """Why it cannot be read, when it is there and cannot."""
     foreign: bool
     """Whether it is certainly something else than a job store."""
-    state: State | None
-    leader: Leader | None
+    state: JobStoreState | None
+    leader: StoreLeader | None
     stats: bool | None
     """Whether its workflow collects statistics."""
     kill_asked: bool
     """Whether its workflow was asked to end, and has not yet."""
-    processes: tuple[Process, ...]
+    processes: tuple[StoreProcess, ...]
     runs: tuple[NamedRun, ...]
 
     @classmethod
@@ -111,7 +111,7 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Jobs:
+class StoreJobs:
     """Numbers of jobs, since the workflow's last start; None is unknown."""
 
     succeeded: int | None
@@ -144,13 +144,13 @@ class FailedJob:
 
 
 @dataclass(frozen=True)
-class Status(Use):
+class JobStoreStatus(Use):
     """How far a workflow is."""
 
     batch_system: str
     begun: bool
     """Whether it ever had a job."""
-    jobs: Jobs
+    jobs: StoreJobs
     failed: tuple[FailedJob, ...]
     tried_again: tuple[FailedJob, ...]
     """They failed, and have tries left."""
@@ -162,7 +162,7 @@ class Status(Use):
             **_use(document),
             batch_system=str(document["batch_system"]),
             begun=bool(document["begun"]),
-            jobs=_known(Jobs, document["jobs"]),
+            jobs=_known(StoreJobs, document["jobs"]),
             failed=tuple(_known(FailedJob, one) for one in document["failed"]),
             tried_again=tuple(_known(FailedJob, one) for one in document["tried_again"]),
         )
@@ -171,9 +171,9 @@ class Status(Use):
 def _use(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: document[name] for name in ("job_store", "exists", "broken", "foreign", "stats", "kill_asked")},
-        "state": State(document["state"]) if document["state"] else None,
-        "leader": _known(Leader, document["leader"]) if document["leader"] else None,
-        "processes": tuple(_known(Process, one) for one in document["processes"]),
+        "state": JobStoreState(document["state"]) if document["state"] else None,
+        "leader": _known(StoreLeader, document["leader"]) if document["leader"] else None,
+        "processes": tuple(_known(StoreProcess, one) for one in document["processes"]),
         "runs": tuple(_known(NamedRun, one) for one in document["runs"]),
     }
 

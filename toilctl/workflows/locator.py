@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d")
 _ZONE: Final = re.compile(rf"(?P<region>{_REGION.pattern})[a-z]")
@@ -17,7 +17,7 @@ _LONGEST_STORE: Final = 56
 _FORM: Final = "Write aws:REGION:NAME, such as aws:us-west-2:my-store."
 
 
-class Kind(StrEnum):
+class LocatorKind(StrEnum):
     """Toil's kinds of job stores."""
 
     AWS = "aws"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 class Locator:
     """A job store's place. ``Locator.parse(str(one)) == one``; a plain path is the same as ``file:`` and that path."""
 
-    kind: Kind
+    kind: LocatorKind
     name: str
     """The store's own name, or the path."""
     place: str = ""
@@ -43,14 +43,14 @@ class Locator:
         """
         scheme, colon, rest = text.partition(":")
         if text and (text[0] in "/." or not colon):
-            return cls(Kind.FILE, text)
-        if scheme == Kind.AWS:
+            return cls(LocatorKind.FILE, text)
+        if scheme == LocatorKind.AWS:
             return cls._of_aws(text, rest)
-        if scheme == Kind.GOOGLE:
+        if scheme == LocatorKind.GOOGLE:
             project, between, name = rest.rpartition(":")
-            return cls(Kind.GOOGLE, _named(name if project or not between else "", text), project)
-        if scheme == Kind.FILE:
-            return cls(Kind.FILE, _named(rest, text))
+            return cls(LocatorKind.GOOGLE, _named(name if project or not between else "", text), project)
+        if scheme == LocatorKind.FILE:
+            return cls(LocatorKind.FILE, _named(rest, text))
         raise UsageError(f"{text!r} is not a job store.", _hint(scheme, rest), job_store=text)
 
     @classmethod
@@ -70,7 +70,7 @@ class Locator:
                 f"Use 3 to {_LONGEST_STORE} lower-case letters, digits and single hyphens between them.",
                 job_store=text,
             )  # fmt: skip
-        return cls(Kind.AWS, name, region)
+        return cls(LocatorKind.AWS, name, region)
 
     def __str__(self) -> str:
         return ":".join(part for part in (self.kind, self.place, self.name) if part)
@@ -78,12 +78,12 @@ class Locator:
     @property
     def region(self) -> str | None:
         """The region of a store on AWS."""
-        return self.place if self.kind is Kind.AWS else None
+        return self.place if self.kind is LocatorKind.AWS else None
 
     @property
     def is_file(self) -> bool:
         """Whether it is a directory, which only a shared file system shows to all nodes."""
-        return self.kind is Kind.FILE
+        return self.kind is LocatorKind.FILE
 
     @property
     def path(self) -> str | None:

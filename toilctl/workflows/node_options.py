@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
-from toilctl.autoscaler.policy import Limits, zip_limits
-from toilctl.errors import UsageError
-from toilctl.node_types import NodeType, NodeTypes
+from toilctl.values.errors import UsageError
+from toilctl.values.node_types import NodeType, NodeTypes
+from toilctl.values.scaling_policy import Limits, zip_limits
 from toilctl.workflows.arguments import SHELL_ONLY, Argument
 from toilctl.workflows.spellings import Rewritten
 

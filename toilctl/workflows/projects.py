@@ -14,7 +14,7 @@ from typing import Any, Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 from toilctl.workflows import trees
 
 _ASKS_GIT: Final = re.compile(r"\bgit\b|scm\b|\bvcs\b|hatch-vcs|versioneer|\bpbr\b")

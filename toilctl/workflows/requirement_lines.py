@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from toilctl.errors import NotFoundError, UsageError
+from toilctl.values.errors import NotFoundError, UsageError
 
 _COMMENT: Final = re.compile(r"(^|\s)#.*$")
 _FLAGS: Final = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes"})

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -36,7 +36,7 @@ class Variable(NamedTuple):
         return cls(name, value if given else str(here))
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """What became of a run."""
 
     STARTING = "starting"
@@ -51,7 +51,7 @@ class State(StrEnum):
     @property
     def goes_on(self) -> bool:
         """Whether it has not ended."""
-        return self in (State.STARTING, State.RUNNING)
+        return self in (RunState.STARTING, RunState.RUNNING)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class RunAttempt:
     """One start of a run: the first one, or a restart. Times are ISO 8601, UTC."""
 
     started_at: str
@@ -87,7 +87,7 @@ class Run:
     """A run, as the leader knows it. Times are ISO 8601, UTC."""
 
     name: str
-    state: State
+    state: RunState
     command: tuple[str, ...]
     deployment: str | None
     job_stores: tuple[str, ...]
@@ -97,7 +97,7 @@ class Run:
     seconds: float
     """How long it took so far, without the time between its attempts."""
     exit_code: int | None
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[RunAttempt, ...]
     progress: Progress | None
     """None as long as no workflow of it has begun."""
     log: str
@@ -114,7 +114,7 @@ class Run:
         progress = document.get("progress")
         return cls(
             name=str(document["name"]),
-            state=State(document["state"]),
+            state=RunState(document["state"]),
             command=tuple(map(str, document.get("command") or ())),
             deployment=document.get("deployment") or None,
             job_stores=(stores,) if isinstance(stores, str) else tuple(map(str, stores)),
@@ -134,8 +134,8 @@ class Run:
         return tuple((_time(one.started_at), _time(one.ended_at) if one.ended_at else None) for one in self.attempts)
 
 
-def _attempt(document: Mapping[str, Any]) -> Attempt:
-    return Attempt(str(document["started_at"]), document.get("ended_at") or None, document.get("exit_code"))
+def _attempt(document: Mapping[str, Any]) -> RunAttempt:
+    return RunAttempt(str(document["started_at"]), document.get("ended_at") or None, document.get("exit_code"))
 
 
 def _time(text: str) -> datetime:

@@ -40,7 +40,6 @@ tags: {type: dict, returned: when the group exists, description: All its tags.}
 opened: {type: list, returned: for present and opened, description: Address ranges that were newly let in.}
 """
 
-import ipaddress
 import secrets
 
 from ansible.module_utils.basic import AnsibleModule
@@ -51,13 +50,14 @@ from ansible.module_utils.toilctl_aws import (
     filters,
     find_group,
     group_name,
+    is_not_found,
     poll,
     run,
     to_dict,
     to_list,
 )
+from ansible.module_utils.toilctl_ingress import authorize, cidrs_of, converge_rules, missing_rules, rules, ssh_rule
 
-SSH_PORT = 22
 GENERATION = "toilctl:generation"
 STATE = "toilctl:state"
 
@@ -130,7 +130,7 @@ def absent(ec2, options):
         try:
             ec2.delete_security_group(GroupId=group["GroupId"])
         except ClientError as error:
-            if error_code(error) == "InvalidGroup.NotFound":
+            if is_not_found(error):
                 break
             if error_code(error) != "DependencyViolation":
                 raise
@@ -237,86 +237,6 @@ def untag(ec2, group_id, existing, options):
     if gone:
         ec2.delete_tags(Resources=[group_id], Tags=[{"Key": key} for key in gone])
     return gone
-
-
-def converge_rules(ec2, group_id, ssh_cidrs):
-    """Add the rules that are missing; take away those that are neither ssh nor the group's own.
-
-    Other ssh rules stay: they are those of other people and places (state ``opened``).
-    """
-    existing = rules(ec2, group_id)
-    own = ("-1", -1, -1, group_id)
-    missing = missing_rules(existing, [own, *(ssh_rule(cidr) for cidr in ssh_cidrs)])
-    authorize(ec2, group_id, missing)
-    extra = [rule_id for rule_id, rule in existing.items() if rule != own and rule[:3] != ("tcp", SSH_PORT, SSH_PORT)]
-    if extra:
-        ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=extra)
-    return cidrs_of(missing), extra
-
-
-def rules(ec2, group_id):
-    """Return the ingress rules: id → (protocol, from port, to port, source)."""
-    pages = ec2.get_paginator("describe_security_group_rules").paginate(Filters=filters(group_id=group_id))
-    return {
-        rule["SecurityGroupRuleId"]: (
-            rule["IpProtocol"],
-            rule.get("FromPort", -1),
-            rule.get("ToPort", -1),
-            source(rule),
-        )
-        for page in pages
-        for rule in page["SecurityGroupRules"]
-        if not rule["IsEgress"]
-    }
-
-
-def source(rule):
-    """Return where a rule lets traffic in from."""
-    group = rule.get("ReferencedGroupInfo", {}).get("GroupId")
-    return group or rule.get("CidrIpv4") or rule.get("CidrIpv6") or rule.get("PrefixListId") or ""
-
-
-def ssh_rule(cidr):
-    """Return the rule for one address range."""
-    return ("tcp", SSH_PORT, SSH_PORT, check_cidr(cidr))
-
-
-def check_cidr(cidr):
-    """Return a range in its canonical form; host bits are refused, as 10.1.2.3/0 would open the port to everyone."""
-    try:
-        return str(ipaddress.ip_network(cidr))
-    except ValueError as error:
-        raise AwsError(
-            "usage", f"{cidr!r} is not an address range: {error}.", "Write one like 198.51.100.7/32.", ssh_cidr=cidr
-        ) from error
-
-
-def missing_rules(existing, wanted):
-    """Return the wanted rules that do not exist."""
-    return [rule for rule in dict.fromkeys(wanted) if rule not in existing.values()]
-
-
-def authorize(ec2, group_id, missing):
-    """Add rules; one that somebody else added meanwhile is as good."""
-    from botocore.exceptions import ClientError
-
-    for protocol, from_port, to_port, origin in missing:
-        permission = {"IpProtocol": protocol}
-        if protocol == "-1":
-            permission["UserIdGroupPairs"] = [{"GroupId": origin}]
-        else:
-            key, field = ("Ipv6Ranges", "CidrIpv6") if ":" in origin else ("IpRanges", "CidrIp")
-            permission |= {"FromPort": from_port, "ToPort": to_port, key: [{field: origin, "Description": "ssh"}]}
-        try:
-            ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
-        except ClientError as error:
-            if error_code(error) != "InvalidPermission.Duplicate":
-                raise
-
-
-def cidrs_of(new_rules):
-    """Return the address ranges among rules."""
-    return [origin for _, from_port, _, origin in new_rules if from_port == SSH_PORT]
 
 
 def facts(group, tags):

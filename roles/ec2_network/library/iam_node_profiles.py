@@ -33,7 +33,7 @@ names: {type: list, returned: always, description: The names that this call made
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run, to_dict, to_list
+from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, is_not_found, run, to_dict, to_list
 
 CLUSTER = "toilctl:cluster"
 POLICY = "toilctl"
@@ -137,7 +137,7 @@ def find(call, key, **names):
     try:
         return call(**names)[key]
     except ClientError as error:
-        if error_code(error) != "NoSuchEntity":
+        if not is_not_found(error):
             raise
         return None
 

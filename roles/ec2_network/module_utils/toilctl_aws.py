@@ -17,8 +17,18 @@ NEXT_STEPS = {
     "ExpiredToken": "Renew the AWS credentials.",
 }
 CREDENTIALS_CODES = frozenset(NEXT_STEPS)
+# Modules run without toilctl: as in toilctl.values.aws_errors.
+CAPACITY = frozenset({
+    "InsufficientFreeAddressesInSubnet", "InsufficientHostCapacity", "InsufficientInstanceCapacity",
+    "SpotMaxPriceTooLow", "UnfulfillableCapacity",
+})  # fmt: skip
+QUOTA = frozenset({"InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded"})
+THROTTLED = frozenset({
+    "EC2ThrottledException", "RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException",
+})  # fmt: skip
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"})
 DENIED_ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
-# Those of the command line's classes of errors (toilctl.errors) that a module can meet.
+# Those of the command line's classes of errors (toilctl.values.errors) that a module can meet.
 CODES = ("usage", "credentials", "not-found", "conflict", "partial", "capacity", "host", "leftovers")
 
 
@@ -47,6 +57,11 @@ def error_code(error):
     return error.response.get("Error", {}).get("Code", "")
 
 
+def is_not_found(error):
+    """Return whether AWS says that what a request named does not exist."""
+    return "NotFound" in error_code(error) or error_code(error) == "NoSuchEntity"
+
+
 def run(module, work):
     """Call ``work()`` and exit with what it returns; a failure becomes ``msg`` and a structured ``toilctl_error``."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -69,7 +84,7 @@ def run(module, work):
 
 def said(error):
     """Return what a botocore ClientError says, a denied action without all that AWS tells of it."""
-    denied = error_code(error) in ("UnauthorizedOperation", "AccessDenied") and DENIED_ACTION.search(str(error))
+    denied = error_code(error) in DENIED and DENIED_ACTION.search(str(error))
     return f"These credentials may not do {denied[1]}." if denied else str(error)
 
 

@@ -17,7 +17,7 @@ deleted: {type: list, returned: always, description: The ids of what was deleted
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import connect, error_code, run
+from ansible.module_utils.toilctl_aws import connect, is_not_found, run
 
 
 def delete_all(ec2, cluster):
@@ -40,7 +40,7 @@ def gone(delete, resource_id):
     try:
         delete(resource_id)
     except ClientError as error:
-        if "NotFound" not in error_code(error):
+        if not is_not_found(error):
             raise
         return False
     return True

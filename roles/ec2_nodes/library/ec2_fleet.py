@@ -55,89 +55,22 @@ errors: {type: list, returned: always, description: 'Why: code, message, instanc
 toilctl_error: {type: dict, returned: when some are missing, description: 'The same as one error for people.'}
 """
 
-import hashlib
-import json
-import re
 import time
-from dataclasses import dataclass
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import (
-    CREDENTIALS_CODES,
-    NEXT_STEPS,
-    AwsError,
-    connect,
-    error_code,
-    poll,
-    run,
-    to_dict,
-    to_list,
+from ansible.module_utils.toilctl_aws import THROTTLED, AwsError, connect, error_code, poll, run, to_dict
+from ansible.module_utils.toilctl_fleet_answer import (
+    CAPACITY,
+    describe_error,
+    flatten,
+    is_unsettled,
+    report,
+    set_aside,
 )
+from ansible.module_utils.toilctl_fleet_request import Ledger, overrides, request
 
 LIVE = ("pending", "running", "stopping", "stopped")
 SERVER_ERROR = 500
-THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "EC2ThrottledException")
-# Younger than EC2's memory of tokens by far, older than any lag of its listings.
-REPEATABLE_S = 600
-NOT_YET_SEEN = (
-    "InvalidGroup.NotFound",
-    "InvalidSecurityGroupID.NotFound",
-    "InvalidLaunchTemplateId.NotFound",
-    "InvalidLaunchTemplateName.NotFoundException",
-)
-NO_CAPACITY = "Try again later, or launch with more zones (-z a,b) or instance types (a/b)."
-SET_ASIDE = "SetAside"
-CAPACITY = {
-    SET_ASIDE: "Launch it later, or with more zones or instance types.",
-    "InsufficientInstanceCapacity": NO_CAPACITY,
-    "InsufficientHostCapacity": NO_CAPACITY,
-    "UnfulfillableCapacity": NO_CAPACITY,
-    "Unsupported": "Name other zones or instance types: EC2 does not offer this one there.",
-    "InsufficientFreeAddressesInSubnet": "Name another subnet or more zones.",
-    "SpotMaxPriceTooLow": "Bid more than the current price, or buy on demand.",
-    "MaxSpotInstanceCountExceeded": "Terminate other instances, or ask AWS for a larger spot quota",
-    "VcpuLimitExceeded": "Terminate other instances, or ask AWS for a larger vCPU quota",
-    "InstanceLimitExceeded": "Terminate other instances, or ask AWS for a larger vCPU quota",
-}
-QUOTAS = ("MaxSpotInstanceCountExceeded", "VcpuLimitExceeded", "InstanceLimitExceeded")
-# Service Quotas' codes for the vCPUs of the standard families; each other family has its own.
-STANDARD_FAMILY = re.compile(r"[acdhimrtz]\d")
-STANDARD_QUOTA = {False: "L-1216C47A", True: "L-34B43A08"}
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The attempts at one role and node type, as a tag of the security group keeps them.
-
-    ``ATTEMPT`` when nothing is under way, ``ATTEMPT COUNT SECONDS TOKEN`` while a request may be.
-    """
-
-    attempt: int = 0
-    count: int = 0
-    since: float = 0
-    token: str = ""
-
-    @classmethod
-    def parse(cls, text):
-        """Read the tag's value; no tag is the first attempt."""
-        attempt, count, since, token = [*(text or "0").split(), "0", "0", ""][:4]
-        return cls(int(attempt), int(count), float(since), token)
-
-    def __str__(self):
-        under_way = f" {self.count} {self.since:.0f} {self.token}" if self.token else ""
-        return f"{self.attempt}{under_way}"
-
-    def ended(self):
-        """Return the ledger after an answer."""
-        return Ledger(self.attempt + 1)
-
-    def begin(self, options, missing, now):
-        """Return the ledger with an attempt under way: one without an answer if it may be repeated, else a new one."""
-        repeated = token(options, request(options, self.count), self.attempt)
-        if self.token == repeated and now - self.since < REPEATABLE_S:
-            return self
-        attempt = self.attempt + bool(self.token)
-        return Ledger(attempt, missing, now, token(options, request(options, missing), attempt))
 
 
 def ensure(ec2, options):
@@ -220,97 +153,6 @@ def attempt(ec2, options, ledger):
     return ids, [flatten(error, options["zones"]) for error in answer.get("Errors", [])]
 
 
-def request(options, count):
-    """Return the complete request but for its token."""
-    spot = options["spot_bid"] is not None
-    template = options["launch_template"]
-    strategy = (
-        # By price and by how deep each pool is; it takes no priorities.
-        {"SpotOptions": {"AllocationStrategy": "price-capacity-optimized"}}
-        if spot
-        else {"OnDemandOptions": {"AllocationStrategy": "prioritized"}}
-    )
-    return {
-        "Type": "instant",
-        "LaunchTemplateConfigs": [
-            {
-                "LaunchTemplateSpecification": {
-                    "LaunchTemplateId": template["id"],
-                    "Version": str(template["version"]),
-                },
-                "Overrides": overrides(options),
-            }
-        ],
-        "TargetCapacitySpecification": {
-            "TotalTargetCapacity": count,
-            "DefaultTargetCapacityType": "spot" if spot else "on-demand",
-        },
-        # Tags of interfaces and spot requests are the template's: a fleet takes none for them.
-        "TagSpecifications": [
-            {"ResourceType": kind, "Tags": to_list(node_tags(options))} for kind in ("fleet", "instance", "volume")
-        ],
-        **strategy,
-    }
-
-
-def overrides(options):
-    """Return each instance type in each subnet but for those that are set aside; on demand the preferred type first."""
-    left_out = {(offering["instance_type"], offering["zone"]) for offering in options["without"]}
-    spot = options["spot_bid"] is not None
-    return [
-        {
-            "InstanceType": instance_type,
-            "SubnetId": subnet_id,
-            **({"MaxPrice": f"{options['spot_bid']:g}"} if spot else {"Priority": float(priority)}),
-        }
-        for priority, instance_type in enumerate(options["instance_types"])
-        for subnet_id in options["subnet_ids"]
-        if (instance_type, options["zones"].get(subnet_id)) not in left_out
-    ]
-
-
-def node_tags(options):
-    """Return the tags that make an instance a node of the cluster."""
-    names = ("cluster", "generation", "role", "node-type", "intent")
-    return {**options["tags"], **{f"toilctl:{name}": options[name.replace("-", "_")] for name in names}}
-
-
-def token(options, complete_request, number):
-    """Return the client token: 64 hex digits of everything that a launch must not share with another."""
-    text = json.dumps([complete_request, options["generation"], number], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def flatten(error, zones):
-    """Return a fleet's error without the nesting."""
-    place = error.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
-    subnet = place.get("SubnetId", "")
-    return describe_error(
-        error.get("ErrorCode", ""),
-        error.get("ErrorMessage", ""),
-        place.get("InstanceType", ""),
-        place.get("AvailabilityZone") or zones.get(subnet, subnet),
-    )
-
-
-def describe_error(code, message, instance_type="", zone=""):
-    """Return one reason for missing instances."""
-    return {"code": code, "message": message.rstrip(". "), "instance_type": instance_type, "zone": zone}
-
-
-def set_aside(offering):
-    """Return why an offering was not asked for."""
-    return describe_error(SET_ASIDE, "it was refused a while ago", offering["instance_type"], offering["zone"])
-
-
-def is_unsettled(errors):
-    """Return whether waiting may help: what was just made is not seen everywhere at once."""
-    return bool(errors) and all(
-        error["code"] in NOT_YET_SEEN or "iaminstanceprofile" in error["message"].lower().replace(" ", "")
-        for error in errors
-    )
-
-
 def undo_if_destroying(ec2, options, launched):
     """Terminate what was launched if the cluster's destruction began meanwhile: it may have looked before."""
     if not launched:
@@ -320,78 +162,6 @@ def undo_if_destroying(ec2, options, launched):
     except AwsError:
         ec2.terminate_instances(InstanceIds=sorted(launched))
         raise
-
-
-def report(options, live, launched, errors):
-    """Return the module's result; with nothing there at all, fail with EC2's reason."""
-    missing = max(0, options["count"] - len(live))
-    result = {
-        "changed": bool(launched),
-        "instance_ids": live,
-        "launched": launched,
-        "node_type": options["node_type"],
-        "wanted": options["count"],
-        "missing": missing,
-        "errors": errors,
-    }
-    if not missing:
-        return result
-    problem = summarise(options, missing, errors)
-    if not live:
-        raise problem
-    return {
-        **result,
-        "toilctl_error": {
-            "code": "partial",
-            "message": problem.message,
-            "next_step": problem.next_step,
-            "facts": problem.facts,
-        },
-    }
-
-
-def summarise(options, missing, errors):
-    """Return one error for what is missing: each reason once, and what to do about the first."""
-    reasons = list(
-        dict.fromkeys(
-            f"{error['code']}{' in ' + error['zone'] if error['zone'] else ''}: {error['message']}" for error in errors
-        )
-    )
-    first = errors[0] if errors else describe_error("", "")
-    role = "service-linked role" in first["message"].lower() or "ServiceLinkedRole" in first["code"]
-    service = "spot" if options["spot_bid"] is not None and "fleet" not in first["message"].lower() else "ec2fleet"
-    next_step = (
-        f"Ask an administrator to run: aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com"
-        if role
-        else advice(options, first["code"])
-    )
-    kind = "credentials" if role or first["code"] in CREDENTIALS_CODES else first["code"]
-    return AwsError(
-        "capacity" if first["code"] in CAPACITY or not errors else kind,
-        f"{missing} of {options['count']} {options['role']} nodes {options['node_type']} could not be launched: "
-        f"{'; '.join(reasons) or 'EC2 gave no reason'}.",
-        next_step,
-        aws_code=first["code"],
-        node_type=options["node_type"],
-        role=options["role"],
-        wanted=options["count"],
-        missing=missing,
-        errors=errors,
-    )
-
-
-def advice(options, code):
-    """Return what to do about EC2's code."""
-    if code not in QUOTAS:
-        return CAPACITY.get(code) or NEXT_STEPS.get(code) or "Run the same command again."
-    where = f"Service Quotas, EC2, {options['region']}"
-    if STANDARD_FAMILY.match(options["instance_types"][0]):
-        quota = STANDARD_QUOTA[options["spot_bid"] is not None]
-        where = (
-            f"aws service-quotas request-service-quota-increase --region {options['region']} --service-code ec2 "
-            f"--quota-code {quota} --desired-value VCPUS"
-        )
-    return f"{CAPACITY[code]}: {where}"
 
 
 def main():

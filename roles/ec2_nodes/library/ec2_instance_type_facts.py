@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ec2_instance_type_facts
 short_description: Size, architecture and instance store of instance types
-description: As DescribeInstanceTypes gives them; the fields that toilctl.capacity.InstanceType has carry its names.
+description: As DescribeInstanceTypes gives them, with the names of toilctl.values.capacity.InstanceType.
 options:
   region: {type: str, required: true, description: The AWS region.}
   instance_types: {type: list, elements: str, required: true, description: The instance types to describe.}

@@ -21,7 +21,16 @@ subnets: {type: list, returned: always, description: 'One subnet per zone: id, z
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, filters, find_group, run, to_dict
+from ansible.module_utils.toilctl_aws import (
+    AwsError,
+    connect,
+    error_code,
+    filters,
+    find_group,
+    is_not_found,
+    run,
+    to_dict,
+)
 
 
 def gather(ec2, ssm, options):
@@ -65,7 +74,7 @@ def read_parameter(ssm, name):
     try:
         return ssm.get_parameter(Name=name)["Parameter"]["Value"]
     except ClientError as error:
-        if error_code(error) != "ParameterNotFound":
+        if not is_not_found(error):
             raise
         raise AwsError(
             "not-found", f"The SSM parameter {name} does not exist in this region.", "Name an image with --ami."

@@ -1,0 +1,1 @@
+"""What all services of the rehearsed account share: the clock, faults that were set, patches of moto."""

@@ -1,0 +1,280 @@
+"""The rehearsal cloud's AWS side: moto behind a WSGI application that adds what AWS has and moto has not.
+
+A request is read (``requests.call``), throttled when so set (``base.faults``), tied to its caller
+(``iam.principals``) and authorised (``iam.permissions``); a repeated client token gets its first answer
+(``requests.client_tokens``); then moto answers, corrected in places (``moto_fixes``, ``ec2.actions``). Of one
+process's moto there is one, so one cloud at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from toilctl.local.aws import moto_fixes, price_list, s3_public_objects, service_quotas
+from toilctl.local.aws.base import account
+from toilctl.local.aws.base.clock import Clock
+from toilctl.local.aws.base.faults import Faults
+from toilctl.local.aws.base.patches import Patches
+from toilctl.local.aws.ec2 import actions, spot_requests
+from toilctl.local.aws.ec2.instance_states import Life, Lifetimes
+from toilctl.local.aws.ec2.interruptions import Interruptions
+from toilctl.local.aws.ec2.offerings import Stock
+from toilctl.local.aws.iam.permissions import Permission, needed
+from toilctl.local.aws.iam.policies import Decision, decide
+from toilctl.local.aws.iam.principals import identify
+from toilctl.local.aws.requests import client_tokens
+from toilctl.local.aws.requests.call import Call, Environ, parse
+from toilctl.local.aws.requests.client_tokens import Answer, Tokens
+from toilctl.local.aws.requests.refusals import Protocol, Refusal, denied, render, throttled, unknown_key
+from toilctl.local.host_spec import HostSpec
+
+if TYPE_CHECKING:
+    from moto.ec2.models import EC2Backend
+    from moto.iam.models import IAMBackend
+    from moto.sts.models import STSBackend
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+ACCOUNT_ID: Final = "123456789012"
+"""moto's account."""
+
+_PARALLEL: Final = frozenset({"s3", "sqs", "sdb"})
+"""Services whose requests need not wait for each other: jobs use them, and they touch no instance."""
+
+_running = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Existing:
+    """A region's resources, as ``permissions`` asks for them."""
+
+    backend: EC2Backend
+
+    def tags(self, resource_id: str) -> Mapping[str, str]:
+        if resource_id in self.backend.key_pairs:
+            resource_id = self.backend.key_pairs[resource_id].id
+        return self.backend.tags.get(resource_id, {})
+
+    def template_id(self, name: str) -> str | None:
+        return self.backend.launch_template_name_to_ids.get(name)
+
+
+class Cloud:
+    """An AWS account of one's own, from its first request until ``close``."""
+
+    def __init__(
+        self,
+        *,
+        cidr: str = "172.31.0.0/16",
+        public_cidr: str = "172.28.0.0/16",
+        image: str = "prepared",
+        hosts: bool = False,
+    ) -> None:
+        """Make an empty account.
+
+        :raises RuntimeError: when this process has a cloud already.
+        """
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("a process can have one rehearsal cloud at a time, for moto keeps its state in modules")
+        self.account_id = ACCOUNT_ID
+        self.cidr, self.public_cidr, self.image = cidr, public_cidr, image
+        self.clock, self.faults, self.lock = Clock(), Faults(), threading.RLock()
+        self.lifetimes = Lifetimes(self.clock, self.faults, hosts=hosts)
+        self.interruptions = Interruptions(self.clock, self.faults, self.lifetimes)
+        self.stock = Stock(self.faults, self.lifetimes)
+        self.tokens = Tokens(self.clock.now, lambda _, instance_id: self.lifetimes.is_alive(instance_id))
+        self.calls: Counter[str] = Counter()
+        """How often each action was called."""
+        self.console: Callable[[str], str] = lambda _: ""
+        """Returns what an instance's host wrote to its console."""
+        self._patches = Patches()
+        self._start()
+
+    @property
+    def iam(self) -> IAMBackend:
+        """The account's IAM."""
+        from moto.iam.models import iam_backends
+
+        return iam_backends[self.account_id]["aws"]
+
+    @property
+    def sts(self) -> STSBackend:
+        """The account's sessions."""
+        from moto.sts.models import sts_backends
+
+        return sts_backends[self.account_id]["aws"]
+
+    def ec2(self, region: str) -> EC2Backend:
+        """Return a region's EC2."""
+        from moto.ec2.models import ec2_backends
+
+        return ec2_backends[self.account_id][region]
+
+    def resources(self, region: str) -> _Existing:
+        """Return what exists in a region, for authorisation."""
+        return _Existing(self.ec2(region))
+
+    def close(self) -> None:
+        """Forget everything, and leave moto as it was; a second call does nothing."""
+        if self._patches.undo():
+            _reset_moto()
+            _running.release()
+
+    def refresh(self) -> None:
+        """Let time pass, and let set faults show in what moto keeps; only with ``lock``."""
+        self._pass_time()
+        for fault in self.faults.active():
+            if fault["name"] == "service-linked-role-missing":
+                # Creating the role afterwards mends it, as in an account.
+                account.remove_service_linked_role(self.iam, fault["service"])
+                self.faults.clear(fault["name"], service=fault["service"])
+
+    def host_specs(self) -> list[HostSpec]:
+        """Return what hosts there should be now."""
+        with self.lock:
+            self.refresh()
+            return [self._host_spec(life) for life in self.lifetimes.lives() if life.ended_at is None]
+
+    def powered_off(self, instance_ids: Iterable[str]) -> None:
+        """Note that hosts switched themselves off."""
+        with self.lock:
+            for instance_id in instance_ids:
+                self.lifetimes.powered_off(instance_id)
+
+    def settle(self, instance_ids: Iterable[str]) -> None:
+        """Note that the hosts of stopping or ending instances have come to rest."""
+        with self.lock:
+            self.lifetimes.settle(instance_ids)
+            self.tokens.touch()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, as WSGI asks."""
+        protocol = Protocol.S3
+        try:
+            call = parse(environ)
+            protocol = call.protocol
+            self.calls[call.name] += 1
+            return self._admit(call, environ, start_response)
+        except Refusal as refusal:
+            status, headers, body = render(refusal, protocol)
+            headers["Content-Length"] = str(len(body))
+            start_response(f"{status} {refusal.code}", list(headers.items()))
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def set_fault(self, name: str, **params: Any) -> dict[str, Any]:
+        """Set a fault and let it show at once; return it as ``Faults.set`` does, and raise what that raises."""
+        with self.lock:
+            fault = self.faults.set(name, **params)
+            self._pass_time()
+            return fault
+
+    def authorise(self, call: Call, permissions: Iterable[Permission]) -> None:
+        """Check that a call's signer has permissions.
+
+        :raises Refusal: for the first that it has not.
+        """
+        principal = identify(call, self.iam, self.sts, self.clock.utcnow())
+        if principal.root:
+            return
+        for permission in permissions:
+            context = {**permission.context, "aws:principalarn": principal.arn}
+            decision = decide(principal.documents, permission.action, permission.resource, context)
+            if decision is not Decision.ALLOWED:
+                raise denied(call.protocol, principal.arn, permission.action, permission.resource, decision.value)
+
+    def _start(self) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+        _reset_moto()
+        account.install(self._patches, self.image)
+        moto_fixes.install(self._patches, self)
+        actions.install(self._patches, self)
+        spot_requests.install(self._patches, self)
+        service_quotas.install(self._patches, self.faults)
+        account.make_service_linked_roles(self.iam)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def _admit(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self.faults.take("throttle", action=call.name) or self.faults.take("throttle", action=call.action):
+            raise throttled(call.protocol)
+        if not call.access_key_id:
+            if not s3_public_objects.is_public(call, self.account_id):
+                raise unknown_key(call.protocol)
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        with nullcontext() if call.service in _PARALLEL else self.lock:
+            self.refresh()
+            existing = self.resources(call.region if call.service == "ec2" else "us-east-1")
+            self.authorise(call, needed(call, self.account_id, existing))
+            if call.dry_run and call.action != "RunInstances":
+                raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+            environ[actions.CALL_KEY] = call
+            if call.service == "ec2":
+                return self._answer_ec2(call, environ, start_response)
+            if call.service == price_list.SERVICE:
+                return price_list.serve(call, self.faults, self.clock.utcnow(), start_response)
+            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+
+    def _answer_ec2(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        counts = client_tokens.applies(call)
+        answer = self.tokens.recall(call) if counts else None
+        if answer is None:
+            answer = _collect(self._moto, environ)
+            if counts and answer.status.startswith("200"):
+                self.tokens.remember(call, answer)
+        if call.action == "TerminateInstances":
+            self.tokens.touch()
+        start_response(answer.status, answer.headers)
+        return [answer.body]
+
+    def _pass_time(self) -> None:
+        self.lifetimes.advance()
+        if self.interruptions.advance():
+            self.tokens.touch()
+            self.lifetimes.advance()
+
+    def _host_spec(self, life: Life) -> HostSpec:
+        instance = life.instance
+        key = self.ec2(life.region).key_pairs.get(instance.key_name or "")
+        user_data = base64.b64decode(str(instance.user_data)) if instance.user_data else b""
+        return HostSpec(
+            instance_id=instance.id,
+            state=instance.state,
+            reboots=life.reboots,
+            private_ip=instance.private_ip_address or "",
+            public_ip=instance.public_ip_address or "",
+            zone=instance.availability_zone or "",
+            instance_type=instance.instance_type,
+            image=account.image_kind(instance.image_id, life.region),
+            user_data=user_data,
+            public_key=key.public_key.strip() if key else None,
+            login_user="admin",
+            hostname="ip-" + (instance.private_ip_address or "").replace(".", "-"),
+            fault={"never_boot": True} if life.never_boots else {},
+        )
+
+
+def _collect(application: Any, environ: Environ) -> Answer:
+    """Run a WSGI application to its end, and return what it answered."""
+    from werkzeug.test import run_wsgi_app
+
+    body, status, headers = run_wsgi_app(application, environ, buffered=True)
+    return Answer(status, list(headers.items()), b"".join(body))
+
+
+def _reset_moto() -> None:
+    """Drop every backend; moto's own reset makes new ones at once, and some of them make others anew."""
+    from moto.core.base_backend import BackendDict
+    from moto.s3.models import s3_backends
+
+    known: Any = vars(BackendDict)["_instances"]
+    for backends in known:
+        backends.clear()
+    known.clear()
+    # Whose a bucket's name is stands outside the backends.
+    s3_backends.bucket_accounts.clear()

@@ -1,0 +1,1 @@
+"""The process that is the rehearsal cloud: up and down, its server, and how others reach it."""

@@ -1,0 +1,1 @@
+"""Toil's own options of autoscaling, handed over to the cluster's autoscaler."""

@@ -1,0 +1,1 @@
+"""Toil's batch systems with what a cluster of toilctl's adds to them."""

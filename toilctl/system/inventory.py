@@ -1,0 +1,159 @@
+"""Clusters and their nodes as EC2's tags tell them; nothing is ever looked up in a local file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from difflib import get_close_matches
+from typing import Any, Final
+
+from toilctl.system import aws
+from toilctl.values import tags
+from toilctl.values.cluster import Cluster, Node, Role, Zone
+from toilctl.values.errors import ConflictError, NotFoundError, UsageError
+from toilctl.values.node_types import NodeType
+
+_ASK_FIRST: Final = "us-east-1"
+"""The region that tells which others there are; it cannot be switched off."""
+_THREADS: Final = 12
+_PAGE_SIZE: Final = 1000
+"""The most that EC2 gives at once."""
+
+
+def find(name: str, zone: str | None = None, region: str | None = None) -> Cluster:
+    """Return the one cluster of that name.
+
+    :raises NotFoundError: when there is none in the regions that were searched.
+    :raises ConflictError: when two regions have one.
+    """
+    found = find_all(zone, region, name)
+    if not found:
+        where = regions_to_search(zone, region)
+        place = where[0] if len(where) == 1 else "any region"
+        raise NotFoundError(
+            f"There is no cluster {name!r} in {place}.",
+            "'toilctl list-clusters' shows those there are; -z ZONE looks in another region.",
+            cluster=name, regions=where,
+        )  # fmt: skip
+    if len(found) > 1:
+        places = [cluster.region for cluster in found]
+        raise ConflictError(
+            f"There are clusters {name!r} in {' and '.join(places)}.",
+            f"Say which with -z, such as -z {places[0]}a.",
+            cluster=name, regions=places,
+        )  # fmt: skip
+    return found[0]
+
+
+def find_all(zone: str | None = None, region: str | None = None, name: str | None = None) -> tuple[Cluster, ...]:
+    """Return the clusters (of a name) in the region that is meant, else in all enabled regions."""
+    regions = regions_to_search(zone, region)
+    if len(regions) == 1:
+        return clusters(regions[0], name)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda one: clusters(one, name), regions)
+    return tuple(cluster for group in found for cluster in group)
+
+
+def regions_to_search(zone: str | None = None, region: str | None = None) -> tuple[str, ...]:
+    """Return the region that options, environment or profile name, else all that the account has enabled."""
+    named = named_region(zone, region)
+    return (named,) if named else aws.enabled_regions(_ASK_FIRST)
+
+
+def named_region(zone: str | None = None, region: str | None = None) -> str | None:
+    """Return the region of -z, --region, TOIL_AWS_ZONE, AWS_REGION or the profile, in this order.
+
+    :raises UsageError: when zone and region disagree, or there is no such region.
+    """
+    if zone and region and Zone.parse(zone).region != region:
+        raise UsageError(
+            f"Zone {zone} is not in region {region}.", "Leave out --region, or name a zone in it.",
+            zone=zone, region=region,
+        )  # fmt: skip
+    zone = zone or (None if region else os.environ.get("TOIL_AWS_ZONE"))
+    named = Zone.parse(zone).region if zone else region or aws.configured_region()
+    if named:
+        _check_region(named)
+    return named
+
+
+def clusters(region: str, name: str | None = None) -> tuple[Cluster, ...]:
+    """Return the clusters (of a name) in a region, with their nodes."""
+    wanted = [{"Name": "tag-key", "Values": [tags.CLUSTER]}]
+    if name:
+        wanted = [{"Name": f"tag:{tags.CLUSTER}", "Values": [name]}]
+    groups = list(aws.pages("ec2", region, "describe_security_groups", "SecurityGroups", Filters=wanted))
+    if not groups:
+        return ()
+    instances = list(aws.pages("ec2", region, "describe_instances", "Reservations.Instances", Filters=wanted))
+    found = (_cluster(group, region, instances) for group in groups)
+    return tuple(sorted(found, key=lambda cluster: cluster.name))
+
+
+def instances_of(region: str, name: str, role: Role | None = None, states: Sequence[str] = ()) -> tuple[Node, ...]:
+    """Return a cluster's nodes (of a role, in some of EC2's states), else all, those going or gone included."""
+    wanted = [{"Name": f"tag:{tags.CLUSTER}", "Values": [name]}]
+    wanted += [{"Name": f"tag:{tags.ROLE}", "Values": [role.value]}] if role else []
+    wanted += [{"Name": "instance-state-name", "Values": list(states)}] if states else []
+    # EC2's answer to a listing without pages may take longer than it waits for itself.
+    pages = {"PageSize": _PAGE_SIZE}
+    found = aws.pages(
+        "ec2", region, "describe_instances", "Reservations.Instances", Filters=wanted, PaginationConfig=pages
+    )
+    return _nodes(found)
+
+
+def settings_of(region: str, name: str) -> dict[str, str] | None:
+    """Return the tags of a cluster's security group: its settings and what is under way; None when it has none."""
+    wanted = [{"Name": f"tag:{tags.CLUSTER}", "Values": [name]}]
+    groups = aws.pages("ec2", region, "describe_security_groups", "SecurityGroups", Filters=wanted)
+    return next((tags.to_dict(group.get("Tags")) for group in groups), None)
+
+
+def _cluster(group: dict[str, Any], region: str, instances: Iterable[dict[str, Any]]) -> Cluster:
+    settings = tags.to_dict(group.get("Tags"))
+    name = settings[tags.CLUSTER]
+    own = [instance for instance in instances if tags.to_dict(instance.get("Tags")).get(tags.CLUSTER) == name]
+    return Cluster(name, region, settings.get(tags.GENERATION, ""), group["GroupId"], settings, _nodes(own))
+
+
+def _nodes(instances: Iterable[dict[str, Any]]) -> tuple[Node, ...]:
+    return tuple(_node(instance) for instance in instances if tags.ROLE in tags.to_dict(instance.get("Tags")))
+
+
+def _node(instance: dict[str, Any]) -> Node:
+    own = tags.to_dict(instance.get("Tags"))
+    return Node(
+        instance_id=instance["InstanceId"],
+        role=Role(own[tags.ROLE]),
+        node_type=NodeType.parse(own.get(tags.NODE_TYPE) or instance["InstanceType"]),
+        instance_type=instance["InstanceType"],
+        state=instance["State"]["Name"],
+        zone=instance["Placement"]["AvailabilityZone"],
+        private_address=instance.get("PrivateIpAddress"),
+        public_address=instance.get("PublicIpAddress"),
+        spot=instance.get("InstanceLifecycle") == "spot",
+        launched_at=instance["LaunchTime"].astimezone(UTC).isoformat(timespec="seconds"),
+        intent=own.get(tags.INTENT, ""),
+        ended_by=instance.get("StateReason", {}).get("Code", ""),
+    )
+
+
+def _check_region(region: str) -> None:
+    known = aws.known_regions()
+    # A region younger than the installed SDK is real, too: ask before refusing it.
+    if region in known or region in _all_regions():
+        return
+    close = get_close_matches(region, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else "'aws ec2 describe-regions' lists them."
+    raise UsageError(f"There is no region {region!r}.", hint, region=region)
+
+
+def _all_regions() -> tuple[str, ...]:
+    try:
+        return aws.enabled_regions(_ASK_FIRST)
+    except Exception:  # Without an answer the SDK's own list decides.
+        return ()

@@ -1,0 +1,279 @@
+"""Runs playbooks through ansible-runner: progress and failures come from its events, never from printed text."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from toilctl.system import ansible_release, paths, progress
+from toilctl.system.children import terminate_children
+from toilctl.values import errors
+from toilctl.values.errors import Interrupted, PlaybookError
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_MAX_MESSAGE: Final = 400
+_SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return code\.?")
+"""What a failed command's own sentence is in ansible-core 2.19, and in 2.21."""
+_KEPT_LOGS: Final = 20
+_SOCKET_PATH: Final = 103
+"""The longest path of a socket: 103 characters on macOS, 107 on Linux (sys/un.h)."""
+_SOCKET_NAME: Final = 1 + 10 + 1 + 16
+"""What comes after the directory: group_vars' ansible_control_path has 10, and ssh adds a dot and 16 of its own."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed on a host, or a host that could not be reached."""
+
+    host: str
+    task: str
+    message: str
+    unreachable: bool
+    error: Mapping[str, Any] = field(default_factory=dict)
+    """``toilctl_error`` of the task's result: code, message, next_step of an error that a module knows by name."""
+
+
+@dataclass(frozen=True)
+class PlaybookResult:
+    """How a playbook ended; ``data`` is what it gave to ``set_stats``."""
+
+    succeeded: bool
+    failures: tuple[Failure, ...]
+    data: Mapping[str, Any]
+    log: Path
+    reason: str = ""
+    """Ansible's own error, when no task got that far."""
+
+
+@dataclass(frozen=True)
+class PlaybookTarget:
+    """The cluster that a playbook works on."""
+
+    region: str
+    cluster: str
+
+
+Watch = Callable[[Mapping[str, Any]], None]
+"""Takes each event of a run, as ansible-runner gives it, while the playbook goes on."""
+
+
+def run(  # noqa: PLR0913 - what to run, on what, and how one is told
+    playbook: str,
+    target: PlaybookTarget,
+    variables: Mapping[str, Any],
+    *,
+    intent: str = "",
+    resume: str = "",
+    watch: Watch | None = None,
+    stop: threading.Event | None = None,
+) -> PlaybookResult:
+    """Run a playbook on a cluster, with a progress line on stderr per play.
+
+    ``intent`` narrows the inventory to the hosts of one scale-out; ``resume`` says after Ctrl-C how to go on. Who gives
+    ``watch`` follows the events instead of the progress lines. Several threads may each run one; signals reach the main
+    thread alone, so another one gives ``stop``, which ends all that this process runs.
+
+    :raises HostError: when Ansible is not here, or of a release that is not supported.
+    :raises Interrupted: after Ctrl-C, or once ``stop`` is set, when the playbook has stopped.
+    """
+    import ansible_runner
+
+    ansible_release.require_supported()
+    root = paths.ansible_dir()
+    events = _Events(_new_log(target, playbook), watch)
+    with (
+        tempfile.TemporaryDirectory(prefix="toilctl-") as private,
+        _short_sockets() as sockets,
+        _stopped_by_signals(stop) as stopped,
+    ):
+        outcome = ansible_runner.run(
+            private_data_dir=private,
+            playbook=str(root / "playbooks" / playbook),
+            inventory=str(root / "inventory"),
+            extravars=dict(variables),
+            envvars=_environment(root, target, intent) | sockets,
+            settings={"pexpect_timeout": 1},
+            event_handler=events.handle,
+            cancel_callback=lambda: stopped.is_set() and terminate_children(),
+            quiet=True,
+            verbosity=2 if progress.debugging() else None,
+        )
+    events.close()
+    if stopped.is_set():
+        raise Interrupted("Stopped.", resume or "Type the same command again to go on from here.", log=events.log)
+    progress.debug(f"{playbook}: {outcome.status}, rc {outcome.rc}; log {events.log}")
+    succeeded = outcome.status == "successful"
+    return PlaybookResult(succeeded, events.failures, events.data, events.log, events.reason)
+
+
+def raise_failure(result: PlaybookResult, then: str = "the same command goes on from here") -> None:
+    """Raise what a failed playbook means: the error that a module named, else its first failed task.
+
+    :param then: how it goes on, for failures that no module named.
+    :raises ToilctlError: of the class whose code the module gave.
+    :raises PlaybookError: for any other failure.
+    """
+    if result.succeeded:
+        return
+    named = next((failure.error for failure in result.failures if failure.error), None)
+    if named:
+        kind = errors.named(str(named.get("code")), PlaybookError)
+        facts = dict(named.get("facts") or {}) | {"log": result.log}
+        raise kind(str(named.get("message", "")), str(named.get("next_step", "")), **facts)
+    resume = f"{result.log} has all of it; {then}."
+    if not result.failures:
+        raise PlaybookError(f"The playbook could not start: {result.reason}", resume, log=result.log)
+    first, others = result.failures[0], len({failure.host for failure in result.failures}) - 1
+    more = f", and {others} more" if others > 0 else ""
+    doing = (
+        f"{first.host}{more} could not be reached"
+        if first.unreachable
+        else f"{first.task!r} failed on {first.host}{more}"
+    )
+    raise PlaybookError(f"{doing}: {first.message}", resume, log=result.log, failures=result.failures)
+
+
+class _Events:
+    """Turns a run's events into progress lines, a log file, and failures."""
+
+    def __init__(self, log_file: Path, watch: Watch | None = None) -> None:
+        self.log, self._watch = log_file, watch
+        self.data: Mapping[str, Any] = {}
+        self.reason = "no reason given"
+        self._failures: dict[str, Failure] = {}
+        self._play, self._since = "", 0.0
+
+    def handle(self, event: Mapping[str, Any]) -> bool:
+        self._write(event)
+        data = event.get("event_data") or {}
+        match event.get("event"):
+            case "playbook_on_play_start":
+                self.close()
+                self._play, self._since = str(data.get("name") or data.get("play") or ""), time.monotonic()
+                self._show(self._play)
+            case "playbook_on_task_start":
+                self._show(f"{self._play}: {data.get('task', '')}" if self._play else str(data.get("task", "")))
+            case "runner_on_failed" | "runner_on_unreachable" | "runner_item_on_failed" as kind:
+                if not data.get("ignore_errors"):
+                    self._fail(_failure(data, unreachable=kind == "runner_on_unreachable"))
+            case "runner_on_ok" | "runner_on_skipped":
+                # A host that goes on has put its failure right in a rescue block.
+                self._failures.pop(str(data.get("host")), None)
+            case "playbook_on_stats":
+                self.data = data.get("artifact_data") or {}
+        if self._watch:
+            self._watch(event)
+        return False
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        return tuple(self._failures.values())
+
+    def close(self) -> None:
+        if self._since and not self._watch:
+            progress.done(self._play, time.monotonic() - self._since)
+        self._since = 0.0
+
+    def _fail(self, failure: Failure) -> None:
+        # A loop reports its failed item first, then itself with an empty phrase: the item tells more.
+        known = self._failures.get(failure.host)
+        if known is None or known.task != failure.task:
+            self._failures[failure.host] = failure
+
+    def _show(self, text: str) -> None:
+        if not self._watch:
+            progress.begin(text)
+
+    def _write(self, event: Mapping[str, Any]) -> None:
+        text = _ANSI.sub("", str(event.get("stdout") or ""))
+        if text.startswith(("[ERROR]", "ERROR!", "ERROR: ")):
+            self.reason = text.splitlines()[0].partition(" ")[2]
+        if text:
+            with self.log.open("a") as out:
+                out.write(text.rstrip() + "\n")
+
+
+def _failure(data: Mapping[str, Any], *, unreachable: bool) -> Failure:
+    result = data.get("res") or {}
+    # Of a failed command, what it said tells more than that it failed.
+    said = [result.get(key) for key in ("msg", "stderr", "module_stderr", "stdout")]
+    message = str(next((text for text in said if text and not _SAYS_NOTHING.fullmatch(str(text))), "no message"))
+    named = result.get("toilctl_error")
+    return Failure(
+        host=str(data.get("host", "")),
+        task=str(data.get("task", "")),
+        message=" ".join(message.split())[:_MAX_MESSAGE],
+        unreachable=unreachable,
+        error=named if isinstance(named, Mapping) else {},
+    )
+
+
+@contextmanager
+def _short_sockets() -> Iterator[dict[str, str]]:
+    """Give a variable by which ssh keeps its connections' sockets elsewhere, where the usual place has a long path."""
+    usual = Path("~/.ansible/cp").expanduser()
+    if len(str(usual)) + _SOCKET_NAME <= _SOCKET_PATH:
+        yield {}
+        return
+    # Not in TMPDIR, which is long itself on macOS.
+    with tempfile.TemporaryDirectory(prefix="toilctl-", dir="/tmp") as directory:
+        yield {"ANSIBLE_SSH_CONTROL_PATH_DIR": directory}
+
+
+def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, str]:
+    # ansible-playbook is the one beside this Python, also where its bin directory is not on PATH.
+    bin_dir = str(Path(sys.executable).parent)
+    return {
+        "PATH": os.pathsep.join([bin_dir, os.environ.get("PATH", os.defpath)]),
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "TOILCTL_CLUSTER": target.cluster,
+        "TOILCTL_REGION": target.region,
+        "TOILCTL_INTENT": intent,
+        # On macOS a forked process may not use what its parent's libraries began; Ansible forks for every task.
+        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+    }
+
+
+def _new_log(target: PlaybookTarget, playbook: str) -> Path:
+    directory = paths.cluster_dir(target.region, target.cluster) / "logs"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for old in sorted(directory.glob("*.log"))[: -_KEPT_LOGS + 1]:
+        old.unlink(missing_ok=True)
+    # Two threads may begin the same playbook in the same second.
+    for number in range(1, 1000):
+        file = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{number}-{Path(playbook).stem}.log"
+        with suppress(FileExistsError):
+            file.touch(mode=0o600, exist_ok=False)
+            break
+    return file
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Give an event that Ctrl-C and SIGTERM set, so that the playbook's processes are stopped before this one."""
+    stopped = stop or threading.Event()
+    if stop or threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def end(*_: object) -> None:
+        if not stopped.is_set():
+            progress.note("Stopping the playbook …")
+        stopped.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

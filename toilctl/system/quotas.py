@@ -1,0 +1,37 @@
+"""EC2's quotas of vCPUs of the standard families, one for each market, as Service Quotas has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from toilctl.system import aws
+from toilctl.values.wording import ON_DEMAND, SPOT
+
+CODES: Final[Mapping[bool, str]] = {False: "L-1216C47A", True: "L-34B43A08"}
+"""Service Quotas' codes, by ``spot``."""
+NAMES: Final[Mapping[bool, str]] = {
+    False: "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances",
+    True: "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests",
+}
+"""Service Quotas' names of them."""
+MARKETS: Final[Mapping[str, str]] = {CODES[False]: ON_DEMAND, CODES[True]: SPOT}
+"""The markets by the quotas' codes."""
+
+STANDARD_FAMILY: Final = re.compile(r"[acdhimrtz]\d")
+"""How the instance types of standard families begin; each other family, such as hpc6a, has a quota of its own."""
+
+
+def are_standard(instance_types: Iterable[str]) -> bool:
+    """Tell whether instance types count against these quotas."""
+    return all(STANDARD_FAMILY.match(name) for name in instance_types)
+
+
+def vcpus(region: str, *, spot: bool) -> float | None:
+    """Ask for a quota; None when it cannot be known: nobody needs the permission to read quotas in order to launch."""
+    try:
+        answer = aws.client("service-quotas", region).get_service_quota(ServiceCode="ec2", QuotaCode=CODES[spot])
+    except Exception:
+        return None
+    return float(answer["Quota"]["Value"])

@@ -1,0 +1,300 @@
+"""How this machine reaches a node: OpenSSH's options, commands that keep their words, and failures that say why.
+
+The user's own ssh config is read, since it may name the only way out (a jump host, a hardware key's agent), and it is
+never written. What keeps a connection safe and predictable is given on the command line, where it wins over the config.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from toilctl.system import paths, ssh_errors
+from toilctl.values import tags
+from toilctl.values.cluster import Cluster, Node, Role
+from toilctl.values.errors import ConnectError, HostError, NotFoundError, UsageError
+
+CONTAINERS: Final = {Role.LEADER: "toil_leader", Role.WORKER: "toil_worker"}
+DEFAULT_LOGIN_USER: Final = "admin"
+TIMEOUT_S: Final = 60
+SSH_FAILED: Final = 255
+"""ssh's own failure, unless the remote command ended so: ssh's messages tell."""
+_NO_CONTAINER: Final = 213
+"""What the remote side ends with when the container is not there; confirmed by asking again, as a command may, too."""
+
+# A terminal type that the container does not know would stop tmux and screen; the C locale would spoil their borders.
+_EXEC: Final = 'exec "$@"'
+_TERMINAL: Final = 'infocmp >/dev/null 2>&1 || export TERM=xterm-256color; export LANG="${LANG:-C.UTF-8}"; exec "$@"'
+
+
+@dataclass(frozen=True)
+class SshTarget:
+    """A node to connect to, and the private key to do it with; without one, ssh's defaults and agent serve."""
+
+    cluster: Cluster
+    node: Node
+    key: Path | None = None
+
+    @property
+    def login(self) -> str:
+        """``user@address``.
+
+        :raises NotFoundError: when the node has no address (yet).
+        """
+        private = os.environ.get("TOILCTL_CONNECT_ADDRESS") == "private"
+        address = self.node.private_address if private else self.node.connect_address
+        if not address:
+            raise NotFoundError(
+                f"{self.node.role.capitalize()} {self.node.instance_id} is {self.node.state} and has no address.",
+                f"'toilctl describe-cluster {self.cluster.name}' shows when it is running.",
+                instance_id=self.node.instance_id,
+            )
+        return f"{self.cluster.settings.get(tags.LOGIN_USER, DEFAULT_LOGIN_USER)}@{address}"
+
+    @property
+    def container(self) -> str:
+        """The appliance's container on this node."""
+        return CONTAINERS[self.node.role]
+
+
+def known_hosts(cluster: Cluster) -> Path:
+    """Return where this machine keeps the host keys of a cluster's nodes."""
+    return paths.cluster_dir(cluster.region, cluster.name) / "known_hosts"
+
+
+def host_key_options(cluster: Cluster, node: Node) -> dict[str, str]:
+    """Return how a node's host key is checked; the inventory gives Ansible the same.
+
+    Keys are recorded under the instance id: addresses are given to other machines later, ids never. A first contact
+    records the key, and another key for the same id is refused from then on.
+    """
+    return {
+        "HostKeyAlias": node.instance_id,
+        "UserKnownHostsFile": _as_ssh_path(known_hosts(cluster)),
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "accept-new",
+        "UpdateHostKeys": "no",
+        # Entries of nodes that are gone are dropped by their ids.
+        "HashKnownHosts": "no",
+    }
+
+
+def options(target: SshTarget) -> tuple[str, ...]:
+    """Return ssh's options for a target, as arguments."""
+    chosen = host_key_options(target.cluster, target.node) | {
+        "Port": "22",
+        "ConnectTimeout": "15",
+        "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "4",
+        # Nodes take keys only; without this a refused key ends in a password prompt that nobody can answer.
+        "PreferredAuthentications": "publickey",
+        # A shared connection of the user's own config is found by address, which may have been another node's.
+        "ControlMaster": "no",
+        "ControlPath": "none",
+        "RemoteCommand": "none",
+        # The messages are what failures are told apart by.
+        "LogLevel": "INFO",
+    }
+    if not (sys.stdin and sys.stdin.isatty()):
+        # ssh would ask for a passphrase on /dev/tty, where nobody may be looking.
+        chosen |= {"BatchMode": "yes"}
+    if target.key:
+        chosen |= {"IdentityFile": _as_ssh_path(target.key), "IdentitiesOnly": "yes"}
+    return tuple(word for name, value in chosen.items() for word in ("-o", f"{name}={value}"))
+
+
+def in_container(container: str, words: Sequence[str], *, tty: bool = False) -> str:
+    """Return the host's shell command that runs ``words`` in a container, with exactly these arguments.
+
+    No login shell: that would reset PATH, which the image sets. A shell all the same, for the exit code of a command
+    that is not there: Docker's own differs between its versions.
+    """
+    argv = ["bash", "-c", _TERMINAL if tty else _EXEC, "bash", *words]
+    flags = '-i -t -e TERM="$TERM"' if tty else "-i"
+    is_there = f"[ \"$(sudo -n docker inspect -f '{{{{.State.Running}}}}' {container} 2>/dev/null)\" = true ]"
+    # Docker ends with 1 both when the container is missing and when the command in it does.
+    return (
+        f"sudo -n docker exec {flags} {container} {shlex.join(argv)}; "
+        f"code=$?; [ $code -ne 1 ] || {is_there} || exit {_NO_CONTAINER}; exit $code"
+    )
+
+
+def run(target: SshTarget, command: str, *, tty: bool = False, forwards: Sequence[str] = ()) -> int:
+    """Run a command of the node's shell (an empty one is a login shell) on this terminal and return its exit code.
+
+    :raises ConnectError: when the node cannot be reached, or the container that the command needs is not there.
+    """
+    flags = ["-t" if tty else "-T", *(word for forward in forwards for word in ("-L", forward))]
+    if forwards:
+        flags += ["-o", "ExitOnForwardFailure=yes"]
+    with own_messages(target) as log:
+        code = interactive(["ssh", "-E", str(log), *options(target), *flags, target.login, *filter(None, [command])])
+        if code == SSH_FAILED:
+            raise_if_failed(target, log)
+    if code == _NO_CONTAINER:
+        check_container(target)
+    return code
+
+
+def capture(target: SshTarget, command: str, timeout_s: float = TIMEOUT_S, text: str = "") -> str:
+    """Run a command of the node's shell without a terminal, give it ``text`` to read, and return what it prints.
+
+    :raises ConnectError: as ``run``.
+    :raises subprocess.CalledProcessError: when the command fails.
+    :raises subprocess.TimeoutExpired: when it takes longer than ``timeout_s``.
+    """
+    with own_messages(target) as log:
+        argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *options(target), "-T", target.login, command]
+        result = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
+        if result.returncode == SSH_FAILED:
+            raise_if_failed(target, log)
+    if result.returncode == _NO_CONTAINER:
+        check_container(target)
+    if result.returncode:
+        raise subprocess.CalledProcessError(result.returncode, command, result.stdout, result.stderr)
+    return result.stdout
+
+
+@contextmanager
+def streaming(target: SshTarget, command: str) -> Iterator[tuple[subprocess.Popen[bytes], BufferedReader]]:
+    """Run a command of the node's shell without a terminal; give its process, and what it prints as it comes.
+
+    :raises ConnectError: on leaving, as ``run``.
+    """
+    with own_messages(target) as log:
+        argv = ["ssh", "-E", str(log), *options(target), "-T", target.login, command]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert isinstance(process.stdout, BufferedReader)  # noqa: S101 - for mypy; it was asked for
+        try:
+            yield process, process.stdout
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            process.stdout.close()
+            process.wait()
+        if process.returncode == SSH_FAILED:
+            raise_if_failed(target, log)
+    if process.returncode == _NO_CONTAINER:
+        check_container(target)
+
+
+def in_leader(cluster: Cluster, key: Path | None = None) -> Callable[[Sequence[str]], str]:
+    """Return a function that runs words in the leader's container and returns what they print.
+
+    :raises NotFoundError: when the cluster has no leader.
+    """
+    target = leader_of(cluster, key)
+    return lambda words: capture(target, in_container(target.container, words))
+
+
+def leader_of(cluster: Cluster, key: Path | None = None) -> SshTarget:
+    """Return the leader of a cluster as a target.
+
+    :raises NotFoundError: when there is none.
+    """
+    if cluster.leader is None:
+        raise NotFoundError(
+            f"Cluster {cluster.name!r} in {cluster.region} has no leader.",
+            "Its launch did not finish: type the same launch-cluster command again, or destroy-cluster.",
+            cluster=cluster.name,
+        )
+    return SshTarget(cluster, cluster.leader, key)
+
+
+def check_container(target: SshTarget) -> None:
+    """Make sure that the node's container runs.
+
+    :raises ConnectError: when it does not.
+    """
+    try:
+        capture(target, f"sudo -n docker inspect -f '{{{{.State.Running}}}}' {target.container} | grep -q true")
+    except subprocess.SubprocessError:
+        node, name = target.node, target.cluster.name
+        raise ConnectError(
+            f"The container {target.container} does not run on {node.role} {node.instance_id}.",
+            f"The launch may not be over, or have failed: type it again. 'toilctl ssh-cluster --host {name}' gives a "
+            "shell on the host, where 'sudo docker ps -a' shows what there is.",
+            instance_id=node.instance_id, container=target.container, reason="container",
+        ) from None  # fmt: skip
+
+
+def raise_if_failed(target: SshTarget, log: Path) -> None:
+    """Raise what ssh's messages tell of, if anything.
+
+    :raises ToilctlError: when the connection failed.
+    """
+    attempt = ssh_errors.SshAttempt(
+        target.cluster.name, target.node.instance_id, target.login, known_hosts(target.cluster),
+        target.cluster.settings.get(tags.KEY_PAIR_NAME, ""), target.key,
+    )  # fmt: skip
+    failure = ssh_errors.explain(log.read_text(errors="replace"), attempt)
+    if failure:
+        raise failure
+
+
+@contextmanager
+def own_messages(target: SshTarget) -> Iterator[Path]:
+    """Make ready what ssh needs, and give it a file for its own messages, apart from the remote command's."""
+    require_program("ssh", "openssh-client")
+    if target.key and not target.key.is_file():
+        raise UsageError(f"There is no private key {target.key}.", "Name the key pair's private key with --ssh-key.")
+    known_hosts(target.cluster).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="toilctl-ssh-") as directory:
+        log = Path(directory) / "log"
+        log.touch()
+        yield log
+
+
+def require_program(program: str, package: str) -> None:
+    """Make sure that a program is installed.
+
+    :raises HostError: when it is not on PATH.
+    """
+    if shutil.which(program) is None:
+        formula = package.removesuffix("-client")
+        raise HostError(
+            f"{program} is not installed on this machine.",
+            f"Install it: apt-get install {package} on Debian or Ubuntu, brew install {formula} on macOS.",
+            program=program,
+        )
+
+
+def interactive(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run a program on this terminal, pass on signals, and return its exit code as a shell does."""
+    process = subprocess.Popen(argv, env=environment)
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        # A terminal's Ctrl-C reaches the program by itself; here it must only not end the wait for it.
+        if number != signal.SIGINT:
+            process.send_signal(number)
+
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [(number, signal.signal(number, pass_on)) for number in caught]
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
+def _as_ssh_path(path: Path) -> str:
+    """Write a path as ssh's configuration reads it: percent signs are tokens, and spaces separate files."""
+    text = str(path).replace("%", "%%")
+    if not set(text) & set(" '\"\\"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

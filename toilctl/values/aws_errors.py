@@ -1,0 +1,28 @@
+"""AWS's codes of errors, by what they mean. Modules that run without toilctl have the same in their ``toilctl_aws``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NO_CAPACITY: Final = "InsufficientInstanceCapacity"
+NO_ADDRESSES: Final = "InsufficientFreeAddressesInSubnet"
+PRICE_TOO_LOW: Final = "SpotMaxPriceTooLow"
+CAPACITY: Final = frozenset({
+    NO_CAPACITY, NO_ADDRESSES, PRICE_TOO_LOW, "InsufficientHostCapacity", "UnfulfillableCapacity",
+})  # fmt: skip
+"""EC2 has not what was asked for, there and at that price."""
+SPOT_COUNT: Final = "MaxSpotInstanceCountExceeded"
+VCPU_LIMIT: Final = "VcpuLimitExceeded"
+QUOTA: Final = frozenset({"InstanceLimitExceeded", SPOT_COUNT, VCPU_LIMIT})
+"""The account's quota leaves no room."""
+THROTTLED: Final = frozenset({
+    "EC2ThrottledException", "RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException",
+})  # fmt: skip
+"""Too many requests."""
+DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"})
+"""The credentials lack a permission."""
+
+
+def is_not_found(code: str) -> bool:
+    """Tell whether what was named does not exist: EC2 has a code for each kind of thing."""
+    return "NotFound" in code or code == "NoSuchEntity"

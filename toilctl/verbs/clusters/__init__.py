@@ -1,0 +1,1 @@
+"""The life of a cluster: launch, list, describe, scale, autoscale, destroy."""

@@ -1,0 +1,117 @@
+"""destroy-cluster: everything that carries the cluster's tags, and proof from EC2 that it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toilctl.system import aws, inventory, paths, playbooks, progress
+from toilctl.system.waiting import wait_until
+from toilctl.values import tags
+from toilctl.values.cluster import Role
+from toilctl.values.errors import ConflictError, LeftoversError
+from toilctl.verbs.provisioner import Provisioner
+from toilctl.verbs.reports import kept_journals
+
+_PATIENCE_S: Final = 60.0
+"""How long volumes and interfaces may take to follow their terminated instances."""
+_POLL_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of a cluster that exists."""
+
+    kind: str
+    identity: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.identity}"
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What was destroyed; nothing, when there was no such cluster."""
+
+    cluster: str
+    where: str
+    existed: bool
+    nodes: int = 0
+    journal: Path | None = None
+    """Where its autoscaler's journal is kept."""
+
+
+def destroy(
+    name: str, zone: str | None, region: str | None, provisioner: Provisioner, ssh_key: Path | None = None
+) -> Destroyed:
+    """Destroy a cluster, or what an earlier attempt left of it; what its autoscaler told is kept, if it can be.
+
+    :raises ConflictError: when two regions have a cluster of that name.
+    :raises LeftoversError: when something is still there afterwards.
+    """
+    regions = inventory.regions_to_search(zone, region)
+    found = inventory.find_all(zone, region, name)
+    if len(found) > 1:
+        places = [cluster.region for cluster in found]
+        raise ConflictError(
+            f"There are clusters {name!r} in {' and '.join(places)}.", f"Say which with -z, such as -z {places[0]}a.",
+            cluster=name, regions=places,
+        )  # fmt: skip
+    where = found[0].region if found else regions[0] if len(regions) == 1 else None
+    if where is None or (not found and not leftovers(where, name)):
+        return Destroyed(name, where or "any region", existed=False)
+    kept = [kept_journals.keep(cluster, ssh_key) for cluster in found]
+    result = playbooks.run(
+        "destroy.yml",
+        playbooks.PlaybookTarget(where, name),
+        {**provisioner.extra_variables, "cluster_name": str(name), "region": where},
+    )
+    _check_gone(where, name, result)
+    (paths.cluster_dir(where, name) / "known_hosts").unlink(missing_ok=True)
+    nodes = sum(node.live for one in found for node in one.nodes)
+    return Destroyed(name, where, existed=True, nodes=nodes, journal=next(iter(kept), None))
+
+
+def leftovers(region: str, name: str) -> tuple[Leftover, ...]:
+    """Ask EC2 and IAM what exists of a cluster."""
+    return (*_tagged(region, name), *_iam(region, name))
+
+
+def _check_gone(region: str, name: str, result: playbooks.PlaybookResult) -> None:
+    patience_s = _PATIENCE_S if result.succeeded else 0.0
+    with progress.step("Check that nothing is left"):
+        left = wait_until(lambda: leftovers(region, name), lambda left: not left, patience_s, _POLL_S)
+    if left:
+        reason = f" ({result.failures[0].message})" if result.failures else ""
+        raise LeftoversError(
+            f"Of cluster {name!r} in {region} there still is: {', '.join(map(str, left))}{reason}.",
+            f"Type the same command again; {result.log} has the details.", left=left, log=result.log,
+        )  # fmt: skip
+
+
+def _tagged(region: str, name: str) -> Iterator[Leftover]:
+    own = [{"Name": f"tag:{tags.CLUSTER}", "Values": [name]}]
+    for node in inventory.instances_of(region, name):
+        if node.state != "terminated":
+            yield Leftover("instance", node.instance_id)
+    for kind, operation, key, identity in (
+        ("volume", "describe_volumes", "Volumes", "VolumeId"),
+        ("network interface", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
+        ("launch template", "describe_launch_templates", "LaunchTemplates", "LaunchTemplateName"),
+        ("security group", "describe_security_groups", "SecurityGroups", "GroupId"),
+    ):
+        for found in aws.pages("ec2", region, operation, key, Filters=own):
+            yield Leftover(kind, found[identity])
+
+
+def _iam(region: str, name: str) -> Iterator[Leftover]:
+    # IAM is not regional, and the names are exact: cluster `my` must not see what `my-cluster` has.
+    iam = aws.client("iam", region)
+    for role in Role:
+        full = f"toilctl-{name}-{region}-{role}"
+        if aws.look(iam.get_instance_profile, InstanceProfileName=full):
+            yield Leftover("instance profile", full)
+        if aws.look(iam.get_role, RoleName=full):
+            yield Leftover("IAM role", full)

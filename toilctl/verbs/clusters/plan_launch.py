@@ -1,0 +1,193 @@
+"""Every check that a launch can fail at, before anything is made; what comes out is the plan of the launch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from toilctl.system import inventory, progress, variables
+from toilctl.values import price_table, tags
+from toilctl.values.cluster import Cluster, Engine
+from toilctl.values.errors import ConflictError, UsageError
+from toilctl.values.node_types import NodeType
+from toilctl.values.scaling_policy import Limits
+from toilctl.values.tuning import SETTINGS
+from toilctl.verbs.checks import instance_types, key_pairs, permissions, zones_and_images
+from toilctl.verbs.clusters import same_cluster
+from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
+from toilctl.verbs.provisioner import Provisioner
+from toilctl.verbs.settings import node_storage, scaling, software
+from toilctl.verbs.settings import sse_key as sse
+
+
+def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
+    """Check a request against itself, AWS and what exists, and fill in what it left open.
+
+    :raises ToilctlError: the first thing that would make the launch fail, with what to do about it.
+    """
+    alone = _check_alone(request)
+    region = zones_and_images.region_of(request.zones, request.region)
+    with progress.step("Check the request"):
+        permissions.check_identity(region)
+        existing = _existing(region, request)
+        request = _as_before(request, existing)
+        # What it was told before stays where nothing else is asked for; limits are asked for anew.
+        before = replace(scaling.told(existing), limits=Limits()) if existing else None
+        scales = scaling.decide(request.wish, request.node_types, before) if request.wish.limits_nodes else None
+        zones = zones_and_images.check_zones(region, request.zones, request.vpc_subnet)
+        pair = key_pairs.key_pair(region, alone.key_pair_name)
+        private_key = key_pairs.find(pair, request.ssh_key)
+        image = zones_and_images.image(region, request.ami)
+        leader_gb, node_gb = _storage(request, image)
+        leader = (alone.leader, 1)
+        workers = tuple(zip(request.node_types, alone.worker_counts, strict=True))
+        described = instance_types.check(region, zones, (alone.leader, *request.node_types), image)
+        instance_types.check_quota(region, (leader, *workers), described)
+        _check_references(region, request, zones)
+        had = software.of_cluster(existing) if existing else None
+        chosen = software.choose(
+            software.SoftwareWish(request.engine, request.appliance, had), image.architecture, provisioner
+        )
+        if scales:
+            scaling.check_sizes(scales, chosen.engine)
+        if scales or chosen.engine is Engine.MESOS:
+            from toilctl import bundle
+
+            bundle.make()
+    orphan_timeout = (existing.settings.get(tags.ORPHAN_TIMEOUT) or None) if existing else None
+    highest = [(one.node_type, one.max_nodes) for one in scales.limits] if scales else []
+    decided = LaunchPlan(
+        cluster=request.cluster,
+        region=region,
+        zones=zones,
+        leader_node_type=alone.leader,
+        node_types=request.node_types,
+        worker_counts=alone.worker_counts,
+        scaling=scales,
+        default_preemptible=scaling.default_preemptible(request.wish, before),
+        leader_storage_gb=leader_gb,
+        node_storage_gb=node_gb,
+        orphan_timeout_s=int(variables.settled("orphan_timeout_s", request.orphan_timeout_s, orphan_timeout)),
+        key_pair_name=alone.key_pair_name,
+        private_key=private_key,
+        owner=request.owner or os.environ.get("USER", ""),
+        extra_tags=request.extra_tags,
+        vpc_subnet=request.vpc_subnet,
+        aws_ec2_profile_arn=request.aws_ec2_profile_arn,
+        aws_ec2_extra_security_group_ids=request.aws_ec2_extra_security_group_ids,
+        ssh_cidrs=request.ssh_cidrs,
+        ami=image.ami,
+        software=chosen,
+        shared=request.shared,
+        sse_key=alone.sse_key,
+        enable_fuse=bool(variables.settled("enable_fuse", request.enable_fuse)),
+        cost=price_table.cost(region, (leader, *workers)),
+        cost_at_maximum=price_table.cost(region, (leader, *highest)) if scales else None,
+        exists=existing is not None,
+    )
+    tags.check_lengths(decided.settings())
+    return same_cluster.checked(decided, existing) if existing else decided
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What a request says for itself."""
+
+    leader: NodeType
+    key_pair_name: str
+    worker_counts: tuple[int, ...]
+    sse_key: Path | None
+
+
+def _check_alone(request: LaunchRequest) -> _Alone:
+    """Check what needs no answer from AWS."""
+    leader = request.leader_node_type or NodeType.parse(variables.defaults()["leader_node_type"])
+    if leader.spot_bid is not None:
+        raise UsageError(
+            f"The leader cannot be a spot instance: {leader} has a bid.",
+            "Leave out the bid of --leader-node-type; when the leader goes, the workflow goes.", node_type=leader,
+        )  # fmt: skip
+    counts = _worker_counts(request)
+    _check_tags(request)
+    if not request.key_pair_name:
+        raise UsageError("No key pair was named.", "Name one that EC2 knows with --key-pair-name.")
+    key = sse.checked(request.sse_key) if request.sse_key else None
+    return _Alone(leader, request.key_pair_name, counts, key)
+
+
+def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:
+    """Return how many workers of each node type there are to be; a single node type without -w makes a leader only."""
+    types, counts = request.node_types, request.worker_counts
+    if request.wish.limits_nodes:
+        return scaling.start_counts(scaling.decide(request.wish, types).limits, counts)
+    if request.wish.tuning:
+        flags = ", ".join(SETTINGS[name].flag for name in sorted(request.wish.tuning))
+        raise UsageError(
+            f"{flags} says how to scale, and nothing says within which limits.",
+            "Give --max-nodes, too: one number per node type, or one for all.",
+        )
+    counts = (0,) if counts is None and len(types) == 1 else counts or ()
+    if len(types) != len(counts):
+        raise UsageError(
+            f"--node-types has {len(types)} and --workers {len(counts)}.",
+            "Give one number of workers per node type, such as --node-types c5.large,r5.large -w 3,2; or --max-nodes, "
+            "to let their number follow the demand.",
+            node_types=types, workers=counts,
+        )  # fmt: skip
+    return counts
+
+
+def _check_tags(request: LaunchRequest) -> None:
+    for key, value in request.extra_tags.items():
+        if key in tags.RESERVED_KEYS or key.startswith(tags.RESERVED_PREFIXES):
+            hint = "Use --owner for it." if key == tags.OWNER else "Choose another key."
+            raise UsageError(f"The tag {key!r} is toilctl's or Toil's own.", hint, key=key)
+        if len(value) > tags.MAX_VALUE_LENGTH or len(key) > tags.MAX_VALUE_LENGTH // 2:
+            raise UsageError(
+                f"The tag {key[:40]!r} is too long.",
+                f"EC2 allows 128 characters for keys and {tags.MAX_VALUE_LENGTH} for values.",
+            )
+
+
+def _existing(region: str, request: LaunchRequest) -> Cluster | None:
+    name = request.cluster
+    found = inventory.clusters(region, name)
+    if not found:
+        permissions.check_permissions(region, name, makes_roles=not request.aws_ec2_profile_arn)
+        return None
+    if found[0].settings.get(tags.STATE) == tags.DESTROYING:
+        raise ConflictError(
+            f"Cluster {name!r} in {region} is being destroyed.",
+            f"Wait for that, or finish it: toilctl destroy-cluster -z {region}a {name}", cluster=name, region=region,
+        )  # fmt: skip
+    return found[0]
+
+
+def _as_before(request: LaunchRequest, existing: Cluster | None) -> LaunchRequest:
+    """Keep what a cluster has where nothing else is asked for: defaults may have moved on since it was launched."""
+    if existing is None:
+        return request
+    had = existing.settings
+    return replace(
+        request,
+        ami=request.ami or had.get(tags.AMI) or None,
+        owner=request.owner or had.get(tags.OWNER) or None,
+    )
+
+
+def _storage(request: LaunchRequest, image: zones_and_images.MachineImage) -> tuple[int, int | str]:
+    leader = int(variables.settled("leader_storage_gb", request.leader_storage_gb))
+    sizes = node_storage.sizes(request.node_types, request.node_storage_gb)
+    for node in sizes:
+        zones_and_images.check_storage(image, leader_storage=leader, node_storage=node)
+    return leader, sizes[0] if len(sizes) == 1 else node_storage.text(sizes)
+
+
+def _check_references(region: str, request: LaunchRequest, zones: Sequence[str]) -> None:
+    if request.aws_ec2_profile_arn:
+        permissions.check_profile(region, request.aws_ec2_profile_arn)
+    permissions.check_security_groups(region, request.aws_ec2_extra_security_group_ids)
+    if request.shared and request.shared.efs_id:
+        permissions.check_file_system(region, request.shared.efs_id, zones)

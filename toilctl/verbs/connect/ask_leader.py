@@ -1,0 +1,86 @@
+"""Asks the program in the leader's container, ``toilctl_leader``: one JSON document there, one back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from toilctl.system import progress, ssh
+from toilctl.values import errors
+from toilctl.values.cluster import Cluster
+from toilctl.values.errors import ConflictError, ConnectError, ToilctlError
+from toilctl.verbs.connect import let_in
+from toilctl.verbs.connect import ssh_cluster as sessions
+
+PROGRAM: Final = ("python3", "-m", "toilctl_leader")
+DIRECTORY: Final = "/var/lib/toilctl/workflows"
+"""Where deployments and runs are, at the same path on the leader and in its container; deployments on workers, too."""
+TIMEOUT_S: Final = 120.0
+
+
+def ask(  # noqa: PLR0913 - whom, what, and how long
+    cluster: Cluster,
+    ssh_key: Path | None,
+    verb: str,
+    request: Mapping[str, Any],
+    *,
+    doing: str = "Ask the leader",
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
+    """Let the leader do something, and return its answer.
+
+    :param verb: ``MODULE.VERB`` of ``toilctl_leader``.
+    :raises ToilctlError: of the class whose code the leader named.
+    :raises ConflictError: when the leader was set up by a toilctl that does not know this yet.
+    :raises ConnectError: when the leader cannot be reached, or its answer cannot be read.
+    """
+    key = sessions.session_key(cluster, ssh_key)
+    with progress.step(doing):
+        text = let_in.with_admission(
+            cluster, lambda: _asked(ssh.leader_of(cluster, key), verb, json.dumps(request), timeout_s)
+        )
+    return answered(text, verb)
+
+
+def answered(text: str, verb: str) -> Any:
+    """Read an answer.
+
+    :raises ToilctlError: when it says that nothing was done.
+    """
+    try:
+        document = json.loads(text)
+        refused = document.get("refused")
+    except (ValueError, AttributeError):
+        raise ConnectError(
+            f"The leader's answer to {verb} cannot be read: {text[:200]!r}.", "Try again, with --debug."
+        ) from None
+    if refused:
+        kind = errors.named(str(refused["code"]), ToilctlError)
+        raise kind(str(refused["message"]), str(refused["next_step"]), **refused.get("facts", {}))
+    return document["answer"]
+
+
+def _asked(leader: ssh.SshTarget, verb: str, request: str, timeout_s: float) -> str:
+    command = ssh.in_container(leader.container, (*PROGRAM, verb))
+    try:
+        return ssh.capture(leader, command, timeout_s, request)
+    except subprocess.TimeoutExpired as error:
+        raise ConnectError(
+            f"The leader did not answer {verb} in {error.timeout:g} s.",
+            f"Look there: toilctl ssh-cluster --host {leader.cluster.name}", instance_id=leader.node.instance_id,
+        ) from error  # fmt: skip
+    except subprocess.CalledProcessError as error:
+        said = str(error.stderr).strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
+        if "No module named" in said[0] and "toilctl_leader" in said[0]:
+            raise ConflictError(
+                "This leader was set up by an older toilctl, which knows nothing of runs and deployments.",
+                "Type the launch-cluster command again with this toilctl; it brings the leader up to date.",
+            ) from error
+        raise ConnectError(
+            f"The leader {leader.node.instance_id} could not do {verb}: {said[0]}",
+            f"Add --debug, or look there: toilctl ssh-cluster --host {leader.cluster.name}",
+            instance_id=leader.node.instance_id,
+        ) from error  # fmt: skip

@@ -1,0 +1,1 @@
+"""Job stores: what is in them, what is wrong with them, and how they are removed."""

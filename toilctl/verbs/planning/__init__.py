@@ -1,0 +1,1 @@
+"""What would be: estimates and simulations, before money is spent."""

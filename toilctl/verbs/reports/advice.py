@@ -1,0 +1,68 @@
+"""What to type on an autoscaler's advice: the words that complete its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from toilctl.autoscaler.journal.report import TickReport
+from toilctl.autoscaler.model.advice import Advice
+from toilctl.autoscaler.model.plan import Infeasible, Waiting
+
+T = TypeVar("T", Waiting, Infeasible)
+
+_WORDS: Final[Mapping[Advice, str]] = {
+    Advice.RESUME: "'toilctl autoscale {0} resume' lets it go on",
+    Advice.ALLOW_NODES: "raise a maximum with 'toilctl autoscale {0} --max-nodes …'",
+    Advice.RAISE_MAXIMUM: "raise it with 'toilctl autoscale {0} --max-nodes …'",
+    Advice.RAISE_BUDGET: "raise it with 'toilctl autoscale {0} --budget …'",
+    Advice.RAISE_COST_PER_HOUR: "raise it with 'toilctl autoscale {0} --max-cost-per-hour …'",
+    Advice.FALL_BACK_FROM_SPOT: "let on-demand nodes do with 'toilctl autoscale {0} --spot-fallback-after 600'",
+    Advice.ADD_ON_DEMAND: (
+        "add an on-demand node type with 'toilctl autoscale {0} --node-types …', or run the workflow with "
+        "--defaultPreemptible"
+    ),
+    Advice.ADD_LARGER_NODES: "add a larger node type with 'toilctl autoscale {0} --node-types …'",
+    Advice.ADD_LARGER_NODES_OR_DISKS: (
+        "add a larger node type with 'toilctl autoscale {0} --node-types …' or larger disks with --node-storage"
+    ),
+    Advice.WRITE_SETTINGS: "'toilctl autoscale {0} resume' writes the leader's settings anew",
+}
+_INSTEAD: Final = frozenset(
+    {Advice.RAISE_MAXIMUM, Advice.RAISE_BUDGET, Advice.RAISE_COST_PER_HOUR, Advice.FALL_BACK_FROM_SPOT}
+)
+"""For a job, these are what else can be done than to wait for what its sentence says."""
+
+
+def completed(report: TickReport, cluster: str) -> TickReport:
+    """Return a report whose sentences end with what to type for its advice."""
+    return replace(
+        report,
+        problem=_with_words(report.problem, report.advice, cluster),
+        notes=tuple(_with_words(note, report.advice, cluster) for note in report.notes),
+        waiting=with_words(report.waiting, cluster),
+        infeasible=with_words(report.infeasible, cluster),
+    )
+
+
+def with_words(jobs: Iterable[T], cluster: str = "NAME") -> tuple[T, ...]:
+    """Return jobs whose next step ends with what to type for their advice."""
+    return tuple(replace(one, next_step=_next_step(one, cluster)) for one in jobs)
+
+
+def _next_step(of: Waiting | Infeasible, cluster: str) -> str:
+    text = of.next_step
+    for one in of.advice:
+        text = f"{text.removesuffix('.')}{', or' if one in _INSTEAD else ';'} {_WORDS[one].format(cluster)}."
+    return text
+
+
+def _with_words(text: str, advice: Mapping[str, Sequence[Advice]], cluster: str) -> str:
+    """Put the words behind the sentences of a text to which they belong."""
+    for sentence, asked in advice.items():
+        for one in asked:
+            stem = sentence if one is Advice.WRITE_SETTINGS else f"{sentence.removesuffix('.')};"
+            # Once: what a leader tells may not blow up.
+            text = text.replace(sentence, f"{stem} {_WORDS[one].format(cluster)}.", 1)
+    return text

@@ -1,0 +1,1 @@
+"""Workflows on a leader: they are deployed, run, followed and stopped."""
