@@ -22,7 +22,7 @@ def measure() -> Section:
 
 
 def _launch(count: int) -> dict[str, Any]:
-    from toilctl.local import testing
+    from toilctl.local.process import testing
 
     with testing.cloud() as cloud, tempfile.TemporaryDirectory() as directory:
         cloud.client("ec2").create_key_pair(KeyName="k")

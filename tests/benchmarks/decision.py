@@ -41,7 +41,7 @@ def measure() -> Any:
 
 
 def _measure(case: str) -> dict[str, Any]:
-    from toilctl.autoscaler.decide import decide
+    from toilctl.autoscaler.decide.decide import decide
 
     before = _peak_mib()
     seconds, launched, shapes = [], 0, 0
@@ -63,9 +63,11 @@ def _measure(case: str) -> dict[str, Any]:
 def _world(case: str, seed: int) -> tuple[Any, Any]:
     import packing_mixes
 
-    from toilctl.autoscaler.model import Demand, Job, NodeView, Snapshot
-    from toilctl.autoscaler.policy import Limits, NodeLimits, Policy, Tuning
-    from toilctl.cluster import NodeState
+    from toilctl.autoscaler.model.snapshot import NodeView, Snapshot
+    from toilctl.values.cluster import NodeState
+    from toilctl.values.jobs import Demand, Job
+    from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
+    from toilctl.values.tuning import Tuning
 
     most, there, known = CASES[case]
     draw = random.Random(seed)
@@ -89,7 +91,7 @@ def _world(case: str, seed: int) -> tuple[Any, Any]:
     times = {job.name: draw.uniform(10, 3000) for job in jobs} if known else {}
     policy = Policy(
         Limits(NodeLimits(node_type, 0, most) for node_type in offers),
-        Tuning(1800, 0.1, 30, 0.5, 300, 900), ("us-west-2a",),
+        Tuning(1800, 0.1, 30, 0.5, 300, 900, 0, 0, 0), ("us-west-2a",),
     )  # fmt: skip
     return Snapshot(nodes=tuple(nodes), demand=Demand(tuple(jobs), times), offers=offers), policy
 

@@ -15,19 +15,22 @@ from typing import Any
 
 from report import Section
 
+from toilctl.system import variables
+from toilctl.values.tuning import Tuning
+
 NODES = 1000
 TICKS = 3
 NODE_TYPE = "c5.large:0.05"
 SETTINGS = {
     "cluster_name": "bench", "region": "us-west-2", "engine": "slurm", "leader_address": "172.31.0.10",
     "node_types": [NODE_TYPE], "limits": [f"{NODE_TYPE}=0..{NODES}"], "zones": ["us-west-2a"], "paused": False,
-    "node_storage_gb": "50", "target_time_s": 1800, "beta_inertia": 0.1, "scale_interval_s": 30,
-    "preemptible_compensation": 0, "idle_timeout_s": 300, "join_deadline_s": 900, "boot_timeout_s": 300,
+    "node_storage_gb": "50", "boot_timeout_s": 300,
+    "tuning": str(Tuning.of(variables.defaults())),
 }  # fmt: skip
 
 
 def measure() -> Section:
-    from toilctl.local import testing
+    from toilctl.local.process import testing
 
     with testing.cloud() as cloud:
         ids = _launch(cloud)
@@ -71,15 +74,15 @@ class _World:
         self.ids, self.playbooks = ids, 0
 
     def nodes(self) -> tuple[Any, ...]:
-        from toilctl.capacity import Resources
-        from toilctl.cluster import NodeState
-        from toilctl.engines import EngineNode
+        from toilctl.engines.client import EngineNode
+        from toilctl.values.capacity import Resources
+        from toilctl.values.cluster import NodeState
 
         size = Resources(2, 2900, 40000)
         return tuple(EngineNode(one, one, None, NodeState.JOINED, (f"{one}-a", f"{one}-b"), size) for one in self.ids)
 
     def demand(self) -> Any:
-        from toilctl.autoscaler.model import Demand, Job, Shape
+        from toilctl.values.jobs import Demand, Job, Shape
 
         shape, now = Shape(1, 1000, 1000, True), datetime.now(UTC)
         return Demand(tuple(Job(f"{one}-{job}", "sort", shape, one, now) for one in self.ids for job in "ab"))
@@ -94,9 +97,9 @@ class _World:
 def _tick(ids: list[str]) -> dict[str, Any]:
     import yaml
 
-    from toilctl.autoscaler.journal import Journal
-    from toilctl.autoscaler.loop import Autoscaler, Reach
-    from toilctl.autoscaler.settings import SettingsFile
+    from toilctl.autoscaler.journal.writer import Journal
+    from toilctl.autoscaler.model.settings import SettingsFile
+    from toilctl.autoscaler.service.loop import Autoscaler, Reach
 
     world = _World(ids)
     with tempfile.TemporaryDirectory() as path:

@@ -15,7 +15,7 @@ from typing import Any
 from rehearsal import BOOT_TASKS, ZONE, Rehearsal, rehearsal
 from report import Section
 
-from toilctl.autoscaler.report import JOURNAL, Report
+from toilctl.autoscaler.journal.report import JOURNAL, TickReport
 
 RUNS = 3
 PATIENCE_S = 180
@@ -82,12 +82,12 @@ def _is(task: dict[str, Any], names: tuple[str, ...]) -> bool:
     return task["outcome"] == "ok" and task["task"].split(" : ")[-1].startswith(names)
 
 
-def _launches(one: Report) -> bool:
+def _launches(one: TickReport) -> bool:
     return any(action.action == "launch" for action in one.actions)
 
 
-def _reports(world: Rehearsal) -> list[Report]:
-    return [Report.of(json.loads(line)) for line in _on_host(world, f"cat {JOURNAL}").splitlines()]
+def _reports(world: Rehearsal) -> list[TickReport]:
+    return [TickReport.of(json.loads(line)) for line in _on_host(world, f"cat {JOURNAL}").splitlines()]
 
 
 def _has_ended(world: Rehearsal) -> bool:

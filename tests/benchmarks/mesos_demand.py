@@ -33,7 +33,7 @@ def _measure() -> dict[str, Any]:
 
 def _in(directory: Path) -> dict[str, Any]:
     from toil.job import JobDescription
-    from toilctl_plugin.publishing import publishing
+    from toilctl_plugin.batch_systems.publishing import publishing
 
     from toilctl.engines.mesos_demand import demand
     from toilctl.engines.published import Published

@@ -16,8 +16,8 @@ import packing_mixes
 from packing_bound import bound
 from report import Section
 
-from toilctl.autoscaler.binpack import Candidate, pack
-from toilctl.autoscaler.model import Shape
+from toilctl.autoscaler.packing.pack import Candidate, pack
+from toilctl.values.jobs import Shape
 
 SIZES = tuple(map(int, os.environ.get("JOBS", "1000,5000,10000").split(",")))
 TARGET_S = 1800

@@ -16,7 +16,7 @@ from typing import Any
 import highspy
 import numpy as np
 
-from toilctl.autoscaler.binpack import Candidate, Group
+from toilctl.autoscaler.packing.pack import Candidate, Group
 
 ENOUGH = 0.002
 """The bound may be so much too low, as a share of it: what is measured over it is then too high."""

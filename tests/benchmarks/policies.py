@@ -19,17 +19,20 @@ from typing import Any
 from packing_mixes import candidates
 from report import Section
 
-from toilctl import variables
-from toilctl.autoscaler.bound import least_usd
-from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.generate import Pattern, generate
-from toilctl.autoscaler.hazards import NONE, Hazards
-from toilctl.autoscaler.model import Job, Offer, Snapshot
-from toilctl.autoscaler.plan import Launch, Plan, Reason, ScaleIn
-from toilctl.autoscaler.policy import Policy, Tuning, zip_limits
-from toilctl.autoscaler.simulate import simulate
-from toilctl.autoscaler.simulated import HOUR_S
-from toilctl.node_types import NodeType
+from toilctl.autoscaler.decide.decide import decide
+from toilctl.autoscaler.model.plan import ScaleIn, ScaleOut, ScalingPlan
+from toilctl.autoscaler.model.reasons import EndReason
+from toilctl.autoscaler.model.snapshot import Offer, Snapshot
+from toilctl.autoscaler.simulation.cost_bound import least_usd
+from toilctl.autoscaler.simulation.hazards import NONE, Hazards
+from toilctl.autoscaler.simulation.simulate import simulate
+from toilctl.autoscaler.simulation.workloads import ArrivalPattern, generate
+from toilctl.system import variables
+from toilctl.values.jobs import Job
+from toilctl.values.node_types import NodeType
+from toilctl.values.scaling_policy import Policy, zip_limits
+from toilctl.values.tuning import Tuning
+from toilctl.values.units import HOUR_S
 
 SIZES = tuple(map(int, os.environ.get("JOBS", "2000,100000").split(",")))
 MOST_FOR_TOIL = 3_000
@@ -43,13 +46,13 @@ _MIB = 1024**2
 def measure() -> Section:
     rows = [
         _row(size, pattern, hazards, who)
-        for size in SIZES for pattern in Pattern for hazards in (NONE, ROUGH)
+        for size in SIZES for pattern in ArrivalPattern for hazards in (NONE, ROUGH)
         for who in (("ours", "Toil") if size <= MOST_FOR_TOIL else ("ours",))
     ]  # fmt: skip
     return Section(f"Made-up jobs in {HOURS} h: the autoscaler's decisions beside Toil's", rows)
 
 
-def _row(size: int, pattern: Pattern, hazards: Hazards, who: str) -> dict[str, Any]:
+def _row(size: int, pattern: ArrivalPattern, hazards: Hazards, who: str) -> dict[str, Any]:
     jobs = generate(pattern, size, HOURS * HOUR_S, SEED).jobs
     offers = _offers()
     policy = Policy(zip_limits(offers, (0, 0), MOST), Tuning.of(variables.defaults()), ("us-west-2a", "us-west-2b"))
@@ -99,7 +102,7 @@ class Toils:
         # An hour is Toil's slice of a node's time.
         return self._shape(HOUR_S, given.memory_mib * _MIB, given.cores, given.disk_mib * _MIB, node_type.preemptible)
 
-    def __call__(self, snapshot: Snapshot, policy: Policy, now: datetime) -> Plan:
+    def __call__(self, snapshot: Snapshot, policy: Policy, now: datetime) -> ScalingPlan:
         """Return how many nodes come and go."""
         known = snapshot.demand.run_times_s
         self._scaler.jobNameToAvgRuntime = dict(known)
@@ -109,11 +112,11 @@ class Toils:
         wanted, _ = self._scaler.getEstimatedNodeCounts(self._jobs(snapshot), counts)
         more = {self._types[shape]: count - counts[shape] for shape, count in wanted.items()}
         aside = {one.offering for one in snapshot.set_aside}
-        launches = [Launch(kind, count, without=tuple(aside)) for kind, count in more.items() if count > 0]
+        launches = [ScaleOut(kind, count, without=tuple(aside)) for kind, count in more.items() if count > 0]
         idle = {kind: [node.instance_id for node in snapshot.nodes if node.node_type == kind and node.idle_since]
                 for kind in more}  # fmt: skip
         going = [one for kind, count in more.items() if count < 0 for one in idle[kind][:-count]]
-        return Plan(tuple(launches), scale_in=(ScaleIn(tuple(going), Reason.IDLE),) if going else ())
+        return ScalingPlan(tuple(launches), scale_in=(ScaleIn(tuple(going), EndReason.IDLE),) if going else ())
 
     def _jobs(self, snapshot: Snapshot) -> list[Any]:
         """Return all jobs that are issued, running ones among them, as Toil packs them."""

@@ -1,13 +1,13 @@
 """The leader gets every plugin of a collection that our playbooks, roles and inventory use, and no other."""
 
 import re
-from pathlib import Path
 
 import yaml
 
-from toilctl.bundle import collections, contents
+from tests.checkout import ROOT
+from toilctl.bundle import contents
+from toilctl.system import collections
 
-ROOT = Path(__file__).parents[2]
 CARRIED = ("playbooks", "roles", "inventory")
 FULL_NAME = r"[a-z][a-z_]*\.[a-z][a-z_]*\.[a-z][a-z0-9_]*"
 IN_TEMPLATES = re.compile(rf"""(?:(?:lookup|query|q)\(\s*['"]|\|\s*|\bis\s+(?:not\s+)?)({FULL_NAME})\b""")

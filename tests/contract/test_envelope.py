@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from toilctl import errors
-from toilctl.local.testing import TestCloud
+from toilctl.local.process.testing import TestCloud
+from toilctl.values import errors
 
 
 def toilctl(*words: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +67,6 @@ def test_exit_codes_and_names_are_each_ones_own() -> None:
 
 
 @pytest.mark.parametrize("error", classes(), ids=lambda one: one.code)
-def test_exit_code_is_in_the_readme(error: type[errors.ToilctlError]) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert f"| {error.exit_code} | `{error.code}` |" in readme
+def test_exit_code_is_in_the_manual(error: type[errors.ToilctlError]) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/exit-codes.md").read_text()
+    assert f"| {error.exit_code} | `{error.code}` |" in page

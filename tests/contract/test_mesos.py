@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.contract.mesos_master import Answer, Call, MesosMaster, Moment
-from toilctl import engines
-from toilctl.capacity import Resources
-from toilctl.cluster import Node, NodeState, Role
-from toilctl.engines import EngineNode
+from toilctl.engines import client
+from toilctl.engines.client import EngineNode
 from toilctl.engines.mesos import PAGE, Mesos
-from toilctl.errors import EngineError
-from toilctl.node_types import NodeType
+from toilctl.values.capacity import Resources
+from toilctl.values.cluster import Node, NodeState, Role
+from toilctl.values.errors import EngineError
+from toilctl.values.node_types import NodeType
 
 AGENT = "0ce729e7-30e8-4943-8437-99ff294c41f2-S1"
 OTHER = "0ce729e7-30e8-4943-8437-99ff294c41f2-S0"
@@ -212,7 +212,7 @@ def worker(instance_id: str, address: str) -> Node:
 
 def test_agents_and_workers_that_only_one_side_knows_are_left_out(mastered: Mastered) -> None:
     known = mastered("running")[1].nodes()
-    joined = engines.join(known, [worker("i-0aaa", "172.31.0.52"), worker("i-0bbb", "172.31.0.99")])
+    joined = client.join(known, [worker("i-0aaa", "172.31.0.52"), worker("i-0bbb", "172.31.0.99")])
     assert {instance_id: node.name for instance_id, node in joined.items()} == {"i-0aaa": AGENT}
 
 

@@ -1,9 +1,8 @@
-"""README, alert rules and the autoscaler speak of the same metrics."""
+"""The manual, alert rules and the autoscaler speak of the same metrics."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +11,13 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.checkout import ROOT
 from tests.unit.autoscaler.builders import NOW, backed_off, busy, job, policy, snapshot
-from toilctl.autoscaler import telling
-from toilctl.autoscaler.decide import decide
-from toilctl.autoscaler.metrics import Metrics
-from toilctl.autoscaler.report import ActionReport, Report, ResultReport
+from toilctl.autoscaler.decide.decide import decide
+from toilctl.autoscaler.journal.report import ActionReport, ResultReport, TickReport
+from toilctl.autoscaler.metrics.registry import Metrics
+from toilctl.autoscaler.service import reporting
 
-ROOT = Path(__file__).parents[2]
 RULES = [
     rule
     for group in yaml.safe_load((ROOT / "roles/autoscaler/files/alerts.rules.yml").read_text())["groups"]
@@ -40,9 +39,9 @@ def made() -> dict[str, tuple[str, set[str]]]:
     worker, running = busy("i-1")
     seen = snapshot([*running, job(), job(cores=500)], [worker], back_offs=(backed_off("c4.8xlarge:0.6"),))
     rules = policy()
-    at = telling.moment(NOW)
-    report = Report(at, 1, "1.0", "my", False, results=(ResultReport(at, "launch", False, "no"),))
-    report = telling.decided(report, seen, decide(seen, rules, NOW), rules, NOW)
+    at = reporting.moment(NOW)
+    report = TickReport(at, 1, "1.0", "my", False, results=(ResultReport(at, "launch", False, "no"),))
+    report = reporting.decided(report, seen, decide(seen, rules, NOW), rules, NOW)
     every: dict[str, Any] = vars(report) | {
         "actions": (ActionReport("launch", "demand", "r3.8xlarge", 1),),
         "interruptions": (SimpleNamespace(instance_type="c4.8xlarge", zone="us-west-2a", kind="stop"),),
@@ -62,8 +61,9 @@ def made() -> dict[str, tuple[str, set[str]]]:
 MADE = made()
 
 
-def test_readme_has_every_metric_with_its_kind_and_labels() -> None:
-    table = {name: (kind, names(labels)) for name, kind, labels in ROW.findall((ROOT / "README.md").read_text())}
+def test_manual_has_every_metric_with_its_kind_and_labels() -> None:
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    table = {name: (kind, names(labels)) for name, kind, labels in ROW.findall(page)}
     assert table == MADE
 
 

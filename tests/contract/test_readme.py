@@ -1,4 +1,4 @@
-"""The README speaks of commands, targets, variables and words that exist."""
+"""The README and the manual speak of commands, targets, variables and words that exist."""
 
 import re
 import subprocess
@@ -9,54 +9,44 @@ import pytest
 import typer.main
 import yaml
 
+from tests.checkout import ROOT
+from tests.contract.manual import FENCED, PAGES, README, TEXT, command_lines
 from toilctl.cli.app import app
-from toilctl.cli.command import kebab
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-BLOCKS = [text for language, text in FENCED if language == "sh"]
-PROSE = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "roles").glob("*/README.md"))]
-# DESIGN's words have one name each; these are the others.
+PROSE = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "roles").glob("*/README.md"))]
+# The glossary's words have one name each; these are the others.
 OTHER_NAMES = (
     r"\bslaves?\b", r"\bhead node\b", r"\bVMs?\b", r"\bflavou?rs?\b", r"\bnode groups?\b", r"\bscale[sd]? (up|down)\b",
     r"\bscaling (up|down)\b", r"\bdecommission", r"\bmasters?\b",
 )  # fmt: skip
+LONGEST = 200
+"""Lines of the README."""
 
 
-def words_of(block: str) -> list[list[str]]:
-    lines = block.replace("\\\n", " ").splitlines()
-    without = (re.sub(r"^(\w+=\S+ )+", "", line.removeprefix("$ ").split("  #")[0]) for line in lines)
-    return [line.split() for line in without]
-
-
-def command_lines(program: str) -> list[list[str]]:
-    return [words for block in BLOCKS for words in words_of(block) if words and words[0] == program]
+def test_readme_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= LONGEST
 
 
 def test_first_two_commands_are_the_whole_set_up() -> None:
-    first = [words for block in BLOCKS for words in words_of(block) if words and words[0] == "make"][:2]
-    assert first == [["make", "demo"], ["make", "test"]]
+    assert command_lines("make", README)[:2] == [["make", "demo"], ["make", "test"]]
 
 
 def test_no_placeholder_is_left() -> None:
-    assert "TODO" not in README
+    assert "TODO" not in TEXT
 
 
 @pytest.mark.parametrize("words", command_lines("toilctl"), ids=" ".join)
-def test_command_and_its_options_exist(words: list[str]) -> None:
+def test_command_line_is_understood(words: list[str]) -> None:
     command = typer.main.get_command(app)
-    rest = words[1:]
-    while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
-        name, command, rest = command.resolve_command(typer.Context(command), rest)
-        assert command is not None, (name, words)
-    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    known |= {"--help", "-h"}
-    if command.name in ("ssh-cluster", "rsync-cluster"):
-        rest = rest[: rest.index("my-cluster")]  # what follows the cluster's name is another program's
-    given = {word.split("=")[0] for word in rest if re.match(r"--?[a-zA-Z]", word)}
-    spelled = {f"--{kebab(word.lstrip('-'))}" if word.startswith("--") else word for word in given}
-    assert spelled - known == set()
+    context = command.make_context("toilctl", words[1:])
+    rest = [*context._protected_args, *context.args]
+    while hasattr(command, "commands"):
+        name, command, rest = command.resolve_command(context, rest)
+        assert command is not None, words
+        if "--help" in rest[:1]:
+            return
+        context = command.make_context(name, rest, parent=context)
+        rest = [*getattr(context, "_protected_args", ()), *context.args]
 
 
 @pytest.mark.parametrize("words", command_lines("make"), ids=" ".join)
@@ -72,19 +62,19 @@ def test_playbook_and_variables_exist(words: list[str]) -> None:
     assert (ROOT / "playbooks" / Path(playbook).name).is_file()
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_command_is_in_the_manual() -> None:
     root = typer.main.get_command(app)
-    assert [name for name in root.commands if f"`{name}" not in README and f"toilctl {name}" not in README] == []
+    assert [name for name in root.commands if f"`{name}" not in TEXT and f"toilctl {name}" not in TEXT] == []
 
 
-def test_every_playbook_and_role_is_in_the_readme() -> None:
+def test_every_playbook_and_role_is_in_the_manual() -> None:
     playbooks = [path.name for path in (ROOT / "playbooks").glob("*.yml")]
     roles = [path.name for path in (ROOT / "roles").iterdir() if path.is_dir()]
-    assert [name for name in (*playbooks, *roles) if name not in README] == []
+    assert [name for name in (*playbooks, *roles) if name not in TEXT] == []
 
 
-def test_environment_variables_of_the_readme_are_read_somewhere() -> None:
-    named = set(re.findall(r"`(TOIL_\w+|TOILCTL_\w+)`", README))
+def test_environment_variables_of_the_manual_are_read_somewhere() -> None:
+    named = set(re.findall(r"`(TOIL_\w+|TOILCTL_\w+)`", TEXT))
     code = "".join(path.read_text() for part in ("toilctl", "inventory") for path in (ROOT / part).rglob("*.*[yl]"))
     assert {name for name in named if name not in code} == set()
 
@@ -97,13 +87,8 @@ def test_prose_uses_the_one_name_of_each_thing(path: Path) -> None:
     assert [found[0] for pattern in OTHER_NAMES for found in re.finditer(pattern, text)] == []
 
 
-def test_links_to_files_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
-    assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-def test_yaml_in_the_readme_is_yaml() -> None:
-    for language, text in FENCED:
+def test_yaml_in_the_manual_is_yaml() -> None:
+    for _, language, text in FENCED:
         if language == "yaml":
             yaml.safe_load(text)
 

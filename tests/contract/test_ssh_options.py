@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from toilctl import paths, ssh
-from toilctl.cluster import Cluster, Node, Role
-from toilctl.node_types import NodeType
+from toilctl.system import paths, ssh
+from toilctl.values.cluster import Cluster, Node, Role
+from toilctl.values.node_types import NodeType
 
 NODE = Node(
     "i-0aaa", Role.LEADER, NodeType.parse("t2.micro"), "t2.micro", "running", "us-west-2a", "172.31.0.5", "54.1.2.3",

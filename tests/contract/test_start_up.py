@@ -1,4 +1,4 @@
-"""What a shell sees at every Tab and every --help is quick: nothing heavy is imported for it."""
+"""What a shell sees at every Tab and every --help is quick: nothing heavy is imported for it, nor compiled twice."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+
+from tests.checkout import ROOT
 
 HEAVY = {
     "boto3", "botocore", "ansible", "ansible_runner", "pydantic", "docker", "moto", "werkzeug", "cryptography",
@@ -56,3 +58,11 @@ def test_the_guard_sees_heavy_imports() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert run.stdout.strip() == "True"
+
+
+def test_what_make_runs_keeps_what_it_compiles() -> None:
+    run = subprocess.run(
+        ["make", "--eval=asked: ; @python3 -c 'import sys; print(sys.dont_write_bytecode)'", "asked"],
+        cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert run.stdout.strip() == "False"

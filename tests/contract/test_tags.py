@@ -1,11 +1,11 @@
-"""The tags in YAML, templates and modules are those of toilctl/tags.py, and none of Toil's own."""
+"""The tags in YAML, templates and modules are those of toilctl/values/tags.py, and none of Toil's own."""
 
 import re
 from pathlib import Path
 
-from toilctl import tags
+from tests.checkout import ROOT
+from toilctl.values import tags
 
-ROOT = Path(__file__).parents[2]
 KNOWN = {value for name, value in vars(tags).items() if name.isupper() and isinstance(value, str)}
 # A name with a node type after it: the launch ledger of one kind of nodes.
 PREFIXES = {"toilctl:attempt:"}

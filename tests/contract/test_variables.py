@@ -1,12 +1,12 @@
 """The command line, the shared defaults, the roles and their argument specs speak of the same variables."""
 
 import ast
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+
 SHARED = yaml.safe_load((ROOT / "inventory/group_vars/all.yml").read_text())
 OF_HOSTS = yaml.safe_load((ROOT / "inventory/group_vars/aws_ec2.yml").read_text())
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
@@ -44,7 +44,7 @@ def test_every_extra_variable_of_the_command_line_has_a_shared_default() -> None
 
 
 def test_rehearsal_cloud_sets_shared_variables_only() -> None:
-    tree = ast.parse((ROOT / "toilctl/local/provisioner.py").read_text())
+    tree = ast.parse((ROOT / "toilctl/local/process/provisioner.py").read_text())
     keys = {
         key.value
         for literal in ast.walk(tree)
@@ -97,7 +97,7 @@ def test_every_entry_point_of_a_role_exists(role: str) -> None:
 
 
 def test_options_of_the_command_line_show_existing_defaults() -> None:
-    from toilctl import variables
+    from toilctl.system import variables
 
     assert set(variables.shown_defaults()) <= set(SHARED)
     assert variables.shown_defaults()["leader_node_type"] == SHARED["leader_node_type"]

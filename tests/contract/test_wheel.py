@@ -5,11 +5,13 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+
 CARRIED = ("playbooks", "roles", "inventory")
 
 
@@ -30,9 +32,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("installed")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
     python = directory / "bin/python"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", wheel], check=True
-    )
+    options = ["--quiet", "--no-deps", "--no-compile"]
+    subprocess.run([sys.executable, "-m", "pip", "--python", python, "install", *options, wheel], check=True)
     scheme = {"base": str(directory), "platbase": str(directory)}
     site = Path(sysconfig.get_path("purelib", "venv", vars=scheme))
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -50,9 +51,16 @@ def toilctl(installed: Path, *words: str) -> str:
 def tracked(*parts: str) -> set[str]:
     listed = subprocess.run(["git", "ls-files", *parts], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode == 0 and listed.stdout:
-        return set(listed.stdout.split())
+        return set(with_linked(listed.stdout.split()))
     paths = (path for part in parts for path in [ROOT / part, *(ROOT / part).rglob("*")] if path.is_file())
     return {str(path.relative_to(ROOT)) for path in paths if "__pycache__" not in path.parts}
+
+
+def with_linked(names: list[str]) -> Iterator[str]:
+    """Yield files, and of a link to a directory those that it leads to."""
+    for name in names:
+        linked = sorted((ROOT / name).rglob("*.py")) if (ROOT / name).is_dir() else [ROOT / name]
+        yield from (str(path.relative_to(ROOT)) for path in linked)
 
 
 def test_wheel_has_every_playbook_role_and_inventory_file(wheel: Path) -> None:
@@ -64,7 +72,9 @@ def test_wheel_has_every_playbook_role_and_inventory_file(wheel: Path) -> None:
 
 def test_wheel_has_the_rehearsal_clouds_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {name for name in tracked("toilctl/local/data") if (ROOT / name).exists()} - names == set()
+    wanted = {name for name in tracked("toilctl/local/images/data") if (ROOT / name).exists()}
+    assert wanted
+    assert wanted - names == set()
 
 
 def test_wheel_has_nothing_else(wheel: Path) -> None:

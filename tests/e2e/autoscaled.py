@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from toilctl.autoscaler.report import JOURNAL
+from tests.e2e.world import World, wait_for
+from toilctl.autoscaler.journal.report import JOURNAL
 
-from .world import World, wait_for
-
-GROW_S, SHRINK_S, RUN_S, GONE_S = 120, 90, 120, 150
+GROW_S, SHRINK_S, RUN_S, GONE_S = 240, 180, 240, 240
+"""How long a slow, busy machine may take; whoever waits goes on as soon as it has come."""
 JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
 WORKFLOWS = Path(__file__).parent / "workflows"
 COUNT_JOBS = 5
@@ -52,6 +52,16 @@ class Autoscaled:
     def wait_for_workers(self, count: int, seconds: float = GROW_S) -> set[str]:
         wait_for(lambda: len(self.workers()) == count, seconds, f"{count} workers")
         return self.workers()
+
+    def lasting_worker(self) -> str:
+        """Wait until the only worker there is has joined; a second one may be on its way in or out."""
+
+        def found() -> str | None:
+            workers = self.workers()
+            return next(iter(workers)) if len(workers) == 1 and workers <= self.in_engine() else None
+
+        node: str = wait_for(found, GROW_S, "a single worker, and that in the engine")
+        return node
 
     def begun(self) -> list[tuple[str, str]]:
         """Return what the autoscaler began so far: actions with their nodes or node type."""

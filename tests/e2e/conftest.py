@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .world import World
+from tests.e2e.world import World
 
 
 def world_with(image: str, factory: pytest.TempPathFactory, **environment: str) -> Iterator[World]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.autoscaler.report import STATE_DIR
-
-from .autoscaled import GROW_S, JOBCOMP_LOG, RUN_S, SHRINK_S, OnSlurm
-from .world import KEY_PAIR, World, wait_for
+from tests.e2e.autoscaled import GROW_S, JOBCOMP_LOG, RUN_S, SHRINK_S, OnSlurm
+from tests.e2e.world import KEY_PAIR, World, wait_for
+from toilctl.autoscaler.journal.report import STATE_DIR
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +20,7 @@ CLUSTER = "auto"
 SPOT, ON_DEMAND = "t2.medium:0.03", "t2.small"
 FOR_SPOT = ("-c", "2")
 """Only a spot node has two cores; for a single small job the on-demand one is cheaper."""
-TUNING = ("--scale-interval", "2", "--idle-timeout", "10", "--join-deadline", "90")
+TUNING = ("--scale-interval", "2", "--idle-timeout", "10", "--join-deadline", "180")
 LAUNCH = (
     "launch-cluster", CLUSTER, "--leaderNodeType", "t2.medium", "-z", "us-west-2a,us-west-2b", "--keyPairName",
     KEY_PAIR, "--nodeTypes", f"{SPOT},{ON_DEMAND}", "--minNodes", "0,0", "--maxNodes", "2,1", *TUNING,
@@ -205,7 +204,7 @@ def test_node_that_never_boots_is_replaced_and_its_console_is_kept(auto: OnSlurm
     assert ended[job][1] != dead
     assert dead not in auto.workers()
     assert auto.on_host("cat", f"{STATE_DIR}/consoles/{dead}.log").returncode == 0
-    auto.world.toilctl("autoscale", CLUSTER, "--join-deadline", "90")
+    auto.world.toilctl("autoscale", CLUSTER, "--join-deadline", "180")
 
 
 def test_destruction_during_a_scale_out_leaves_nothing(cluster: OnSlurm) -> None:

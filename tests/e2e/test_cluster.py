@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from .world import KEY_PAIR, REGION, ZONE, World, wait_for
+from tests.e2e.world import KEY_PAIR, REGION, ZONE, World, wait_for
 
 pytestmark = pytest.mark.e2e
 

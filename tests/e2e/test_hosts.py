@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.local import containers, docker_engine, hosts, images
 from toilctl.local.host_spec import HostSpec
-from toilctl.local.networks import Networks, make_networks
+from toilctl.local.hosts import containers, docker_engine, hosts
+from toilctl.local.hosts.networks import Networks, make_networks
+from toilctl.local.images import images
 
 pytestmark = pytest.mark.e2e
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from toilctl.errors import HostError
-from toilctl.local import docker_engine, hosts, lifecycle, state
+from toilctl.local import state
+from toilctl.local.hosts import docker_engine, hosts
+from toilctl.local.process import up_and_down
+from toilctl.values.errors import HostError
 
 pytestmark = pytest.mark.e2e
 
@@ -25,7 +27,7 @@ class Rehearsal:
         import boto3
 
         self.directory = directory
-        self.cloud = lifecycle.up(None, print)
+        self.cloud = up_and_down.up(None, print)
         running = state.load()
         self.image = running.ami["plain"]
         self.ec2: Any = boto3.client(
@@ -71,7 +73,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
         try:
             yield Rehearsal(directory)
         finally:
-            lifecycle.down(print)
+            up_and_down.down(print)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def test_console_output_is_the_hosts(rehearsal: Rehearsal, instance: str) -> Non
 
 
 def test_status_shows_instances_with_their_containers(rehearsal: Rehearsal, instance: str) -> None:
-    shown = {one.instance_id: one for one in lifecycle.status().instances}
+    shown = {one.instance_id: one for one in up_and_down.status().instances}
     assert shown[instance].container == f"toilctl-{rehearsal.cloud.cloud_id}-{instance}"
     assert shown[instance].container_state == "running"
 
@@ -128,7 +130,7 @@ def test_stop_and_start_do_to_the_host_what_ec2_does(rehearsal: Rehearsal, insta
     rehearsal.ssh(instance, made_key, "echo kept > ~/file && sync")
     rehearsal.ec2.stop_instances(InstanceIds=[instance])
     _eventually(lambda: rehearsal.state_of(instance) == "stopped")
-    shown = {one.instance_id: one for one in lifecycle.status().instances}
+    shown = {one.instance_id: one for one in up_and_down.status().instances}
     assert shown[instance].container_state == "exited"
     rehearsal.ec2.start_instances(InstanceIds=[instance])
     assert rehearsal.ssh(instance, made_key, "cat ~/file") == "kept"
@@ -155,14 +157,14 @@ def test_terminated_instance_has_no_container(rehearsal: Rehearsal) -> None:
 def test_second_cloud_has_other_addresses_and_survives_the_firsts_end(
     rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: str
 ) -> None:
-    first = lifecycle.status()
+    first = up_and_down.status()
     with monkeypatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path))
         try:
-            lifecycle.up(None, print)
-            second = lifecycle.status()
+            up_and_down.up(None, print)
+            second = up_and_down.status()
         finally:
-            lifecycle.down(print)
+            up_and_down.down(print)
     assert not {first.cidr, first.public_cidr} & {second.cidr, second.public_cidr}
     assert second.endpoint != first.endpoint
     assert instance in hosts.list_all(first.cloud_id)
@@ -175,8 +177,8 @@ def test_down_after_a_crash_removes_all_of_this_cloud_and_nothing_else(rehearsal
         os.kill(state.load().pid, signal.SIGKILL)
         _eventually(lambda: state.find() is None)
         with pytest.raises(HostError, match="has ended and left"):
-            lifecycle.status()
-        lifecycle.down(print)
+            up_and_down.status()
+        up_and_down.down(print)
         assert hosts.left_of(rehearsal.cloud.cloud_id) == []
         assert not state.local_dir().exists()
         foreign.reload()

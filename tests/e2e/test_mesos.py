@@ -16,10 +16,9 @@ from uuid import uuid4
 import pexpect
 import pytest
 
-from toilctl.autoscaler.spot_record import TAKEN_CODE
-
-from .autoscaled import COUNT_JOBS, GROW_S, WORKFLOWS, Autoscaled
-from .world import KEY_PAIR, World, wait_for
+from tests.e2e.autoscaled import COUNT_JOBS, GROW_S, WORKFLOWS, Autoscaled
+from tests.e2e.world import KEY_PAIR, World, wait_for
+from toilctl.autoscaler.memory.spot_history import TAKEN_CODE
 
 pytestmark = [
     pytest.mark.e2e,

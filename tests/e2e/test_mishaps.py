@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .world import KEY_PAIR, ZONE, World, interrupt, wait_for
+from tests.e2e.world import KEY_PAIR, ZONE, World, interrupt, wait_for
 
 pytestmark = pytest.mark.e2e
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .world import KEY_PAIR, ZONE, World
+from tests.e2e.world import KEY_PAIR, ZONE, World
 
 pytestmark = pytest.mark.e2e
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from toilctl.autoscaler.notices import DIRECTORY
-from toilctl.autoscaler.spot_record import TAKEN_CODE
-
-from .autoscaled import GROW_S, RUN_S, OnSlurm
-from .world import KEY_PAIR, REGION, World, wait_for
+from tests.e2e.autoscaled import GROW_S, RUN_S, OnSlurm
+from tests.e2e.world import KEY_PAIR, REGION, World, wait_for
+from toilctl.autoscaler.memory.spot_history import TAKEN_CODE
+from toilctl.autoscaler.observe.spot_notices import DIRECTORY
 
 pytestmark = pytest.mark.e2e
 

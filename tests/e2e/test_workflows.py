@@ -18,8 +18,8 @@ from uuid import uuid4
 import pexpect
 import pytest
 
-from .autoscaled import GROW_S, WORKFLOWS, Autoscaled
-from .world import KEY_PAIR, REGION, Finished, World, wait_for
+from tests.e2e.autoscaled import GROW_S, WORKFLOWS, OnSlurm
+from tests.e2e.world import KEY_PAIR, REGION, Finished, World, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -37,11 +37,8 @@ NOT_FOUND, CONFLICT, USAGE = 4, 5, 2
 
 
 @dataclass
-class Flow(Autoscaled):
+class Flow(OnSlurm):
     """The cluster, and what its users do."""
-
-    def in_engine(self) -> set[str]:
-        return set(self.on_leader("sinfo", "-h", "-N", "-o", "%N").split())
 
     def deploy(self, path: str | Path, *options: str) -> Any:
         return self.world.data("deploy", *options, CLUSTER, str(path))
@@ -170,7 +167,7 @@ def test_cwl_runs_on_present_and_future_workers(flow: Flow, wheelhouse: Path, tm
     (tmp_path / "text.txt").write_text("hello\n")
     flow.world.toilctl("rsync-cluster", CLUSTER, WORKFLOWS / "cwl/shout.cwl", tmp_path / "text.txt", ":/root/")
     python = "/var/lib/toilctl/workflows/deployed/cwl/venv/bin/python"
-    (present,) = flow.workers()
+    present = flow.lasting_worker()
     imports = (python, "-c", "import schema_salad.codegen as module; print(module.__file__)")
     assert ".so" in flow.world.toilctl("ssh-cluster", "--node", present, CLUSTER, *imports).stdout
     words = (
@@ -291,7 +288,7 @@ def test_file_job_store_works_where_all_nodes_share_it(flow: Flow) -> None:
     flow.deploy(WORKFLOWS / "siblings/count.py")
     done = flow.run("python", "count.py", "file:/shared/store", "--clean", "never")
     assert "counted [3, 2, 1]" in done.stdout
-    (worker, *_) = flow.workers()
+    worker = flow.lasting_worker()
     assert flow.world.toilctl("ssh-cluster", "--node", worker, CLUSTER, "ls", "/shared/store").stdout
     flow.world.toilctl("clean", "--yes", "--cluster", CLUSTER, "file:/shared/store")
     assert flow.on_leader("ls", "/shared") == ""
@@ -301,7 +298,7 @@ def test_workers_have_the_key_docker_and_fuse(flow: Flow) -> None:
     def on_worker(*words: str) -> str:
         return flow.world.toilctl("ssh-cluster", "--node", worker, CLUSTER, *words).stdout
 
-    (worker, *_) = flow.workers()
+    worker = flow.lasting_worker()
     assert on_worker("cat", "/etc/toilctl/sse.key") == SSE_KEY
     on_worker("docker", "run", "--rm", flow.on_leader("printenv", "TOIL_APPLIANCE_SELF").strip(), "true")
     on_worker("test", "-w", "/dev/fuse")

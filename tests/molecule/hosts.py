@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
-from toilctl.local import containers, docker_engine
-from toilctl.local.images import Builder
+from toilctl.local.hosts import containers, docker_engine
+from toilctl.local.images.images import Builder
 
 NETWORK = "toilctl-molecule"
 SUBNET = "10.254.0.0/16"
@@ -33,8 +35,7 @@ until test -S /run/systemd/private && systemctl is-active --quiet ssh; do sleep 
 
 def create(client: DockerClient, platforms: list[dict[str, Any]], directory: Path, instance_config: Path) -> None:
     builder = Builder(client, lambda line: print(line, file=sys.stderr))
-    if not client.networks.list(names=[NETWORK]):
-        client.networks.create(NETWORK, driver="bridge", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET)]))
+    make_network(client)
     key = make_key(directory)
     public_key = key.with_suffix(".pub").read_text().strip()
     hosts = []
@@ -44,6 +45,14 @@ def create(client: DockerClient, platforms: list[dict[str, Any]], directory: Pat
         hosts.append({"instance": platform["name"], "address": address, "user": USER, "port": "22"})
     instance_config.write_text(json.dumps([host | {"identity_file": str(key)} for host in hosts]))
     (directory / "appliance_image").write_text(builder.tags.appliance)
+
+
+def make_network(client: DockerClient) -> None:
+    """Make the network of all roles' hosts, unless it is there. Roles that begin at once take turns."""
+    with (Path(tempfile.gettempdir()) / f"{NETWORK}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not client.networks.list(names=[NETWORK]):
+            client.networks.create(NETWORK, driver="bridge", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=SUBNET)]))
 
 
 def make_key(directory: Path) -> Path:

@@ -14,15 +14,20 @@ from typing import Any
 import pytest
 import yaml
 
-from toilctl.local.testing import TestCloud
-
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+from tests.deprecations import deprecations
+from toilctl.local.process.testing import TestCloud
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def play(cloud: TestCloud, tmp_path: Path) -> Play:
+    """Run a playbook's plays in an account of the test's own."""
+    return player(cloud, tmp_path)
+
+
+def player(cloud: TestCloud, directory: Path) -> Play:
     """Run a playbook's plays on localhost: there are no hosts. The extra variables are those of a small cluster.
 
     ``on_leader`` are the tasks of the first play on the leader instead of its own; they must not connect to it.
@@ -55,9 +60,10 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
             "TOILCTL_CLUSTER": cluster,
             "TOILCTL_REGION": "us-west-2",
             "TOILCTL_INTENT": intent,
-            "XDG_STATE_HOME": str(tmp_path / "state"),
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "ansible"),
+            "XDG_STATE_HOME": str(directory / "state"),
+            "ANSIBLE_LOCAL_TEMP": str(directory / "ansible"),
             "NO_COLOR": "1",
+            "ANSIBLE_DEPRECATION_WARNINGS": "1",
         }
         if leader:
             # As on the leader itself: its credentials come from the instance's metadata.
@@ -67,17 +73,19 @@ def play(cloud: TestCloud, tmp_path: Path) -> Play:
                 "AWS_EC2_METADATA_SERVICE_ENDPOINT": cloud.metadata(leader),
                 "TOILCTL_CONNECT_ADDRESS": "private",
             }
-        run_dir = Path(tempfile.mkdtemp(dir=tmp_path))
+        run_dir = Path(tempfile.mkdtemp(dir=directory))
         extra = run_dir / "extra.json"
         extra.write_text(json.dumps({**usual, **variables}), encoding="utf-8")
         plays = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
         local = run_dir / playbook
         local.write_text(yaml.safe_dump(_without_hosts(plays, on_leader)), encoding="utf-8")
         program = str(Path(sys.executable).with_name("ansible-playbook"))
-        return subprocess.run(
+        done = subprocess.run(
             [program, "-i", "inventory", str(local), "-e", f"@{extra}"],
             cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=400,
         )  # fmt: skip
+        assert deprecations(done.stdout + done.stderr) == []
+        return done
 
     return run
 
@@ -93,13 +101,14 @@ def _without_hosts(plays: list[dict[str, Any]], on_leader: list[dict[str, Any]] 
     return kept
 
 
+def count_changed(result: subprocess.CompletedProcess[str]) -> int:
+    """Return how many tasks of a successful run changed something."""
+    assert result.returncode == 0, result.stdout + result.stderr
+    recap = result.stdout.rsplit("PLAY RECAP", 1)[1]
+    return int(recap.split("changed=")[1].split()[0])
+
+
 @pytest.fixture
 def changed() -> Callable[[subprocess.CompletedProcess[str]], int]:
     """Return how many tasks of a successful run changed something."""
-
-    def count(result: subprocess.CompletedProcess[str]) -> int:
-        assert result.returncode == 0, result.stdout + result.stderr
-        recap = result.stdout.rsplit("PLAY RECAP", 1)[1]
-        return int(recap.split("changed=")[1].split()[0])
-
-    return count
+    return count_changed

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from toilctl.local.testing import TestCloud
-
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+from toilctl.local.process.testing import TestCloud
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from toilctl.local.testing import TestCloud
+from toilctl.local.process.testing import TestCloud
 
 Play = Callable[..., Any]
 Changed = Callable[[Any], int]
@@ -156,3 +156,14 @@ def test_a_launch_into_a_cluster_being_destroyed_is_refused(cloud: TestCloud, pl
     assert result.returncode == 2
     assert "is being destroyed" in result.stdout
     assert instances(cloud) == []
+
+
+def test_an_ansible_that_is_not_supported_is_refused_before_anything_is_done(cloud: TestCloud, play: Play) -> None:
+    before = everything(cloud)
+    for name, range_ in (("supported_core", ("2.98", "2.99")), ("supported_amazon_aws", ("98", "99"))):
+        result = play("launch.yml", **{name: dict(zip(("since", "before"), range_, strict=True))})
+        said = " ".join((result.stdout + result.stderr).split())
+        assert result.returncode != 0
+        assert f"{range_[0]} or later, before {range_[1]}" in said
+        assert "pip install 'ansible>=12,<15'" in said
+    assert everything(cloud) == before

@@ -1,12 +1,20 @@
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from toilctl import tags
-from toilctl.cluster import Cluster, Node, Role
-from toilctl.node_types import NodeType
+from toilctl.system import progress
+from toilctl.values import tags
+from toilctl.values.cluster import Cluster, Node, Role
+from toilctl.values.node_types import NodeType
+
+
+@pytest.fixture(autouse=True)
+def _no_step_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say of no step how long it took: that would depend on the machine."""
+    monkeypatch.setattr(progress, "SHOW_AFTER_S", math.inf)
 
 
 @pytest.fixture
@@ -25,6 +33,11 @@ def cluster(node: Callable[..., Node], tmp_path: Path, monkeypatch: pytest.Monke
     """A leader i-0aaa and a worker i-0bbb; host keys go below the test's own directory."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("TOILCTL_CONNECT_ADDRESS", raising=False)
+    return two_nodes(node)
+
+
+def two_nodes(node: Callable[..., Node]) -> Cluster:
+    """Make a cluster of a leader i-0aaa and a worker i-0bbb."""
     worker = node(instance_id="i-0bbb", role=Role.WORKER, private_address="172.31.0.6", public_address="54.1.2.4")
     settings = {tags.LOGIN_USER: "admin", tags.KEY_PAIR_NAME: "k"}
     return Cluster("c", "us-west-2", "0123abcd", "sg-1", settings, (node(), worker))

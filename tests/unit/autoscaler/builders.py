@@ -6,11 +6,14 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from toilctl.autoscaler.model import BackOff, Demand, Job, NodeView, Offer, Offering, SetAside, Shape, Snapshot
-from toilctl.autoscaler.policy import Limits, NodeLimits, Policy, Tuning
-from toilctl.capacity import InstanceType, Resources, allocatable
-from toilctl.cluster import NodeState
-from toilctl.node_types import NodeType
+from toilctl.autoscaler.model.snapshot import BackOff, NodeView, Offer, Offering, SetAside, Snapshot
+from toilctl.system import variables
+from toilctl.values.capacity import InstanceType, Resources, allocatable
+from toilctl.values.cluster import NodeState
+from toilctl.values.jobs import Demand, Job, Shape
+from toilctl.values.node_types import NodeType
+from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
+from toilctl.values.tuning import Tuning
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SPOT, MEMORY = "c4.8xlarge:0.6", "r3.8xlarge"
@@ -118,9 +121,7 @@ def snapshot(
 
 def tuning(**values: float) -> Tuning:
     """Return the shared defaults with some changed, but without inertia."""
-    shared = {"target_time_s": 1800, "beta_inertia": 0, "scale_interval_s": 30, "preemptible_compensation": 0,
-              "idle_timeout_s": 300, "join_deadline_s": 900}  # fmt: skip
-    return Tuning.of(shared | values)
+    return Tuning.of({**variables.defaults(), "beta_inertia": 0, **values})
 
 
 def policy(

@@ -10,17 +10,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from toilctl.autoscaler.binpack import fits
-from toilctl.autoscaler.hazards import NONE, Hazards, Shortages
-from toilctl.autoscaler.model import Offer, Offering
-from toilctl.autoscaler.policy import Policy
-from toilctl.autoscaler.refused import SET_ASIDE_S
-from toilctl.autoscaler.simulate import simulate
-from toilctl.autoscaler.simulated import HOUR_S, JobRun, LostRun, NodeLife, Simulated
-from toilctl.autoscaler.trace import TraceJob
-from toilctl.node_types import NodeType
-
-from .builders import MEMORY, SPOT, ZONE, offer, policy, shape
+from tests.unit.autoscaler.builders import MEMORY, SPOT, ZONE, offer, policy, shape
+from toilctl.autoscaler.memory.refusals import SET_ASIDE_S
+from toilctl.autoscaler.model.snapshot import Offer, Offering
+from toilctl.autoscaler.packing.pack import fits
+from toilctl.autoscaler.simulation.hazards import NONE, Hazards, Shortages
+from toilctl.autoscaler.simulation.outcome import JobRun, LostRun, NodeLife, Simulated
+from toilctl.autoscaler.simulation.simulate import simulate
+from toilctl.autoscaler.simulation.trace import TraceJob
+from toilctl.values.node_types import NodeType
+from toilctl.values.scaling_policy import Policy
+from toilctl.values.units import HOUR_S
 
 KINDS = (SPOT, MEMORY, "m5.xlarge", "m5.xlarge:0.1", "m5.large")
 OFFERS = {one.node_type: one for one in map(offer, KINDS)}

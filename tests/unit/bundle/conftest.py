@@ -1,5 +1,7 @@
 """An archive of the toilctl under test, made once."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,3 +21,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bundle.Bundle:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         return bundle.make()
+
+
+@pytest.fixture
+def kept(made: bundle.Bundle, cache: Path) -> bundle.Bundle:
+    """The archive in the test's own cache, as an earlier command left it there."""
+    path = cache / "bundles" / made.path.name
+    path.parent.mkdir(parents=True)
+    shutil.copy2(made.path, path)
+    return replace(made, path=path)

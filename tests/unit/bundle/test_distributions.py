@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import zipfile
@@ -6,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.bundle import collections, distributions, older
-from toilctl.errors import HostError
+from toilctl.bundle import distributions, older
+from toilctl.system import collections
+from toilctl.values.errors import HostError
 
 
 class Other(Distribution):
@@ -47,7 +49,17 @@ def index_with(directory: Path, name: str, version: str) -> Path:
 
 def test_requirements_are_followed_to_the_end() -> None:
     names = {found.name.lower() for found in distributions.needed()}
-    assert {"toilctl", "ansible-core", "ansible-runner", "botocore", "python-dateutil", "six", "ptyprocess"} <= names
+    assert {
+        "toilctl",
+        "ansible-core",
+        "ansible-runner",
+        "botocore",
+        "filelock",
+        "python-dateutil",
+        "six",
+        "ptyprocess",
+    } <= names
+    assert {"cattrs", "attrs", "typing_extensions"} <= names
 
 
 def test_newer_ansible_than_the_leaders_python_runs_is_replaced_by_an_older_one(
@@ -56,6 +68,11 @@ def test_newer_ansible_than_the_leaders_python_runs_is_replaced_by_an_older_one(
     with_newer_ansible(monkeypatch)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index_with(tmp_path / "index", "ansible-core", "2.19.1")))
+    assert {"2.19.1"} == {found.version for found in distributions.needed() if found.name == "ansible-core"}
+    # Without a range of ours, pip would take the newest of all.
+    more = index_with(tmp_path / "more", "ansible-core", "2.98.0")
+    monkeypatch.setenv("PIP_FIND_LINKS", f"{os.environ['PIP_FIND_LINKS']} {more}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
     assert {"2.19.1"} == {found.version for found in distributions.needed() if found.name == "ansible-core"}
     monkeypatch.setattr(older, "_download", None)
     assert {"2.19.1"} == {found.version for found in distributions.needed() if found.name == "ansible-core"}

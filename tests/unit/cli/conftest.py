@@ -3,18 +3,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from tests.unit.cli.stand_in import AUTOSCALED, LAUNCH, Playbooks
 from toilctl.cli.app import app
-from toilctl.errors import ConnectError
-from toilctl.local.testing import TestCloud
-
-from .stand_in import AUTOSCALED, LAUNCH, Playbooks
+from toilctl.local.process.testing import TestCloud
+from toilctl.values.errors import ConnectError
 
 
 class Toilctl:
@@ -65,18 +64,6 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return make
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _sdk_reads_its_data_once() -> Iterator[None]:
-    """Let the SDK's sessions share what they have read of its data files: most of a short test's time."""
-    import botocore.session
-    from botocore.loaders import Loader
-
-    shared = Loader()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", lambda _: shared)
-        yield
-
-
 @pytest.fixture
 def account(
     home: Path, aws_env: TestCloud, monkeypatch: pytest.MonkeyPatch, key_file: Callable[[str], Path]
@@ -89,8 +76,8 @@ def account(
     (home / ".ssh" / "k").chmod(0o600)
     aws_env.client("ec2").import_key_pair(KeyName="k", PublicKeyMaterial=key.with_name("k.pub").read_bytes())
     # Registries are other tests' business.
-    monkeypatch.setattr("toilctl.registry.check", lambda *_, **__: None)
-    monkeypatch.setattr("toilctl.registry.installed_toil_tag", lambda: None)
+    monkeypatch.setattr("toilctl.system.image_registry.check", lambda *_, **__: None)
+    monkeypatch.setattr("toilctl.system.image_registry.installed_toil_tag", lambda: None)
     # So is the archive for leaders, which takes a second.
     monkeypatch.setattr("toilctl.bundle.make", lambda: None)
     return aws_env
@@ -104,12 +91,12 @@ def _no_host(*_: object, **__: object) -> str:
 def playbooks(account: TestCloud, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
     """Stand in for Ansible."""
     stand_in = Playbooks(account.client("ec2"))
-    monkeypatch.setattr("toilctl.runner.run", stand_in.run)
-    monkeypatch.setattr("toilctl.verbs.nodes.members", stand_in.members)
-    monkeypatch.setattr("toilctl.verbs.nodes._JOIN_TIMEOUT_S", 0.0)
-    monkeypatch.setattr("toilctl.verbs.destroy._PATIENCE_S", 0.0)
+    monkeypatch.setattr("toilctl.system.playbooks.run", stand_in.run)
+    monkeypatch.setattr("toilctl.verbs.clusters.nodes.members", stand_in.members)
+    monkeypatch.setattr("toilctl.verbs.clusters.nodes._JOIN_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("toilctl.verbs.clusters.destroy._PATIENCE_S", 0.0)
     # Addresses of instances may be somebody's.
-    monkeypatch.setattr("toilctl.ssh.capture", _no_host)
+    monkeypatch.setattr("toilctl.system.ssh.capture", _no_host)
     return stand_in
 
 

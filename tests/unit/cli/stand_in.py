@@ -9,8 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from toilctl import engines, runner, tags
-from toilctl.autoscaler.report import ActionReport, JobsReport, NodeReport, Report, ResultReport, SetAsideReport
+from toilctl.autoscaler.journal.report import (
+    ActionReport,
+    NodeReport,
+    ResultReport,
+    SetAsideReport,
+    TickReport,
+)
+from toilctl.autoscaler.model.plan import Infeasible, Waiting
+from toilctl.autoscaler.model.reasons import WaitReason
+from toilctl.engines.client import EngineNode
+from toilctl.system import playbooks
+from toilctl.values import tags, worker_tags
+from toilctl.values.jobs import Shape
+from toilctl.values.node_types import NodeType
+from toilctl.values.worker_tags import NodeStorage
 
 LAUNCH = ("launch-cluster", "c", "--nodeType", "t2.micro", "-z", "us-west-2a", "--keyPairName", "k", "-w", "2")
 
@@ -25,17 +38,16 @@ NOW_S = 1_790_000_000
 
 def report(**changed: Any) -> str:
     """Return an autoscaler's last report, as its leader has it in a file."""
-    job: dict[str, Any] = {"cores": 1, "memory_mib": 2048, "disk_mib": 512, "preemptible": True, "count": 12}
-    job |= {"names": ("sort", "split"), "reason": "launching", "next_step": "1 r3.8xlarge is booting."}
-    huge = job | {"cores": 64, "preemptible": False, "count": 1, "names": ("huge",), "reason": "cores"}
-    huge |= {"next_step": "Allow a node type with 64 cores."}
+    small, large = Shape(1, 2048, 512, True), Shape(64, 2048, 512, False)
+    waiting = Waiting(small, 12, ("sort", "split"), WaitReason.LAUNCHING, "1 r3.8xlarge is booting.")
+    huge = Infeasible(large, 1, ("huge",), "cores", "Allow a node type with 64 cores.")
     node = NodeReport("i-1", "r3.8xlarge", "r3.8xlarge", "us-west-2a", "busy", "kept", "busy", "", 1, 2.656)
     refused = ResultReport("2026-09-21T14:13:00+00:00", "launch", ok=False, message="InsufficientInstanceCapacity")
-    tick = Report(
+    tick = TickReport(
         at=datetime.fromtimestamp(NOW_S, UTC).isoformat(timespec="milliseconds"), tick=412, version="1", cluster="c",
         paused=False, running_jobs=1, waiting_jobs=12, node_counts={"r3.8xlarge": 1}, usd_per_hour=2.656,
         actions=(ActionReport("launch", "demand", "r3.8xlarge", 1),), nodes=(node,), errors=(refused,),
-        waiting=(JobsReport(**job),), infeasible=(JobsReport(**huge),),
+        waiting=(waiting,), infeasible=(huge,),
         under_way=("launch of 1 r3.8xlarge since 12:00 UTC",),
         set_aside=(SetAsideReport("c4.8xlarge in us-west-2a, spot", "2026-09-21T14:16:00+00:00", "no capacity"),),
     )  # fmt: skip
@@ -58,7 +70,7 @@ class Playbooks:
     """How many workers EC2 has left to give."""
     leaves: bool = False
     """Whether destroying leaves the security group behind."""
-    failures: tuple[runner.Failure, ...] = ()
+    failures: tuple[playbooks.Failure, ...] = ()
     told: dict[str, Any] = field(default_factory=dict)
     """What playbooks tell beside what they did in EC2."""
     busy: dict[str, int] = field(default_factory=dict)
@@ -68,8 +80,8 @@ class Playbooks:
         return [name for name, _ in self.runs]
 
     def run(
-        self, playbook: str, target: runner.Target, variables: Mapping[str, Any], **_: Any
-    ) -> runner.PlaybookResult:
+        self, playbook: str, target: playbooks.PlaybookTarget, variables: Mapping[str, Any], **_: Any
+    ) -> playbooks.PlaybookResult:
         self.runs.append((playbook, dict(variables)))
         data = {
             "launch.yml": self._launch,
@@ -80,11 +92,11 @@ class Playbooks:
             "autoscale.yml": lambda *_: {},
         }[playbook](target.cluster, dict(variables))
         succeeded = not self.failures and not data.get("shortfalls")
-        return runner.PlaybookResult(succeeded, self.failures, data | self.told, Path("log"))
+        return playbooks.PlaybookResult(succeeded, self.failures, data | self.told, Path("log"))
 
-    def members(self, cluster: Any, _key: Any) -> dict[str, engines.EngineNode]:
+    def members(self, cluster: Any, _key: Any) -> dict[str, EngineNode]:
         return {
-            node.instance_id: engines.EngineNode(
+            node.instance_id: EngineNode(
                 name=node.instance_id, instance_id=node.instance_id, private_address="", state="joined",
                 running=tuple(map(str, range(self.busy.get(node.instance_id, 0)))), resources=None,
             )
@@ -108,11 +120,10 @@ class Playbooks:
     def _launch(self, cluster: str, has: dict[str, Any]) -> dict[str, Any]:
         settings = {
             tags.CLUSTER: cluster, tags.GENERATION: "0123abcd", tags.OWNER: has["owner"],
-            tags.LEADER_NODE_TYPE: has["leader_node_type"], tags.NODE_TYPES: ",".join(has["node_types"]),
-            tags.WORKERS: ",".join(map(str, has["worker_counts"])), tags.ZONES: ",".join(has["zones"]),
+            tags.LEADER_NODE_TYPE: has["leader_node_type"], tags.ZONES: ",".join(has["zones"]), **_workers(has),
             tags.KEY_PAIR_NAME: has["key_pair_name"], tags.ENGINE: has["engine"], tags.AMI: has["ami"],
             tags.APPLIANCE: has["appliance_image"], tags.LEADER_STORAGE: str(has["leader_storage_gb"]),
-            tags.NODE_STORAGE: str(has["node_storage_gb"]), **_scaling(has), **has["extra_tags"],
+            **_scaling(has), **has["extra_tags"],
             tags.SHARED: has.get("shared", ""), tags.SSE_KEY: "yes" if has.get("sse_key") else "",
             tags.FUSE: "yes" if has["enable_fuse"] else "", tags.ORPHAN_TIMEOUT: str(has["orphan_timeout_s"]),
         }  # fmt: skip
@@ -193,12 +204,17 @@ def _shortfall(count: int) -> dict[str, Any]:
     return {"shortfalls": [{"code": "partial", "message": message, "next_step": "Try another zone."}]}
 
 
+def _workers(has: dict[str, Any]) -> dict[str, str]:
+    """Return the tags as role ec2_network writes them from the lists."""
+    kinds = [NodeType.parse(one) for one in has["node_types"]]
+    counts = dict(zip(kinds, has["worker_counts"], strict=True))
+    storage = NodeStorage.parse(str(has["node_storage_gb"]), kinds)
+    return {tags.WORKERS: worker_tags.keyed(counts), tags.NODE_STORAGE: str(storage)}
+
+
 def _scaling(has: dict[str, Any]) -> dict[str, str]:
     """Return the tags as role ec2_network writes them from the variables."""
     said = {tags.DEFAULT_PREEMPTIBLE: "yes" if has["default_preemptible"] else "no"}
     if not has.get("limits"):
         return said
-    names = ("target_time_s", "beta_inertia", "scale_interval_s", "preemptible_compensation", "idle_timeout_s",
-             "join_deadline_s")  # fmt: skip
-    tuning = " ".join(f"{name}={has[name]}" for name in names)
-    return said | {tags.LIMITS: ",".join(has["limits"]), tags.AUTOSCALER: tuning}
+    return said | {tags.LIMITS: ",".join(has["limits"]), tags.AUTOSCALER: has["tuning"]}

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from toilctl import paths
-from toilctl.cli.command import kebab
+from toilctl.cli.app import app
+from toilctl.cli.base.command import kebab
+from toilctl.system import paths
 
 HEAVY = {"boto3", "botocore", "ansible", "ansible_runner", "pydantic", "docker", "moto"}
 ASK = (
@@ -89,6 +92,42 @@ def test_every_command_has_the_common_options(toilctl):
             assert option in shown, (verb, option)
 
 
+def commands(of, *before):
+    for name, one in of.commands.items():
+        yield (*before, name)
+        if hasattr(one, "commands"):
+            yield from commands(one, *before, name)
+
+
+@pytest.mark.parametrize("words", [*commands(typer.main.get_command(app))], ids=" ".join)
+def test_help_names_no_python_type(toilctl, words):
+    shown = toilctl(*" ".join(words).split(), "--help").stdout
+    assert re.findall(r"<(?:parse\w*|str|path|int|float|bool|text|function)>", shown) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("scale-cluster", "[OPTIONS] NAME"),
+        ("ssh-cluster", "[OPTIONS] NAME [COMMAND]..."),
+        ("rsync-cluster", "[OPTIONS] NAME ARGS..."),
+        ("run", "[OPTIONS] NAME [-- COMMAND...]"),
+        ("logs", "[OPTIONS] NAME [RUN]"),
+        ("autoscale", "[OPTIONS] NAME [pause|resume]"),
+        ("autoscale simulate", "[OPTIONS] TRACE..."),
+        ("local fault", "[OPTIONS] [NAME] [KEY=VALUE]..."),
+    ],
+)
+def test_usage_says_which_words_may_be_left_out_and_which_repeated(toilctl, words, usage):
+    (line,) = [line for line in toilctl(*words.split(), "--help").stdout.splitlines() if "Usage:" in line]
+    assert line.split(f"{words} ")[1].strip() == usage
+
+
+def test_package_is_the_program():
+    run = subprocess.run([sys.executable, "-m", "toilctl", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout.startswith("toilctl ")
+
+
 def test_ansible_dir_has_the_playbooks(toilctl):
     assert (Path(toilctl("ansible-dir").stdout.strip()) / "playbooks" / "configure.yml").exists()
 
@@ -107,7 +146,7 @@ def test_unforeseen_errors_are_one_sentence_and_with_debug_a_traceback(toilctl, 
     def broken(*_: object) -> None:
         raise RuntimeError("the sky is falling")
 
-    monkeypatch.setattr("toilctl.inventory.regions_to_search", broken)
+    monkeypatch.setattr("toilctl.system.inventory.regions_to_search", broken)
     calm = toilctl("list-clusters")
     assert (calm.exit_code, "Traceback" in calm.stderr) == (1, False)
     assert "the sky is falling" in calm.stderr
@@ -118,7 +157,7 @@ def test_ctrl_c_is_130_with_a_next_step(toilctl, monkeypatch):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("toilctl.inventory.regions_to_search", interrupted)
+    monkeypatch.setattr("toilctl.system.inventory.regions_to_search", interrupted)
     result = toilctl("list-clusters")
     assert result.exit_code == 130
     assert "again" in result.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from toilctl.local.testing import TestCloud
+from toilctl.local.process.testing import TestCloud
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -9,11 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ansible.module_utils
 import pytest
 
-from toilctl.local.testing import TestCloud
+from tests.checkout import ROOT
+from tests.unit.roles.ec2_fleets import Launch
+from toilctl.local.process.testing import TestCloud
 
-ROLES = Path(__file__).parents[3] / "roles"
+ROLES = ROOT / "roles"
+# Ansible looks there, too, for what a role's modules share.
+ansible.module_utils.__path__.extend(str(path) for path in sorted(ROLES.glob("*/module_utils")))
 
 
 def load(name: str, path: Path) -> ModuleType:
@@ -26,14 +32,19 @@ def load(name: str, path: Path) -> ModuleType:
     return module
 
 
+def shared(name: str) -> ModuleType:
+    """Return what Ansible would put beside the modules."""
+    return importlib.import_module(f"ansible.module_utils.{name}")
+
+
 @pytest.fixture(scope="session")
 def aws_utils() -> ModuleType:
-    """What Ansible would put beside the modules."""
-    return load("ansible.module_utils.toilctl_aws", ROLES / "ec2_network/module_utils/toilctl_aws.py")
+    """What all modules share."""
+    return shared("toilctl_aws")
 
 
 @pytest.fixture(scope="session")
-def module(aws_utils: ModuleType) -> Callable[[str], ModuleType]:
+def module() -> Callable[[str], ModuleType]:
     """Return a role's module by its name."""
     paths = {path.stem: path for path in ROLES.glob("ec2_*/library/*.py")}
     loaded: dict[str, ModuleType] = {}
@@ -49,7 +60,7 @@ def module(aws_utils: ModuleType) -> Callable[[str], ModuleType]:
 @pytest.fixture(scope="session")
 def filters() -> ModuleType:
     """The filters of role ec2_nodes."""
-    return load("toilctl_filters", ROLES / "ec2_nodes/filter_plugins/toilctl_node_types.py")
+    return load("toilctl_filters", ROLES / "ec2_nodes/filter_plugins/toilctl_values.py")
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +100,50 @@ def make_group(module: Callable[[str], ModuleType], ec2: Any) -> Callable[..., d
         return result
 
     return make
+
+
+@pytest.fixture
+def launch(
+    cloud: TestCloud, module: Callable[[str], ModuleType], ec2: Any, make_group: Callable[..., dict[str, Any]]
+) -> Launch:
+    """Launch workers t2.micro as role ec2_nodes does; ``client`` and the options that matter can be given."""
+    cloud.faults.set("profile-delay", seconds=0)
+    ec2.create_key_pair(KeyName="k")
+    image = cloud.client("ssm").get_parameter(Name="/aws/service/debian/release/12/latest/amd64")["Parameter"]["Value"]
+
+    def run(count: int, client: Any = None, **options: Any) -> dict[str, Any]:
+        group = make_group(options.get("cluster", "my"))
+        data = {
+            "ImageId": image,
+            "KeyName": "k",
+            "NetworkInterfaces": [{"DeviceIndex": 0, "Groups": [group["group_id"]]}],
+            **options.pop("data", {}),
+        }
+        tags = {"toilctl:cluster": options.get("cluster", "my")}
+        template = module("ec2_node_template").ensure(ec2, f"toilctl-{options.get('cluster', 'my')}", data, tags)
+        zones = options.pop("zones", ["us-west-2a"])
+        found = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": zones}])["Subnets"]
+        usual = {
+            "cluster": "my",
+            "generation": group["generation"],
+            "region": "us-west-2",
+            "security_group_id": group["group_id"],
+            "role": "worker",
+            "node_type": "t2.micro",
+            "slug": "t2_micro",
+            "instance_types": ["t2.micro"],
+            "spot_bid": None,
+            "subnet_ids": sorted(subnet["SubnetId"] for subnet in found),
+            "zones": {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in found},
+            "without": [],
+            "launch_template": template,
+            "count": count,
+            "count_by": "node-type",
+            "intent": "launch",
+            "tags": {},
+            "settle_timeout_s": 60,
+        }
+        result: dict[str, Any] = module("ec2_fleet").ensure(client or ec2, {**usual, **options})
+        return result
+
+    return run

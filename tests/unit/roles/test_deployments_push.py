@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-PUSH = Path(__file__).parents[3] / "roles/deployments/files/push.sh"
+from tests.checkout import ROOT
+
+PUSH = ROOT / "roles/deployments/files/push.sh"
 SSH = """#!/bin/bash
 echo "$@" >> "{log}"
 while [[ "$1" != *10.0.0.2 ]]; do shift; done

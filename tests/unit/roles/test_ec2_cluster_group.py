@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toilctl.local.testing import TestCloud
+from toilctl.local.process.testing import TestCloud
 
 Make = Callable[..., dict[str, Any]]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from toilctl.local.testing import TestCloud
+from toilctl.local.process.testing import TestCloud
 
 Module = Callable[[str], ModuleType]
 OWN = {"toilctl:cluster": "my"}

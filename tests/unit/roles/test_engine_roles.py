@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.checkout import ROOT
+
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 SIZE = {"cores": 1, "memory_mib": 668, "disk_mib": 40000}
 INVENTORY = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from toilctl.local.testing import TestCloud
+from toilctl.local.process.testing import TestCloud
 
 Module = Callable[[str], ModuleType]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})

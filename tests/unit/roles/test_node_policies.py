@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jinja2
 import pytest
 from botocore.exceptions import ClientError
 
-from toilctl.local.testing import TestCloud
+from tests.checkout import ROOT
+from toilctl.local.process.testing import TestCloud
 
-TEMPLATES = Path(__file__).parents[3] / "roles/ec2_network/templates"
+TEMPLATES = ROOT / "roles/ec2_network/templates"
 Clients = Callable[[str, str], Any]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 
+from toilctl.values.tags import NODE_STORAGE, NODE_TYPES, WORKERS
+
 
 def test_a_node_type_is_read_by_the_one_parser(filters: ModuleType) -> None:
     parsed = filters.node_type("c4.8xlarge/c5.9xlarge:0.60")
@@ -54,19 +56,54 @@ def test_what_jobs_may_use_is_reckoned_by_the_one_function(filters: ModuleType) 
 
 
 @pytest.mark.parametrize(
-    ("sizes", "node_types", "spec", "gb"),
+    ("settings", "spec", "gb"),
     [
-        ("50", "a.b,c.d:0.5", "c.d:0.5", 50),
-        ("50,100", "a.b,c.d:0.5", "c.d:0.50", 100),
-        ("50,100", "a.b,c.d:0.5", "a.b", 50),
-        ("50,100", "a.b,c.d:0.5", "c.d", 50),
-        (60, "", "a.b", 60),
+        ({NODE_STORAGE: "50"}, "c.d:0.5", 50),
+        ({NODE_STORAGE: "a.b=50,c.d:0.5=100"}, "c.d:0.50", 100),
+        ({NODE_STORAGE: "a.b=50,c.d:0.5=100"}, "c.d", 50),
+        ({NODE_STORAGE: "50,100", NODE_TYPES: "a.b,c.d:0.5"}, "c.d:0.50", 100),
+        ({NODE_STORAGE: "50,100", NODE_TYPES: "a.b,c.d:0.5"}, "a.b", 50),
+        ({NODE_STORAGE: "50,100", NODE_TYPES: "a.b,c.d:0.5"}, "c.d", 50),
     ],
 )
 def test_each_node_type_has_its_own_root_volume_and_an_unknown_one_the_first(
-    filters: ModuleType, sizes: Any, node_types: str, spec: str, gb: int
+    filters: ModuleType, settings: dict[str, str], spec: str, gb: int
 ) -> None:
-    assert filters.storage(sizes, node_types, spec) == gb
+    assert filters.storage(settings, spec) == gb
+
+
+def test_lists_of_variables_become_tags(filters: ModuleType) -> None:
+    assert filters.workers_tag([2, "0"], ["a.b", "c.d:0.50"]) == "a.b=2,c.d:0.5=0"
+    assert filters.workers_tag([], ["a.b", "c.d:0.50"]) == "a.b=0,c.d:0.5=0"
+    assert filters.workers_tag([], []) == ""
+    assert filters.storage_tag("20,60", ["a.b", "c.d:0.50"]) == "a.b=20,c.d:0.5=60"
+    assert filters.storage_tag(50, ["a.b", "c.d:0.5"]) == "50"
+    assert filters.node_storage({NODE_STORAGE: "50,100", NODE_TYPES: "a.b,c.d:0.5"}) == "a.b=50,c.d:0.5=100"
+    assert (filters.node_storage({NODE_STORAGE: "50"}), filters.node_storage({})) == ("50", "")
+    assert filters.worker_types({WORKERS: "a.b=2,c.d:0.5=0"}) == ["a.b", "c.d:0.5"]
+
+
+@pytest.mark.parametrize("filtered", ["workers_tag", "storage_tag"])
+def test_lists_of_another_length_are_refused(filters: ModuleType, filtered: str) -> None:
+    given = {"workers_tag": [1, 2, 3], "storage_tag": "1,2,3"}[filtered]
+    with pytest.raises(AnsibleFilterError, match="has 3 and node_types 2"):
+        getattr(filters, filtered)(given, ["a.b", "c.d:0.5"])
+
+
+def test_settings_become_one_text_above_the_variables(filters: ModuleType) -> None:
+    names = filters.setting_names("toilctl:autoscaler")
+    variables = {**dict.fromkeys(names, 0.5), "target_time_s": 1, "scale_interval_s": 9, "join_deadline_s": "1.5"}
+    told = filters.tuning("idle_timeout_s=1e+06", variables)
+    assert told.startswith("target_time_s=1 beta_inertia=0.5 scale_interval_s=9 ")
+    assert " idle_timeout_s=1000000 join_deadline_s=1.5 " in told
+    with pytest.raises(AnsibleFilterError, match=r"beta_inertia: '9' is above 0\.9"):
+        filters.tuning("beta_inertia=9", variables)
+
+
+def test_orphan_timeout_becomes_whole_seconds_and_another_is_refused_by_its_variable(filters: ModuleType) -> None:
+    assert [filters.orphan_timeout(one) for one in ("0", 1800, "7200")] == [0, 1800, 7200]
+    with pytest.raises(AnsibleFilterError, match="orphan_timeout_s: '59' is below 60"):
+        filters.orphan_timeout("59")
 
 
 def test_node_types_with_a_maximum_of_0_are_not_launched(filters: ModuleType) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-ROLE = Path(__file__).parents[3] / "roles/appliance"
+from tests.checkout import ROOT
+
+ROLE = ROOT / "roles/appliance"
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[3]
+from tests.checkout import ROOT
+
 HOST = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 INVENTORY = {
     "leader": {"hosts": {"i-1": HOST | {"private_ip_address": "10.0.0.1"}}},
@@ -92,7 +93,8 @@ class Nodes:
         done = subprocess.run(
             [sys.executable, "-m", "ansible", "playbook", "-i", "inventory.json", "playbook.json", "-e",
              json.dumps(extra)],
-            cwd=directory, capture_output=True, text=True, check=False,
+            cwd=directory, env={**os.environ, "ANSIBLE_FILTER_PLUGINS": str(ROOT / "roles/ec2_nodes/filter_plugins")},
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 

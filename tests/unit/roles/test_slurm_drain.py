@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "roles/drain/files/slurm_drain.py"
+from tests.checkout import ROOT
+
+SCRIPT = ROOT / "roles/drain/files/slurm_drain.py"
 
 
 class Controller:

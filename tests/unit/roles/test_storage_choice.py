@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.checkout import ROOT
 
 
 def choose(recording: str) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from types import ModuleType
 
 import pytest
 
-PLUGIN_DIR = Path(__file__).parents[3] / "roles/appliance/files"
+from tests.checkout import ROOT
+
+PLUGIN_DIR = ROOT / "roles/appliance/files"
 
 
 @pytest.fixture
@@ -24,6 +26,6 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The plugin's module that hands a workflow's limits to the autoscaler."""
     monkeypatch.syspath_prepend(str(PLUGIN_DIR))
     before = set(sys.modules)
-    yield importlib.import_module("toilctl_plugin.handed_over")
+    yield importlib.import_module("toilctl_plugin.autoscaling.handed_over")
     for name in [name for name in sys.modules.keys() - before if name.partition(".")[0] == "toilctl_plugin"]:
         del sys.modules[name]

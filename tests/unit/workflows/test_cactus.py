@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 from toilctl.workflows.cactus import LEADER, NODE_TYPES, SINGLE_MACHINE, VCPUS, Genomes, Size, workers
 
 

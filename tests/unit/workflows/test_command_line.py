@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toilctl.errors import UsageError
+from tests.unit.workflows.documents import LINES, Line
+from tests.unit.workflows.toils_parser import taken_by_toil
+from toilctl.values.errors import UsageError
 from toilctl.workflows import toil_options
 from toilctl.workflows.command_line import WorkflowCommand
 from toilctl.workflows.spellings import SPELLINGS
-
-from .documents import LINES, Line
-from .toils_parser import taken_by_toil
 
 EACH_LINE = pytest.mark.parametrize("line", LINES, ids=[line.source for line in LINES])
 STORE = "aws:us-west-2:my-store"
@@ -163,26 +162,18 @@ def test_job_store_that_toil_would_not_take_is_refused(text: str) -> None:
         (f"toil-vg index -- {STORE}", f"toil-vg index --restart -- {STORE}"),
     ],
 )
-def test_restart_goes_where_toils_options_are_taken_and_leaves_without_a_trace(text: str, after: str) -> None:
+def test_restart_goes_where_toils_options_are_taken(text: str, after: str) -> None:
     command = parse(text)
     again = command.with_restart()
     assert shlex.join(again.words) == after
     assert again.restart
     assert not command.restart
     assert again.with_restart() == again
-    assert again.without_restart() == command
-    assert command.without_restart() == command
 
 
 def test_restart_that_is_an_options_value_or_behind_two_hyphens_is_none() -> None:
     assert not parse(f"python wf.py {STORE} --note=--restart").restart
     assert not parse(f"python wf.py {STORE} -- --restart").restart
-
-
-def test_word_that_a_restart_kept_from_an_option_is_still_kept_from_it() -> None:
-    command = parse(f"python wf.py --defaultPreemptable --restart {STORE}").without_restart()
-    assert shlex.join(command.words) == f"python wf.py --defaultPreemptable True {STORE}"
-    assert [one.after for one in command.rewritten] == ["--defaultPreemptable True"]
 
 
 @pytest.mark.parametrize(
@@ -297,15 +288,12 @@ def test_line_for_a_shell_is_read_and_left_alone(words: tuple[str, ...]) -> None
     assert command.rewritten == ()
     assert command.restart
     assert WorkflowCommand.parse(command.words) == command
-    with pytest.raises(UsageError, match="does not change what a shell is to run"):
-        command.without_restart()
     assert command.with_restart() == command
 
 
 def test_restart_cannot_be_added_to_a_line_for_a_shell() -> None:
     command = WorkflowCommand.parse((f"python sort.py {STORE} | tee log",))
     assert str(command.job_store) == STORE
-    assert command.without_restart() == command
     with pytest.raises(UsageError, match="Type the line again with --restart"):
         command.with_restart()
 
@@ -361,13 +349,9 @@ def test_todays_form_of_any_words_stays_as_it_is(words: list[str]) -> None:
 
 @settings(deadline=None)
 @given(st.lists(WORDS, max_size=12))
-def test_restart_is_there_after_it_was_added_and_not_after_it_was_removed(words: list[str]) -> None:
+def test_restart_is_there_after_it_was_added(words: list[str]) -> None:
     try:
         command = WorkflowCommand.parse(["wf", *words])
     except UsageError:
         return
-    without = command.without_restart()
-    assert not WorkflowCommand.parse(without.words).restart
-    added = without.with_restart()
-    assert WorkflowCommand.parse(added.words).restart
-    assert added.without_restart().words == without.words
+    assert WorkflowCommand.parse(command.with_restart().words).restart

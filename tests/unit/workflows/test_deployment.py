@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.errors import NotFoundError, ToilctlError, UsageError
+from toilctl.values.errors import NotFoundError, ToilctlError, UsageError
 from toilctl.workflows import deployment
-from toilctl.workflows.deployment import Kind
+from toilctl.workflows.deployment import SourceKind
 
 MAIN = 'if __name__ == "__main__":\n    pass\n'
 
@@ -30,7 +30,7 @@ def plan(path: Path | str, **options: object) -> deployment.Deployment:
 def test_script_is_sent_with_what_it_imports_and_run_with_python(tmp_path: Path) -> None:
     tree(tmp_path, "sort.py", "words.py", "notes.txt", sort="import words")
     found = plan(tmp_path / "sort.py")
-    assert (found.name, found.kind, found.files) == ("sort", Kind.SCRIPT, ("sort.py", "words.py"))
+    assert (found.name, found.kind, found.files) == ("sort", SourceKind.SCRIPT, ("sort.py", "words.py"))
     assert found.root == tmp_path
     assert found.programs == ("python sort.py",)
 
@@ -38,7 +38,7 @@ def test_script_is_sent_with_what_it_imports_and_run_with_python(tmp_path: Path)
 def test_hierarchy_is_sent_whole_and_its_programs_are_run_with_m(tmp_path: Path) -> None:
     names = ("workflow/__init__.py", "workflow/main.py", "util/sort/quick.py", "util/__init__.py", "top.py")
     found = plan(tree(tmp_path, *names, main=MAIN, top=MAIN))
-    assert found.kind is Kind.HIERARCHY
+    assert found.kind is SourceKind.HIERARCHY
     assert set(found.files) == set(names)
     assert set(found.programs) == {"python -m workflow.main", "python top.py"}
 
@@ -62,7 +62,7 @@ def test_project_is_sent_without_what_git_builds_and_tools_leave_there(tmp_path:
         "env/pyvenv.cfg", "env/bin/python", ".tox/x", "conda/conda-meta/history", "conda/lib/x.py", "src/pkg/old.py~",
     )  # fmt: skip
     found = plan(tree(tmp_path, *sent, *left, setup="setup(name='Cactus')"))
-    assert (found.kind, found.name, found.installed) == (Kind.PROJECT, "Cactus", ".")
+    assert (found.kind, found.name, found.installed) == (SourceKind.PROJECT, "Cactus", ".")
     assert set(found.files) == set(sent)
 
 
@@ -84,14 +84,18 @@ def test_link_counts_as_what_it_leads_to_and_goes_round_once(tmp_path: Path) -> 
 def test_wheel_and_sdist_are_named_after_what_they_contain(tmp_path: Path) -> None:
     tree(tmp_path, "My_Tallies-1.0-py3-none-any.whl", "tallies-1.0.tar.gz")
     wheel, sdist = plan(tmp_path / "My_Tallies-1.0-py3-none-any.whl"), plan(tmp_path / "tallies-1.0.tar.gz")
-    assert (wheel.name, wheel.kind, wheel.installed) == ("my-tallies", Kind.WHEEL, "My_Tallies-1.0-py3-none-any.whl")
-    assert (sdist.name, sdist.kind) == ("tallies", Kind.SDIST)
+    assert (wheel.name, wheel.kind, wheel.installed) == (
+        "my-tallies",
+        SourceKind.WHEEL,
+        "My_Tallies-1.0-py3-none-any.whl",
+    )
+    assert (sdist.name, sdist.kind) == ("tallies", SourceKind.SDIST)
 
 
 def test_requirements_file_is_a_deployment_of_its_own(tmp_path: Path) -> None:
     tree(tmp_path, "tools.txt", tools="toil[cwl]\ntabulate")
     found = plan(tmp_path / "tools.txt")
-    assert (found.name, found.kind, found.requirements) == ("tools", Kind.REQUIREMENTS, ("toil[cwl]", "tabulate"))
+    assert (found.name, found.kind, found.requirements) == ("tools", SourceKind.REQUIREMENTS, ("toil[cwl]", "tabulate"))
     assert [wish.said_by for wish in found.toil] == ["tools.txt"]
 
 
@@ -100,13 +104,13 @@ def test_requirements_file_is_a_deployment_of_its_own(tmp_path: Path) -> None:
 )
 def test_name_that_is_no_path_is_a_package_of_the_index(given: str, name: str) -> None:
     found = plan(given)
-    assert (found.kind, found.name, found.requirements) == (Kind.PACKAGE, name, (given,))
+    assert (found.kind, found.name, found.requirements) == (SourceKind.PACKAGE, name, (given,))
 
 
 def test_directory_wins_over_a_package_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, "cactus/setup.py")
     monkeypatch.chdir(tmp_path)
-    assert plan("cactus").kind is Kind.PROJECT
+    assert plan("cactus").kind is SourceKind.PROJECT
 
 
 def test_requirements_beside_a_script_go_with_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 from toilctl.workflows import imports
 
 
@@ -104,3 +104,14 @@ def test_nothing_is_run(tmp_path: Path) -> None:
     root = write(tmp_path, main="import a", a=f"open({str(tmp_path / 'ran')!r}, 'w')")
     needed(root)
     assert not (tmp_path / "ran").exists()
+
+
+def test_name_in_another_case_is_another_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS, whose file systems find bio.py also under Bio.py; Python's import looks twice."""
+
+    def ignoring_case(path: Path) -> bool:
+        return path.parent.is_dir() and path.name.lower() in {one.name.lower() for one in path.parent.iterdir()}
+
+    root = write(tmp_path, main="from Bio import SeqIO\nimport bio", bio="")
+    monkeypatch.setattr(Path, "is_file", ignoring_case)
+    assert needed(root) == {"main.py", "bio.py"}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from toilctl.errors import UsageError
-from toilctl.workflows.locator import Kind, Locator
+from toilctl.values.errors import UsageError
+from toilctl.workflows.locator import Locator, LocatorKind
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("aws:us-west-2:my-aws-jobstore", Locator(Kind.AWS, "my-aws-jobstore", "us-west-2")),
-        ("aws:us-gov-west-1:abc", Locator(Kind.AWS, "abc", "us-gov-west-1")),
-        ("google:my-project:my-store", Locator(Kind.GOOGLE, "my-store", "my-project")),
-        ("google:my-store", Locator(Kind.GOOGLE, "my-store")),
-        ("file:my-job-store", Locator(Kind.FILE, "my-job-store")),
-        ("file:/shared/a:b", Locator(Kind.FILE, "/shared/a:b")),
-        ("/shared/store", Locator(Kind.FILE, "/shared/store")),
-        ("./a:b", Locator(Kind.FILE, "./a:b")),
-        ("jobStore", Locator(Kind.FILE, "jobStore")),
+        ("aws:us-west-2:my-aws-jobstore", Locator(LocatorKind.AWS, "my-aws-jobstore", "us-west-2")),
+        ("aws:us-gov-west-1:abc", Locator(LocatorKind.AWS, "abc", "us-gov-west-1")),
+        ("google:my-project:my-store", Locator(LocatorKind.GOOGLE, "my-store", "my-project")),
+        ("google:my-store", Locator(LocatorKind.GOOGLE, "my-store")),
+        ("file:my-job-store", Locator(LocatorKind.FILE, "my-job-store")),
+        ("file:/shared/a:b", Locator(LocatorKind.FILE, "/shared/a:b")),
+        ("/shared/store", Locator(LocatorKind.FILE, "/shared/store")),
+        ("./a:b", Locator(LocatorKind.FILE, "./a:b")),
+        ("jobStore", Locator(LocatorKind.FILE, "jobStore")),
     ],
 )
 def test_place_of_a_job_store_is_read(text: str, expected: Locator) -> None:

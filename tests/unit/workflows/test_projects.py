@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.errors import UsageError
+from toilctl.values.errors import UsageError
 from toilctl.workflows import projects
 from toilctl.workflows.projects import ToilWish
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.errors import NotFoundError, UsageError
+from toilctl.values.errors import NotFoundError, UsageError
 from toilctl.workflows import requirement_lines
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.workflows.toils_parser import taken_by_toil
 from toilctl.workflows import toil_options
 from toilctl.workflows.spellings import SPELLINGS, Spelling, modernized
-
-from .toils_parser import taken_by_toil
 
 STORE = "aws:us-west-2:my-store"
 EACH_SPELLING = pytest.mark.parametrize("spelling", SPELLINGS, ids=lambda one: one.was)

@@ -1,0 +1,156 @@
+"""The runner with real, small playbooks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from toilctl.system import paths, playbooks, variables
+from toilctl.values.errors import CapacityError, Interrupted, PlaybookError
+
+TARGET = playbooks.PlaybookTarget("us-west-2", "c")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., playbooks.PlaybookResult]:
+    """Run tasks on localhost, one play per argument, as if they were a playbook of ours."""
+    variables.defaults()  # read once per process, from where toilctl's own playbooks are
+    root = tmp_path / "ansible"
+    (root / "playbooks").mkdir(parents=True)
+    (root / "inventory").mkdir()
+    (root / "inventory" / "hosts.ini").write_text("[none]\n")
+    (root / "ansible.cfg").write_text("[defaults]\nlocalhost_warning = False\n")
+    monkeypatch.setattr(paths, "ansible_dir", lambda: root)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    # As with .venv/bin/toilctl: the directory of ansible-playbook is not on PATH.
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    def start(*plays: list[dict[str, object]], variables: dict[str, object] | None = None) -> playbooks.PlaybookResult:
+        written = [
+            {"name": f"Play {number}", "hosts": "localhost", "gather_facts": False, "tasks": tasks}
+            for number, tasks in enumerate(plays)
+        ]
+        (root / "playbooks" / "try.yml").write_text(yaml.safe_dump(written))
+        return playbooks.run("try.yml", TARGET, variables or {}, intent="x", resume="Go on like this.")
+
+    return start
+
+
+def test_variables_arrive_and_data_comes_back(run):
+    names = " ".join(f"{{{{ lookup('env', 'TOILCTL_{name}') }}}}" for name in ("CLUSTER", "REGION", "INTENT"))
+    result = run(
+        [{"ansible.builtin.set_stats": {"data": {"types": "{{ types }}", "names": names}}}],
+        variables={"types": ["c4.8xlarge:0.6"]},
+    )
+    assert result.succeeded
+    assert result.data == {"types": ["c4.8xlarge:0.6"], "names": "c us-west-2 x"}
+
+
+def test_failures_are_those_that_no_rescue_put_right_and_name_task_host_and_reason(run):
+    result = run(
+        [
+            {"block": [{"ansible.builtin.command": "false"}], "rescue": [{"ansible.builtin.debug": {"msg": "fine"}}]},
+            {"ansible.builtin.command": "false", "ignore_errors": True},
+            {"name": "Break", "ansible.builtin.command": "sh -c 'echo no disk >&2; exit 1'"},
+        ]
+    )
+    assert [(failure.host, failure.task, failure.message) for failure in result.failures] == [
+        ("localhost", "Break", "no disk")
+    ]
+    with pytest.raises(PlaybookError, match="'Break' failed on localhost: no disk") as raised:
+        playbooks.raise_failure(result)
+    assert str(result.log) in raised.value.next_step
+    assert "TASK [Break]" in result.log.read_text()
+    assert result.log.stat().st_mode & 0o077 == 0
+
+
+def test_error_that_a_module_names_becomes_its_class(run):
+    error = {"code": "capacity", "message": "No t2.micro left.", "next_step": "Wait.", "facts": {"zone": "us-west-2a"}}
+    result = run([{"ansible.builtin.fail": {"msg": "x"}}])
+    named = playbooks.PlaybookResult(False, (playbooks.Failure("h", "t", "m", False, error),), {}, result.log)
+    with pytest.raises(CapacityError, match=r"No t2\.micro left\. Wait\.") as raised:
+        playbooks.raise_failure(named)
+    assert raised.value.facts["zone"] == "us-west-2a"
+
+
+def test_playbook_that_cannot_start_says_why(run):
+    result = run([{"no.such.module": {}}])
+    with pytest.raises(PlaybookError, match=r"could not start: .*no\.such\.module"):
+        playbooks.raise_failure(result)
+
+
+def test_secrets_of_no_log_tasks_are_not_in_the_log(run):
+    result = run([{"ansible.builtin.command": "echo s3cret", "no_log": True}])
+    assert result.succeeded
+    assert "s3cret" not in result.log.read_text()
+
+
+def test_ctrl_c_stops_the_playbook_and_all_its_processes(run, tmp_path):
+    mark = tmp_path / "started"
+    marked = f"sh -c 'touch {mark}; exec sleep 61.25'"
+
+    def interrupt() -> None:
+        while not mark.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    start = time.monotonic()
+    with pytest.raises(Interrupted, match=r"Go on like this\."):
+        run([{"name": "Sleep", "ansible.builtin.command": marked}])
+    assert time.monotonic() - start < 30
+    assert "61.25" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_several_threads_run_playbooks_at_once_each_with_its_own_events_and_log(run, capfd):
+    pause = {"name": "Pause", "ansible.builtin.command": "sleep 1"}
+    run([pause, {"ansible.builtin.set_stats": {"data": {"n": "{{ n }}"}}}], variables={"n": 0})
+    capfd.readouterr()
+    seen: dict[int, list[str]] = {1: [], 2: [], 3: []}
+    results: dict[int, playbooks.PlaybookResult] = {}
+
+    def start(number: int) -> None:
+        results[number] = playbooks.run(
+            "try.yml", TARGET, {"n": number}, watch=lambda event: seen[number].append(event["event"])
+        )
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in seen]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {number: result.data for number, result in results.items()} == {n: {"n": n} for n in seen}
+    assert len({result.log for result in results.values()}) == 3
+    assert all(events.count("runner_on_ok") == 2 for events in seen.values())
+    assert capfd.readouterr().err == ""
+
+
+def test_stop_ends_a_playbook_that_another_thread_runs(run, tmp_path):
+    run([{"name": "Sleep", "ansible.builtin.command": "sh -c 'exec sleep 0'"}])
+    playbook = paths.ansible_dir() / "playbooks" / "try.yml"
+    playbook.write_text(playbook.read_text().replace("sleep 0", "sleep 62.5"))
+    stop, outcome, begun = threading.Event(), [], threading.Event()
+
+    def work() -> None:
+        try:
+            playbooks.run("try.yml", TARGET, {}, stop=stop, watch=lambda event: begun.set())
+        except Interrupted as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(30)
+    time.sleep(1)
+    stop.set()
+    thread.join(30)
+    assert [type(error) for error in outcome] == [Interrupted]
+    assert "62.5" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
