@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
@@ -27,14 +27,8 @@ from toilctl.values.scaling_policy import Policy
 from toilctl.values.units import HOUR_S
 from toilctl.values.wording import bought, market
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What becomes of a node."""
-
-    verdict: str
-    reason: KeepReason | EndReason
-    detail: str = ""
+_Verdict = tuple[str, KeepReason | EndReason, str]
+"""What becomes of a node, why, and what else is to be said: as ``NodeReport`` has them."""
 
 
 def begun(last: TickReport | None, now: datetime) -> TickReport:
@@ -123,24 +117,25 @@ def refusal_of(answer: LaunchAnswered, now: datetime) -> ResultReport:
 def _nodes(snapshot: Snapshot, plan: ScalingPlan, policy: Policy, now: datetime) -> Iterator[NodeReport]:
     verdicts = _verdicts(plan)
     for node in snapshot.nodes:
-        verdict = verdicts.get(node.instance_id, Verdict("kept", KeepReason.ENGINE_UNSURE))
+        verdict = verdicts.get(node.instance_id, ("kept", KeepReason.ENGINE_UNSURE, ""))
         yield _node(node, verdict, str(phase(node, policy, now)))
 
 
-def _verdicts(plan: ScalingPlan) -> dict[str, Verdict]:
+def _verdicts(plan: ScalingPlan) -> dict[str, _Verdict]:
     return {
-        **{one.instance_id: Verdict("kept", one.reason, one.detail) for one in plan.kept},
-        **{one: Verdict("set-up", KeepReason.BOOTING) for one in plan.set_up},
-        **{one: Verdict("undrained", KeepReason.NEEDED) for one in plan.undrain},
-        **{one: Verdict("going", group.reason) for group in plan.scale_in for one in group.instance_ids},
-        **{one: Verdict("going", reason) for one, reason in plan.replace.items()},
+        **{one.instance_id: ("kept", one.reason, one.detail) for one in plan.kept},
+        **dict.fromkeys(plan.set_up, ("set-up", KeepReason.BOOTING, "")),
+        **dict.fromkeys(plan.undrain, ("undrained", KeepReason.NEEDED, "")),
+        **{one: ("going", group.reason, "") for group in plan.scale_in for one in group.instance_ids},
+        **{one: ("going", reason, "") for one, reason in plan.replace.items()},
     }
 
 
-def _node(node: NodeView, verdict: Verdict, phase_name: str) -> NodeReport:
+def _node(node: NodeView, verdict: _Verdict, phase_name: str) -> NodeReport:
+    becomes, reason, detail = verdict
     return NodeReport(
         instance_id=node.instance_id, node_type=str(node.node_type), instance_type=node.instance_type, zone=node.zone,
-        phase=phase_name, verdict=verdict.verdict, reason=verdict.reason, detail=verdict.detail,
+        phase=phase_name, verdict=becomes, reason=reason, detail=detail,
         jobs=len(node.running), usd_per_hour=node.usd_per_hour,
     )  # fmt: skip
 
