@@ -137,8 +137,10 @@ def install_packages(names: list[str]) -> None:
     :raises HostError: with apt's last words when it fails.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "-qy", "--no-install-recommends", *names]
-    for command in (["apt-get", "update", "-q"], install):
+    # Another apt may be at work, such as a new machine's own upgrade.
+    apt = ["apt-get", "-oDPkg::Lock::Timeout=300"]
+    install = [*apt, "install", "-qy", "--no-install-recommends", *names]
+    for command in ([*apt, "update", "-q"], install):
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             words = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]

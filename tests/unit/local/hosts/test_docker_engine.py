@@ -92,3 +92,13 @@ def test_failed_installation_shows_apts_last_words(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HostError, match="Unable to locate package"):
         docker_engine.install_packages(["docker.io"])
+
+
+def test_installation_waits_for_another_apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = tmp_path / "apt-get"
+    fake.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/lines\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    docker_engine.install_packages(["docker.io"])
+    lines = (tmp_path / "lines").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["-oDPkg::Lock::Timeout=300"] * 2
