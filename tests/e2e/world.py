@@ -15,7 +15,11 @@ from typing import Any
 
 from toilctl.local.state import LocalState
 
-TIMEOUT_S = 600
+TIMEOUT_S = 1200
+SOON_S = 180
+"""Within this time a slow, busy machine has done what it does by itself in a moment; whoever waits goes on at once."""
+RETURN_S = 300
+"""Within this time a host that reboots is back, and what runs there."""
 REGION, ZONE = "us-west-2", "us-west-2a"
 KEY_PAIR = "k"
 NOT_INHERITED = ("AWS_", "TOIL_", "TOILCTL_", "XDG_STATE", "SSH_", "ANSIBLE_", "RSYNC_")
@@ -87,6 +91,19 @@ class World:
         """Run a command in the leader's container."""
         return self.toilctl("ssh-cluster", cluster, *words, **more).stdout
 
+    def reboot_leader(self, cluster: str) -> None:
+        """Let the leader's host reboot, and wait until it has, and Slurm answers there again."""
+        mark = "/run/before"
+        self.toilctl("ssh-cluster", "--host", cluster, "sudo", "touch", mark)
+        self.toilctl("ssh-cluster", "--host", cluster, "sudo", "systemctl", "reboot", "--no-block", check=False)
+        anew = ("ssh-cluster", "--host", cluster, "test", "!", "-e", mark)
+        wait_for(lambda: self.toilctl(*anew, check=False).returncode == 0, RETURN_S, "the reboot")
+        wait_for(lambda: self.slurm_answers(cluster), RETURN_S, "Slurm's answer")
+
+    def slurm_answers(self, cluster: str) -> bool:
+        """Tell whether the leader is there, and Slurm's controller on it."""
+        return " is UP" in self.toilctl("ssh-cluster", cluster, "scontrol", "ping", check=False).stdout
+
     def client(self, service: str, region: str = REGION) -> Any:
         """Return a boto3 client of the cloud."""
         import boto3
@@ -156,5 +173,5 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 def interrupt(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Press Ctrl-C; return exit code and output."""
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=TIMEOUT_S)
     return process.returncode, said
