@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e.world import RETURN_S, SOON_S, wait_for
 from toilctl.local import state
 from toilctl.local.hosts import docker_engine, hosts
 from toilctl.local.process import up_and_down
@@ -56,13 +56,14 @@ class Rehearsal:
         options = ["-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oLogLevel=ERROR",
                    "-oConnectTimeout=2", "-oBatchMode=yes", "-oIdentitiesOnly=yes"]  # fmt: skip
         words = ["ssh", "-i", str(key), *options, f"admin@{address}", command]
-        for _ in range(100):
+
+        def reached() -> subprocess.CompletedProcess[str] | None:
             done = subprocess.run(words, capture_output=True, text=True, check=False)
-            if done.returncode != 255:
-                break
-            time.sleep(0.3)
+            return None if done.returncode == 255 else done
+
+        done = wait_for(reached, RETURN_S, f"ssh to {instance_id}")
         assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return str(done.stdout.strip())
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +117,10 @@ def test_host_learns_of_itself_from_the_metadata_service(rehearsal: Rehearsal, i
 
 
 def test_console_output_is_the_hosts(rehearsal: Rehearsal, instance: str) -> None:
-    output = rehearsal.ec2.get_console_output(InstanceId=instance)["Output"]
-    assert "spoken by user data" in output
+    def output() -> str:
+        return str(rehearsal.ec2.get_console_output(InstanceId=instance)["Output"])
+
+    wait_for(lambda: "spoken by user data" in output(), SOON_S, "the console's output")
 
 
 def test_status_shows_instances_with_their_containers(rehearsal: Rehearsal, instance: str) -> None:
@@ -129,7 +132,7 @@ def test_status_shows_instances_with_their_containers(rehearsal: Rehearsal, inst
 def test_stop_and_start_do_to_the_host_what_ec2_does(rehearsal: Rehearsal, instance: str, made_key: Path) -> None:
     rehearsal.ssh(instance, made_key, "echo kept > ~/file && sync")
     rehearsal.ec2.stop_instances(InstanceIds=[instance])
-    _eventually(lambda: rehearsal.state_of(instance) == "stopped")
+    wait_for(lambda: rehearsal.state_of(instance) == "stopped", SOON_S, "the stop")
     shown = {one.instance_id: one for one in up_and_down.status().instances}
     assert shown[instance].container_state == "exited"
     rehearsal.ec2.start_instances(InstanceIds=[instance])
@@ -142,15 +145,16 @@ def test_poweroff_inside_ends_an_instance_as_it_was_launched_to(
 ) -> None:
     instance_id = rehearsal.launch("made", InstanceInitiatedShutdownBehavior=behavior)
     rehearsal.ssh(instance_id, made_key, "sudo sh -c '(sleep 0.5; systemctl poweroff) >/dev/null 2>&1 &'")
-    _eventually(lambda: rehearsal.state_of(instance_id) == {"terminate": "terminated", "stop": "stopped"}[behavior])
+    off = {"terminate": "terminated", "stop": "stopped"}[behavior]
+    wait_for(lambda: rehearsal.state_of(instance_id) == off, SOON_S, "the end")
     rehearsal.ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 def test_terminated_instance_has_no_container(rehearsal: Rehearsal) -> None:
     instance_id = rehearsal.launch("made")
-    _eventually(lambda: instance_id in hosts.list_all(rehearsal.cloud.cloud_id))
+    wait_for(lambda: instance_id in hosts.list_all(rehearsal.cloud.cloud_id), SOON_S, "the host")
     rehearsal.ec2.terminate_instances(InstanceIds=[instance_id])
-    _eventually(lambda: rehearsal.state_of(instance_id) == "terminated", timeout_s=10)
+    wait_for(lambda: rehearsal.state_of(instance_id) == "terminated", SOON_S, "the end")
     assert instance_id not in hosts.list_all(rehearsal.cloud.cloud_id)
 
 
@@ -175,7 +179,7 @@ def test_down_after_a_crash_removes_all_of_this_cloud_and_nothing_else(rehearsal
     foreign = client.containers.create(hosts_image(client, instance, rehearsal), labels={"toilctl.cloud": "another"})
     try:
         os.kill(state.load().pid, signal.SIGKILL)
-        _eventually(lambda: state.find() is None)
+        wait_for(lambda: state.find() is None, SOON_S, "the process's end")
         with pytest.raises(HostError, match="has ended and left"):
             up_and_down.status()
         up_and_down.down(print)
@@ -189,10 +193,3 @@ def test_down_after_a_crash_removes_all_of_this_cloud_and_nothing_else(rehearsal
 def hosts_image(client: Any, instance: str, rehearsal: Rehearsal) -> str:
     container = client.containers.get(hosts.list_all(rehearsal.cloud.cloud_id)[instance].name)
     return str(container.image.tags[0])
-
-
-def _eventually(condition: Callable[[], bool], timeout_s: float = 40) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.3)
