@@ -13,7 +13,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.e2e.world import KEY_PAIR, REGION, ZONE, World, wait_for
+from tests.e2e.world import KEY_PAIR, REGION, SOON_S, TIMEOUT_S, ZONE, World, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 CLUSTER = "my-cluster"
 LAUNCH = ("launch-cluster", CLUSTER, "--nodeType", "t2.micro", "-z", ZONE, "--keyPairName", KEY_PAIR, "-w", "3")
 JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
-WORKFLOW_S = 300
+GATE = "/tmp/gate"
+"""The file on a worker whose coming ends the job that is held there."""
+WORKFLOW_S = 600
 
 
 @dataclass
@@ -39,14 +41,38 @@ class Story:
     def on_leader(self, *words: str) -> str:
         return self.world.on_leader(CLUSTER, *words)
 
-    def submit(self, worker: str, seconds: int) -> str:
-        said = self.on_leader("sbatch", "--parsable", "-o", "/dev/null", "-w", worker, "--wrap", f"sleep {seconds}")
-        return said.strip()
+    def sbatch(self, worker: str, script: str) -> str:
+        return self.on_leader("sbatch", "--parsable", "-o", "/dev/null", "-w", worker, "--wrap", script).strip()
+
+    def hold(self, *workers: str) -> list[str]:
+        """Return a job on each worker that runs, and goes on until it is released."""
+        until = f"while [ ! -e {GATE} ]; do sleep 1; done"
+        jobs = [self.sbatch(worker, until) for worker in workers]
+        wait_for(lambda: self.running() >= set(jobs), SOON_S, f"{jobs} running")
+        return jobs
+
+    def release(self, *workers: str) -> None:
+        for worker in workers:
+            self.world.toilctl("ssh-cluster", "--node", worker, CLUSTER, "touch", GATE)
+
+    def running(self) -> set[str]:
+        return set(self.on_leader("squeue", "-h", "-t", "R", "-o", "%i").split())
+
+    def wait_for_end(self, *jobs: str) -> list[tuple[str, str]]:
+        """Wait until jobs have ended, and return state and node of each."""
+        wait_for(lambda: self.ended().keys() >= set(jobs), SOON_S, f"the end of {jobs}")
+        ended = self.ended()
+        return [ended[job] for job in jobs]
+
+    def draining(self) -> set[str]:
+        """Return the workers that get no more jobs."""
+        states = map(str.split, self.on_leader("sinfo", "-h", "-N", "-o", "%N %T").splitlines())
+        return {worker for worker, state in states if "drain" in state}
 
     def ended(self) -> dict[str, tuple[str, str]]:
         """Return state and node of every job that has ended."""
         log = self.on_leader("cat", JOBCOMP_LOG)
-        found = re.findall(r"^JobId=(\d+) .*?JobState=(\w+) .*?NodeList=(\S+)", log, re.MULTILINE)
+        found = re.findall(r"^JobId=(\d+) .*?JobState=(\w+) .*?NodeList=(\S+) ", log, re.MULTILINE)
         return {job: (state, node) for job, state, node in found}
 
 
@@ -147,7 +173,7 @@ def test_worker_may_not_terminate_instances(story: Story) -> None:
 
 def test_workflow_started_in_a_shell_runs_on_several_workers(story: Story) -> None:
     shell = pexpect.spawn(
-        "toilctl", ["ssh-cluster", CLUSTER], env=story.world.env, encoding="utf-8", timeout=60, logfile=sys.stdout
+        "toilctl", ["ssh-cluster", CLUSTER], env=story.world.env, encoding="utf-8", timeout=SOON_S, logfile=sys.stdout
     )
     shell.expect(r"[#$] $")
     shell.sendline("tty && cd /tmp")
@@ -195,41 +221,35 @@ def test_ssh_configuration_of_the_user_is_untouched(story: Story) -> None:
 def test_new_worker_takes_jobs_and_running_ones_go_on(story: Story) -> None:
     before = story.workers()
     busy = min(before)
-    job = story.submit(busy, 5)
+    (job,) = story.hold(busy)
     story.world.toilctl("scale-cluster", CLUSTER, "-w", "4")
+    assert job in story.running()
     (new,) = story.workers() - before
-    second = story.submit(new, 0)
-    ended = wait_for(lambda: (found := story.ended()).keys() >= {job, second} and found, 60, "two jobs' end")
-    assert (ended[job], ended[second]) == (("COMPLETED", busy), ("COMPLETED", new))
+    second = story.sbatch(new, "true")
+    story.release(busy)
+    assert story.wait_for_end(job, second) == [("COMPLETED", busy), ("COMPLETED", new)]
+    story.world.toilctl("ssh-cluster", "--node", busy, CLUSTER, "rm", GATE)
 
 
 def test_shrinking_lets_running_jobs_end(story: Story) -> None:
     busy = sorted(story.workers())[:2]
-    jobs = [story.submit(worker, 25) for worker in busy]
-    wait_for(lambda: story.on_leader("squeue", "-h", "-t", "R", "-o", "%i").split() >= jobs, 30, "two jobs running")
-    story.world.toilctl("scale-cluster", CLUSTER, "-w", "1")
+    jobs = story.hold(*busy)
+    scaling = story.world.start("scale-cluster", CLUSTER, "-w", "1")
+    wait_for(lambda: story.draining() & set(busy), SOON_S, "the drain of a worker that is busy")
+    assert story.running() == set(jobs)
+    story.release(*busy)
+    said, _ = scaling.communicate(timeout=TIMEOUT_S)
+    assert scaling.returncode == 0, said
     (left,) = story.workers()
     assert left in busy
-    ended = wait_for(lambda: (found := story.ended()).keys() >= set(jobs) and found, 60, "two jobs' end")
-    assert [ended[job] for job in jobs] == [("COMPLETED", worker) for worker in busy]
-    assert story.world.hosts() == {one["InstanceId"] for one in story.world.instances(CLUSTER)}
+    assert story.wait_for_end(*jobs) == [("COMPLETED", worker) for worker in busy]
+    there = {one["InstanceId"] for one in story.world.instances(CLUSTER)}
+    wait_for(lambda: story.world.hosts() == there, SOON_S, "the hosts' end")
     assert story.on_leader("sinfo", "-h", "-N", "-o", "%N").split() == [left]
 
 
 def test_engine_works_after_a_reboot_of_the_leader(story: Story) -> None:
-    world = story.world
-    world.toilctl("ssh-cluster", "--host", CLUSTER, "sudo", "touch", "/run/before")
-    world.toilctl("ssh-cluster", "--host", CLUSTER, "sudo", "systemctl", "reboot", "--no-block", check=False)
-
-    def rebooted() -> bool:
-        asked = world.toilctl("ssh-cluster", "--host", CLUSTER, "test", "!", "-e", "/run/before", check=False)
-        return asked.returncode == 0
-
-    def slurm_answers() -> bool:
-        return " is UP" in world.toilctl("ssh-cluster", CLUSTER, "scontrol", "ping", check=False).stdout
-
-    wait_for(rebooted, 60, "reboot")
-    wait_for(slurm_answers, 90, "Slurm's answer")
+    story.world.reboot_leader(CLUSTER)
     story.on_leader("sbatch", "--wait", "-o", "/dev/null", "--wrap", "true")
 
 

@@ -18,8 +18,8 @@ from uuid import uuid4
 import pexpect
 import pytest
 
-from tests.e2e.autoscaled import GROW_S, WORKFLOWS, OnSlurm
-from tests.e2e.world import KEY_PAIR, REGION, Finished, World, wait_for
+from tests.e2e.autoscaled import GROW_S, LONG_S, RUN_S, WORKFLOWS, OnSlurm
+from tests.e2e.world import KEY_PAIR, REGION, SOON_S, Finished, World, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +32,6 @@ LAUNCH = (
 SSE_KEY = "0123456789abcdef0123456789abcdef"
 APPLIANCE_PYTHON = "3.11"
 OTHER_REGION = "eu-west-1"
-RUN_S = 180
 NOT_FOUND, CONFLICT, USAGE = 4, 5, 2
 
 
@@ -57,6 +56,10 @@ class Flow(OnSlurm):
         """Return the workers on which a line is being counted."""
         jobs = self.on_leader("squeue", "-h", "-t", "R", "-o", "%j %N").splitlines()
         return [node for name, _, node in (job.partition(" ") for job in jobs) if name.endswith("_counted")]
+
+    def wait_for_empty_queue(self) -> None:
+        """Wait until what was cancelled has left the engine, too."""
+        wait_for(lambda: not self.on_leader("squeue", "-h", "-o", "%i"), SOON_S, "an empty queue")
 
     def wrote(self, deployment: str, file: str) -> str:
         return self.on_leader("cat", f"/var/lib/toilctl/workflows/deployed/{deployment}/source/{file}")
@@ -92,7 +95,7 @@ def attach_and_leave(flow: Flow, run: str) -> None:
     """Look at a run's terminal, as a user does."""
     # Where the tests run there may be no terminal, or one that cannot be cleared.
     env = flow.world.env | {"TERM": "xterm"}
-    terminal = pexpect.spawn("toilctl", ["attach", CLUSTER, run], env=env, timeout=60, encoding="utf-8")
+    terminal = pexpect.spawn("toilctl", ["attach", CLUSTER, run], env=env, timeout=SOON_S, encoding="utf-8")
     terminal.expect("Issued job")
     terminal.send("\x02d")
     terminal.expect(pexpect.EOF)
@@ -182,12 +185,15 @@ def test_cwl_runs_on_present_and_future_workers(flow: Flow, wheelhouse: Path, tm
     )
     flow.run(*words, options=("--deployment", "cwl"))
     assert flow.on_leader("cat", "/root/out/shouted.txt") == "HELLO\n"
-    flow.on_leader("sbatch", "--parsable", "-o", "/dev/null", "--exclusive", "--array", "1-2", "--wrap", "sleep 60")
-    flow.wait_for_workers(2, GROW_S)
-    (future,) = flow.workers() - {present}
+    # A second one that this run had may just go.
+    present = flow.lasting_worker()
+    long = ("--array", "1-2", "--wrap", f"sleep {LONG_S}")
+    flow.on_leader("sbatch", "--parsable", "-o", "/dev/null", "--exclusive", *long)
+    (future,) = flow.wait_for_workers(2, GROW_S) - {present}
     wait_for(lambda: future in flow.in_engine(), GROW_S, "the new worker")
     assert ".so" in flow.world.toilctl("ssh-cluster", "--node", future, CLUSTER, *imports).stdout
     flow.on_leader("scancel", "--user", "root")
+    flow.wait_for_empty_queue()
 
 
 def test_run_is_recorded_and_replayed_for_another_cluster(flow: Flow, tmp_path: Path) -> None:
@@ -225,11 +231,14 @@ def test_failed_run_goes_on_where_it_ended_once_its_code_is_right(flow: Flow, tm
 
 def test_run_survives_a_lost_connection_and_a_lost_worker(flow: Flow) -> None:
     flow.deploy(WORKFLOWS / "siblings/count.py")
-    words = ("run", "--name", "survivor", "--wait", CLUSTER, "--", "python", "count.py", store(), "--seconds", "15")
+    words = ("run", "--name", "survivor", "--wait", CLUSTER, "--", "python", "count.py", store(), "--seconds", "30")
     waiting = flow.world.start(*words)
     busy = wait_for(flow.counting, RUN_S, "a job that takes its time")
-    ssh = subprocess.run(["pgrep", "-P", str(waiting.pid), "ssh"], capture_output=True, text=True, check=True)
-    os.kill(int(ssh.stdout.split()[0]), signal.SIGKILL)
+
+    def connections() -> list[str]:
+        return flow.world.run("pgrep", "-P", str(waiting.pid), "ssh", check=False).stdout.split()
+
+    os.kill(int(wait_for(connections, SOON_S, "the connection")[0]), signal.SIGKILL)
     flow.world.client("ec2").terminate_instances(InstanceIds=[busy[0]])
     said, _ = waiting.communicate(timeout=2 * RUN_S)
     assert waiting.returncode == 0, said
@@ -237,10 +246,11 @@ def test_run_survives_a_lost_connection_and_a_lost_worker(flow: Flow) -> None:
     assert flow.wrote("count", "count.txt") == "6\n"
 
 
-def test_second_run_on_a_job_store_is_refused_and_a_stopped_run_goes_on(flow: Flow) -> None:
+def test_second_run_on_a_job_store_is_refused_and_a_stopped_run_goes_on(flow: Flow, tmp_path: Path) -> None:
     world, locator = flow.world, store()
-    flow.deploy(WORKFLOWS / "siblings/count.py")
-    long = ("python", "count.py", locator, "--seconds", "30")
+    siblings = copied("siblings", tmp_path)
+    flow.deploy(siblings / "count.py")
+    long = ("python", "count.py", locator, "--seconds", str(LONG_S))
     began = world.toilctl("run", "--name", "first", CLUSTER, "--", *long)
     assert "toilctl logs flow first -f" in began.stdout
     wait_for(flow.counting, RUN_S, "a job that takes its time")
@@ -252,9 +262,13 @@ def test_second_run_on_a_job_store_is_refused_and_a_stopped_run_goes_on(flow: Fl
     assert world.data("status", "--cluster", CLUSTER, locator)["status"]["state"] == "running"
     assert "restart" in world.toilctl("stop", CLUSTER, "first").stdout
     assert flow.state("first") == "stopped"
-    assert flow.on_leader("squeue", "-h", "-o", "%i") == ""
+    flow.wait_for_empty_queue()
     taken = world.toilctl("run", "--name", "third", CLUSTER, "--", *long, check=False)
     assert (taken.returncode, "exists already" in taken.stderr) == (CONFLICT, True)
+    # What took too long for all this to happen meanwhile now takes no time.
+    slow = (siblings / "words.py").read_text()
+    (siblings / "words.py").write_text(slow.replace("time.sleep(seconds)", "time.sleep(0)"))
+    flow.deploy(siblings / "count.py")
     assert world.toilctl("run", CLUSTER, "--name", "first", "--restart", "--wait").returncode == 0
     assert flow.state("first") == "succeeded"
 
@@ -268,10 +282,11 @@ def test_stats_clean_and_kill(flow: Flow) -> None:
     assert (asked.returncode, "--yes" in asked.stderr) == (USAGE, True)
     world.toilctl("clean", "--yes", "--cluster", CLUSTER, locator)
     assert world.toilctl("status", "--cluster", CLUSTER, locator, check=False).returncode == NOT_FOUND
-    world.toilctl("run", "--name", "killed", CLUSTER, "--", "python", "count.py", locator, "--seconds", "60")
+    world.toilctl("run", "--name", "killed", CLUSTER, "--", "python", "count.py", locator, "--seconds", str(LONG_S))
     wait_for(flow.counting, RUN_S, "a job that takes its time")
     world.toilctl("kill", "--cluster", CLUSTER, locator)
     wait_for(lambda: flow.state("killed") in ("failed", "stopped"), RUN_S, "the run's end")
+    flow.wait_for_empty_queue()
     world.toilctl("clean", "--yes", "--cluster", CLUSTER, locator)
 
 
@@ -323,10 +338,8 @@ def test_run_in_which_the_leader_reboots_is_reported_and_goes_on(flow: Flow) -> 
     world = flow.world
     world.toilctl("run", "--name", "rebooted", CLUSTER, "--", "python", "count.py", store(), "--seconds", "30")
     wait_for(flow.counting, RUN_S, "a job that takes its time")
-    flow.on_host("systemctl", "reboot", "--no-block", check=False)
-    wait_for(lambda: world.toilctl("ssh-cluster", CLUSTER, "scontrol", "ping", check=False).returncode == 0, 120,
-             "the leader's return")  # fmt: skip
-    wait_for(lambda: world.toilctl("runs", CLUSTER, check=False).returncode == 0, 60, "the runs")
+    world.reboot_leader(CLUSTER)
+    wait_for(lambda: world.toilctl("runs", CLUSTER, check=False).returncode == 0, SOON_S, "the runs")
     lost = flow.runs()["rebooted"]
     assert lost["state"] == "lost"
     assert "restarted" in lost["reason"]
