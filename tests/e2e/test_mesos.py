@@ -16,8 +16,8 @@ from uuid import uuid4
 import pexpect
 import pytest
 
-from tests.e2e.autoscaled import COUNT_JOBS, GROW_S, WORKFLOWS, Autoscaled
-from tests.e2e.world import KEY_PAIR, World, wait_for
+from tests.e2e.autoscaled import COUNT_JOBS, GROW_S, RUN_S, WORKFLOWS, Autoscaled
+from tests.e2e.world import KEY_PAIR, SOON_S, World, wait_for
 from toilctl.autoscaler.memory.spot_history import TAKEN_CODE
 
 pytestmark = [
@@ -37,7 +37,7 @@ LAUNCH = (
     "launch-cluster", CLUSTER, *PLACE, "--nodeTypes", f"{SPOT},{ON_DEMAND}", "--minNodes", "0,0", "--maxNodes", "2,1",
     *TUNING,
 )  # fmt: skip
-RUN_S, WORKFLOW_S = 120, 300
+WORKFLOW_S = 600
 
 
 @dataclass
@@ -133,7 +133,7 @@ def test_lines_of_toils_documents_typed_in_a_shell_scale_out_and_in(
     auto: OnMesos, options: str, tmp_path: Path
 ) -> None:
     shell = pexpect.spawn(
-        "toilctl", ["ssh-cluster", CLUSTER], env=auto.world.env, encoding="utf-8", timeout=60, logfile=sys.stdout
+        "toilctl", ["ssh-cluster", CLUSTER], env=auto.world.env, encoding="utf-8", timeout=SOON_S, logfile=sys.stdout
     )
     shell.expect(r"[#$] $")
     shell.sendline(f"cd /tmp && python /tmp/sort.py aws:us-west-2:sort-{uuid4().hex[:8]} --logLevel INFO {options}")
@@ -171,7 +171,7 @@ def test_worker_that_is_drained_finishes_its_task_and_goes(auto: OnMesos) -> Non
     workflow = auto.start("--pieces", "1", "--job-seconds", "25")
     node = auto.wait_for_task()
     auto.world.toilctl("autoscale", CLUSTER, "--max-nodes", "0,1" if auto.node_types() == [SPOT] else "1,0")
-    wait_for(auto.deactivated, 40, "the drain")
+    wait_for(auto.deactivated, SOON_S, "the drain")
     assert auto.workers() == {node}
     wait_for(lambda: node not in auto.workers(), GROW_S, "the drained node's end")
     auto.world.toilctl("autoscale", CLUSTER, "--max-nodes", "2,1")
@@ -197,8 +197,9 @@ def test_interrupted_agent_is_drained_and_gone_and_its_task_runs_again_on_anothe
     auto.interrupt(node, seconds=60)
     wait_for(lambda: node in auto.deactivated(), GROW_S, "the drain")
     wait_for(lambda: node not in auto.in_engine(), GROW_S, "the agent's end")
-    assert [one for one in auto.begun()[before:] if node in one] == [("drain", node), ("evacuate", node)]
-    assert ("launch", SPOT) in auto.begun()[before:]
+    told, successor = [("drain", node), ("evacuate", node)], ("launch", SPOT)
+    wait_for(lambda: {*told, successor} <= {*auto.begun()[before:]}, SOON_S, "the journal's word of it")
+    assert [*dict.fromkeys(one for one in auto.begun()[before:] if node in one)] == told
     assert auto.wait_until_gone(node) == TAKEN_CODE
     said = auto.finish(workflow)
     assert len(sorted_on(said)) == 2
@@ -210,18 +211,19 @@ def test_master_that_restarts_strands_no_agent_and_no_node_goes_or_comes(auto: O
     node = auto.wait_for_task()
     before = auto.ever()
     auto.on_leader("pkill", "-x", "mesos-master")
-    wait_for(lambda: auto.report()["phases"].get("returning"), 60, "the report that the engine lost sight of it")
-    wait_for(lambda: auto.report()["phases"].keys() <= {"busy", "idle"}, 150, "the agent's return")
+    wait_for(lambda: auto.report()["phases"].get("returning"), SOON_S, "the report that the engine lost sight of it")
+    wait_for(lambda: auto.report()["phases"].keys() <= {"busy", "idle"}, GROW_S, "the agent's return")
     said = auto.finish(workflow)
-    assert auto.ever() == before
+    # EC2 forgets after a while what has gone.
+    assert auto.ever() <= before
     assert set(sorted_on(said)) == {node}
 
 
 def test_hung_master_is_started_again(auto: OnMesos) -> None:
     first = auto.master()
     auto.on_leader("pkill", "-STOP", "-x", "mesos-master")
-    wait_for(lambda: auto.master() not in ("", first), 240, "another master")
-    wait_for(lambda: auto.report()["problem"] == "", 60, "an engine that answers")
+    wait_for(lambda: auto.master() not in ("", first), GROW_S, "another master")
+    wait_for(lambda: auto.report()["problem"] == "", SOON_S, "an engine that answers")
 
 
 def test_leader_alone_grows_for_a_workflow_and_shrinks_again(cluster: OnMesos) -> None:
