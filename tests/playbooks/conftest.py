@@ -82,7 +82,7 @@ def player(cloud: TestCloud, directory: Path) -> Play:
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         done = subprocess.run(
             [program, "-i", "inventory", str(local), "-e", f"@{extra}"],
-            cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=400,
+            cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=1200,
         )  # fmt: skip
         assert deprecations(done.stdout + done.stderr) == []
         return done

@@ -95,7 +95,7 @@ def test_secrets_of_no_log_tasks_are_not_in_the_log(run):
 
 def test_ctrl_c_stops_the_playbook_and_all_its_processes(run, tmp_path):
     mark = tmp_path / "started"
-    marked = f"sh -c 'touch {mark}; exec sleep 61.25'"
+    marked = f"sh -c 'touch {mark}; exec sleep 91.25'"
 
     def interrupt() -> None:
         while not mark.exists():
@@ -106,8 +106,8 @@ def test_ctrl_c_stops_the_playbook_and_all_its_processes(run, tmp_path):
     start = time.monotonic()
     with pytest.raises(Interrupted, match=r"Go on like this\."):
         run([{"name": "Sleep", "ansible.builtin.command": marked}])
-    assert time.monotonic() - start < 30
-    assert "61.25" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    assert time.monotonic() - start < 60
+    assert "91.25" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -137,7 +137,7 @@ def test_several_threads_run_playbooks_at_once_each_with_its_own_events_and_log(
 def test_stop_ends_a_playbook_that_another_thread_runs(run, tmp_path):
     run([{"name": "Sleep", "ansible.builtin.command": "sh -c 'exec sleep 0'"}])
     playbook = paths.ansible_dir() / "playbooks" / "try.yml"
-    playbook.write_text(playbook.read_text().replace("sleep 0", "sleep 62.5"))
+    playbook.write_text(playbook.read_text().replace("sleep 0", "sleep 92.5"))
     stop, outcome, begun = threading.Event(), [], threading.Event()
 
     def work() -> None:
@@ -148,9 +148,9 @@ def test_stop_ends_a_playbook_that_another_thread_runs(run, tmp_path):
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     time.sleep(1)
     stop.set()
-    thread.join(30)
+    thread.join(60)
     assert [type(error) for error in outcome] == [Interrupted]
-    assert "62.5" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    assert "92.5" not in subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout

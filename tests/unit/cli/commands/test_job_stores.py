@@ -285,7 +285,7 @@ def test_clean_asks_on_a_terminal(tmp_path: Path, answer: str, code: int, there:
     (store / "shared").mkdir(parents=True)
     environment = {**os.environ, "TOILCTL_PROVISIONER": "aws", "COLUMNS": "500"}
     asked = pexpect.spawn(
-        sys.executable, ["-c", PROGRAM, "clean", f"file:{store}"], env=environment, encoding="utf-8", timeout=60,
+        sys.executable, ["-c", PROGRAM, "clean", f"file:{store}"], env=environment, encoding="utf-8", timeout=180,
         dimensions=(24, 500),
     )  # fmt: skip
     asked.expect_exact(f"file:{store} is the directory {store} on this machine. It cannot be read")

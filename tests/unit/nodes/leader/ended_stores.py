@@ -30,7 +30,7 @@ def ended(directory: Path) -> Ended:
     for one in (good, bad):
         one.go.touch()
     # At its first try, one child fails; only the good one has a second.
-    assert (good.process.wait(90), bad.process.wait(90)) == (0, 1), good.log.read_text() + bad.log.read_text()
+    assert (good.process.wait(300), bad.process.wait(300)) == (0, 1), good.log.read_text() + bad.log.read_text()
     return Ended(good.directory / "store", bad.directory / "store")
 
 

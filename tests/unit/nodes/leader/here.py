@@ -18,7 +18,7 @@ from typing import Any
 from tests.checkout import ROOT
 
 FILES = ROOT / "roles/appliance/files"
-PATIENCE_S = 60
+PATIENCE_S = 120
 AGAIN_S = 0.5
 """After which a run is looked at again though none of its files has changed: its processes may have ended."""
 SETTINGS = "cluster_name: my\nengine: slurm\nautoscaler: false\n"

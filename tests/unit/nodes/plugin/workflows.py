@@ -100,7 +100,7 @@ class Running:
         """Return what Toil issued, in order."""
         return [json.loads(line) for line in self.issued.read_text().splitlines()] if self.issued.exists() else []
 
-    def finish(self, seconds: float = 60) -> str:
+    def finish(self, seconds: float = 180) -> str:
         """Let the jobs go on and wait for the end; return what was said."""
         self.go.touch()
         assert self.process.wait(seconds) == 0, self.log.read_text()
@@ -114,7 +114,7 @@ class Running:
         self.go.touch()
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """Return what the condition gives once it is true."""
     deadline = time.monotonic() + seconds
     while not (met := condition()):

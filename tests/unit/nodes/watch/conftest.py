@@ -24,6 +24,7 @@ INSTANCE = "i-0123456789abcdef0"
 TAKES_AT = "2030-01-02T03:04:05Z"
 TERMINATE = {"instance_id": INSTANCE, "kind": "terminate", "takes_at": TAKES_AT}
 TIMEOUT_S = 1800
+PATIENCE_S = 60
 
 
 class Metadata:
@@ -98,7 +99,7 @@ class Leader:
         return json.loads(path.read_text()) if path.exists() else None
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -179,8 +180,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def eventually(true: Callable[[], Any]) -> Any:
-    for _ in range(2000):
-        if found := true():
-            return found
+    until = time.monotonic() + PATIENCE_S
+    while not (found := true()) and time.monotonic() < until:
         time.sleep(0.01)
-    return true()
+    return found

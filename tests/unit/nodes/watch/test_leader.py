@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.nodes.watch.conftest import INSTANCE, TERMINATE
+from tests.unit.nodes.watch.conftest import INSTANCE, TERMINATE, eventually
 
 
 def test_leader_says_whose_it_is(leader):
@@ -95,7 +95,7 @@ def test_request_that_is_none(leader, method, path, status):
 def test_length_that_is_none(leader, length):
     import socket
 
-    with socket.create_connection(("127.0.0.1", leader.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", leader.port), timeout=60) as connection:
         head = f"POST /notices HTTP/1.0\r\nContent-Length: {length}\r\n\r\n".encode("latin-1")
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
@@ -114,7 +114,7 @@ def test_nobody_gets_a_traceback(leader, capfd):
         b"x" * 70000,
         b"POST /notices HTTP/1.0\r\nContent-Length: 9\r\n\r\n{",
     ):
-        with socket.create_connection(("127.0.0.1", leader.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", leader.port), timeout=60) as connection:
             connection.sendall(sent)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     assert leader.post(**TERMINATE)[0] == 200
@@ -146,10 +146,7 @@ def test_notices_of_the_day_before_are_removed_at_the_start_and_later(leader):
     aged(old, 90000)
     leader.server.tidy_at = 0.0
     leader.ask("GET", "/")
-    for _ in range(500):
-        if not old.exists():
-            break
-        time.sleep(0.01)
+    assert eventually(lambda: not old.exists())
     assert (old.exists(), new.exists()) == (False, True)
 
 

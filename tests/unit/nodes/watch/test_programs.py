@@ -19,7 +19,7 @@ def test_programs_as_their_units_run_them(run, settings, leader, metadata, tmp_p
 
 def test_port_in_use_is_one_sentence(run, leader):
     again = run("leader_watch", {"cluster": "lab", "address": "127.0.0.1", "port": leader.port, "directory": "/x"})
-    _, told = again.communicate(timeout=30)
+    _, told = again.communicate(timeout=180)
     assert (again.returncode, told) == (
         1,
         f"Nobody is heard at 127.0.0.1:{leader.port}: [Errno 98] Address already in use.\n",

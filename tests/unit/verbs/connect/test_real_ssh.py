@@ -32,6 +32,7 @@ while [ "${{1#-}}" != "$1" ]; do [ "$1" = -e ] && {{ export "$2"; shift; }}; shi
 [ -e "{home}/$1" ] || {{ echo "Error: No such container: $1" >&2; exit 1; }}
 shift; cd "{home}/root" && exec "$@"
 """
+PATIENCE_S = 120
 SUDO = '#!/bin/bash\n[ "$1" = -n ] && shift\nexec "$@"\n'
 
 
@@ -50,10 +51,12 @@ class Host:
 
     def start(self) -> None:
         self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", self.config], stderr=subprocess.DEVNULL)
-        for _ in range(100):
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
             time.sleep(0.05)
+        raise AssertionError("sshd does not answer")
 
     def stop(self) -> None:
         self.process.terminate()
@@ -245,7 +248,7 @@ def terminal(here, host):
     def start(*words, on_host=False, term="xterm"):
         script = PROGRAM.format(words=words, key=host.home / "id", on_host=on_host)
         child = pexpect.spawn(sys.executable, ["-c", script], env=os.environ | state_of(here) | {"TERM": term},
-                              dimensions=(40, 132), encoding="utf-8", timeout=20)  # fmt: skip
+                              dimensions=(40, 132), encoding="utf-8", timeout=PATIENCE_S)  # fmt: skip
         started.append(child)
         return child
 
@@ -274,7 +277,7 @@ def test_ctrl_c_interrupts_the_remote_command_and_not_the_session(terminal):
     # Quoted apart, so that the terminal's echo of a line is not taken for its output.
     child.sendline("PS1='rea''dy> '")
     child.expect("ready> ")
-    child.sendline("echo be''gan; sleep 100")
+    child.sendline("echo be''gan; sleep 600")
     child.expect("began")
     # One that comes while the remote shell is just starting the command is lost, as it is for anybody.
     for _ in range(10):
@@ -288,8 +291,8 @@ def test_ctrl_c_interrupts_the_remote_command_and_not_the_session(terminal):
 
 
 def test_termination_is_passed_on_to_ssh(terminal):
-    child = terminal("sleep", "100")
-    time.sleep(1)
+    child = terminal("sh", "-c", "echo begun; exec sleep 600")
+    child.expect("begun")
     child.kill(signal.SIGTERM)
     child.expect(pexpect.EOF)
     child.close()

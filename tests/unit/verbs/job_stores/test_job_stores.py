@@ -163,7 +163,7 @@ def test_kill_ends_the_leader_that_runs_beside(running: Running, capfd: pytest.C
     assert (killed.how, killed.pid, killed.name, killed.exit_code) == (
         How.SIGNALLED, running.process.pid, "workflow.py", 0,
     )  # fmt: skip
-    assert running.process.wait(60) != 0
+    assert running.process.wait(180) != 0
     # What is to be said of it, toilctl says.
     assert capfd.readouterr() == ("", "")
     assert job_stores.kill(ToilHere(), at(store), ()).how is How.NOBODY
@@ -288,7 +288,7 @@ def leader(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         argv, program = words(command), ROOT / "roles/appliance/files"
         bin_directory = Path(sys.executable).parent
         done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, timeout=60, check=False,
+            argv, input=text, capture_output=True, text=True, timeout=180, check=False,
             env={**os.environ, "PYTHONPATH": str(program), "PATH": f"{bin_directory}:{os.environ['PATH']}"},
         )  # fmt: skip
         if done.returncode:

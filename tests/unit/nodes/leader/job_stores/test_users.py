@@ -82,7 +82,7 @@ def test_program_that_is_about_to_start_another_one_is_one_program(
     (tmp_path / "shared").mkdir()
     shared(tmp_path, "config.pickle", "")
     script = tmp_path / "forks.py"
-    script.write_text("import os, time\nos.fork()\nprint(flush=True)\ntime.sleep(60)\n")
+    script.write_text("import os, time\nos.fork()\nprint(flush=True)\ntime.sleep(600)\n")
     argv = [sys.executable, str(script), str(tmp_path)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, process_group=0) as process:
         try:
@@ -113,9 +113,9 @@ def test_without_proc_a_python_program_that_began_before_is_the_leader(
 
 
 @pytest.mark.parametrize(("before_s", "argv", "alive"), [
-    (60, [sys.executable, "-c", "import time; time.sleep(60)"], True),
-    (-60, [sys.executable, "-c", "import time; time.sleep(60)"], False),
-    (60, ["sleep", "60"], False),
+    (60, [sys.executable, "-c", "import time; time.sleep(600)"], True),
+    (-60, [sys.executable, "-c", "import time; time.sleep(600)"], False),
+    (60, ["sleep", "600"], False),
 ])  # fmt: skip
 def test_without_proc_another_program_with_the_leaders_number_is_none(
     without_proc: ModuleType, before_s: int, argv: list[str], alive: bool

@@ -40,7 +40,7 @@ def test_killed_supervisor_takes_neither_the_command_nor_its_output_along(here: 
 
 
 def test_what_a_command_leaves_behind_makes_no_lost_run_look_alive(here: Here) -> None:
-    here.start("bash", "-c", "sleep 60 & sleep 60", name="shell")
+    here.start("bash", "-c", "sleep 600 & sleep 600", name="shell")
     command = kill_supervisor(here, "shell")
     os.kill(command, signal.SIGKILL)
     assert here.when("shell", lambda run: run["state"] == "lost", "the loss")
@@ -51,7 +51,7 @@ def test_what_a_command_leaves_behind_makes_no_lost_run_look_alive(here: Here) -
     [({"boot": ANOTHER_BOOT}, "the leader restarted at 20"), ({"container": "1"}, "its container restarted at 20")],
 )
 def test_restart_of_the_leader_is_told_and_the_run_can_go_on(here: Here, changed: dict[str, str], reason: str) -> None:
-    here.start("sleep", "60", name="long")
+    here.start("sleep", "600", name="long")
     os.killpg(kill_supervisor(here, "long"), signal.SIGKILL)
     here.change("long", **changed)
     lost = here.show("long")

@@ -19,7 +19,7 @@ from toilctl.local.process.testing import TestCloud, cloud
 NAME = f"sort-{uuid.uuid4().hex[:12]}"
 STORE = f"aws:us-west-2:{NAME}"
 """Other tests' workflows may run on this machine meanwhile, and are found by the names of their job stores."""
-HOLDS_A_STORE = "import sys, time\ntime.sleep(60)\n"
+HOLDS_A_STORE = "import sys, time\ntime.sleep(600)\n"
 
 
 def refused(here: Here, *argv: str, **request: Any) -> tuple[str, str]:
@@ -64,7 +64,7 @@ def test_name_that_terminals_do_not_tell_from_another(here: Here) -> None:
 
 
 def test_run_that_goes_on_is_not_restarted_nor_replaced(here: Here) -> None:
-    here.start("sleep", "60", name="long")
+    here.start("sleep", "600", name="long")
     for more in ({"restart": True}, {"replace": True}):
         code, said = refused(here, "true", name="long", **more)
         assert (code, "goes on" in said, "toilctl stop my long" in said) == ("conflict", True, True)
@@ -200,7 +200,7 @@ def test_directory_that_is_no_job_store_is_not_gone_on_with(here: Here) -> None:
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_job_store_of_another_run_that_goes_on(here: Here, restart: bool) -> None:
-    here.start("sleep", "60", name="first", job_store="file:store")
+    here.start("sleep", "600", name="first", job_store="file:store")
     made(here.home / "store")
     code, said = refused(here, "true", job_store=f"file:{here.home}/./store", restart=restart)
     assert code == "conflict"
@@ -212,7 +212,7 @@ def test_job_store_of_another_run_that_goes_on(here: Here, restart: bool) -> Non
 
 
 def test_job_store_that_only_the_workflow_itself_told_of(here: Here) -> None:
-    here.start("sleep", "60", name="first")
+    here.start("sleep", "600", name="first")
     told = {"pid": 1, "job_store": f"file:{here.home}/store", "batch_system": "slurm", "bus": None, "at": 1.0}
     (here.directory("first") / "workflows.jsonl").write_text(json.dumps(told) + "\n")
     assert "Run 'first' uses" in refused(here, "true", job_store="file:store")[1]
@@ -281,7 +281,7 @@ def test_toil_that_hangs_is_not_waited_for(here: Here, monkeypatch: pytest.Monke
     from toilctl_leader.refused import RefusedError
     from toilctl_leader.runs import job_store_checks
 
-    slow = here.script("slow", "#!/bin/sh\nexec sleep 60\n")
+    slow = here.script("slow", "#!/bin/sh\nexec sleep 600\n")
     slow.chmod(0o755)
     monkeypatch.setattr(job_store_checks, "PATIENCE_S", 0.2)
     with pytest.raises(RefusedError, match=f"cannot tell whether the job store {STORE} exists") as caught:

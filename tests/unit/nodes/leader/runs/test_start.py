@@ -59,7 +59,7 @@ def test_environment_has_the_run_and_what_was_asked_for_and_only_its_owner_can_r
 
 def test_server_that_somebody_else_started_does_not_decide_the_environment(here: Here) -> None:
     mine, here.environment["WHOSE"] = here.environment, "the server's"
-    here.tmux("new-session", "-d", "-s", "users", "sleep 60")
+    here.tmux("new-session", "-d", "-s", "users", "sleep 600")
     here.environment = {**mine, "WHOSE": "the run's"}
     here.start("bash", "-c", "echo $WHOSE", name="env")
     here.ended("env")
@@ -102,7 +102,7 @@ def test_names_are_made_of_the_program_and_a_number(here: Here) -> None:
 
 
 def test_list_is_newest_first_and_show_prefers_the_one_that_goes_on(here: Here) -> None:
-    here.start("sleep", "60", name="a-long")
+    here.start("sleep", "600", name="a-long")
     here.start("true", name="b-short")
     here.ended("b-short")
     document = here.ask("runs.list")

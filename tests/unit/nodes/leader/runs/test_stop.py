@@ -14,7 +14,7 @@ from tests.unit.nodes.leader.here import Here, RefusedHere, eventually, gone, ki
 
 
 def test_stopped_run_is_not_called_failed(here: Here) -> None:
-    here.start("sleep", "60", name="long")
+    here.start("sleep", "600", name="long")
     answer = here.ask("runs.stop", name="long", patience_s=30)
     assert answer["was_running"] is True
     assert (answer["run"]["state"], answer["run"]["exit_code"]) == ("stopped", 130)
@@ -25,7 +25,7 @@ def test_stopped_run_is_not_called_failed(here: Here) -> None:
 
 def test_program_that_does_not_hear_ctrl_c_is_stopped_too(here: Here) -> None:
     # What a shell without job control starts in the background ignores it.
-    here.start("bash", "-c", "sleep 60 & wait", name="deaf")
+    here.start("bash", "-c", "sleep 600 & wait", name="deaf")
     sleeper = eventually(lambda: [pid for pid in here.processes() if is_running(pid, "sleep")], "the program")
     assert here.ask("runs.stop", name="deaf", patience_s=30)["run"]["state"] == "stopped"
     assert gone(sleeper[0])
@@ -67,7 +67,7 @@ def is_trapping(pid: int) -> bool:
 
 
 def test_run_without_its_supervisor_can_be_stopped(here: Here) -> None:
-    here.start("sleep", "60", name="long")
+    here.start("sleep", "600", name="long")
     kill_supervisor(here, "long")
     stopped = here.ask("runs.stop", name="long", patience_s=30)["run"]
     assert (stopped["state"], stopped["exit_code"]) == ("stopped", None)
@@ -76,7 +76,7 @@ def test_run_without_its_supervisor_can_be_stopped(here: Here) -> None:
 def test_two_starts_of_one_name_at_once_are_one_run(here: Here) -> None:
     def begin(_: int) -> str:
         try:
-            return str(here.start("sleep", "60", name="same")["state"])
+            return str(here.start("sleep", "600", name="same")["state"])
         except RefusedHere as refused:
             return refused.code
 

@@ -14,7 +14,7 @@ from tests.unit.nodes.leader.here import Here, waiting_for
 
 def attached(here: Here, name: str) -> pexpect.spawn[bytes]:
     words = ["-m", "toilctl_leader.attach", name]
-    return pexpect.spawn(sys.executable, words, env={**here.environment, "TERM": "xterm"}, timeout=30)
+    return pexpect.spawn(sys.executable, words, env={**here.environment, "TERM": "xterm"}, timeout=120)
 
 
 def test_attached_terminal_shows_the_output_and_passes_ctrl_c_on(here: Here) -> None:
@@ -67,7 +67,7 @@ def test_run_is_attached_by_screen_where_there_is_no_tmux(here: Here) -> None:
     here.environment["SCREENDIR"] = str(sockets)
     text = "trap 'exit 7' INT; echo ready; while true; do sleep 0.05; done"
     assert here.start("bash", "-c", text, name="shell")["terminal"] == "screen"
-    here.start("sleep", "60", name="shell-2")
+    here.start("sleep", "600", name="shell-2")
     child = attached(here, "shell")
     child.expect("ready")
     child.sendcontrol("c")

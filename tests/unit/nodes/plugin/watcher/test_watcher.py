@@ -23,7 +23,7 @@ from tests.checkout import ROOT
 PLUGIN_DIR = ROOT / "roles/appliance/files"
 SCRIPT = Path(__file__).parent / "watched_workflow.py"
 MIB = 2**20
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 def eventually(look: Callable[[], Any], what: str) -> Any:
