@@ -12,13 +12,13 @@ from uuid import uuid4
 from tests.e2e.world import SOON_S, World, wait_for
 from toilctl.autoscaler.journal.report import JOURNAL
 
-GROW_S, SHRINK_S, RUN_S, GONE_S = 400, 400, 400, 400
+GROW_S, SHRINK_S, RUN_S, GONE_S = 400, 600, 400, 400
 """How long a slow, busy machine may take; whoever waits goes on as soon as it has come."""
 JOBCOMP_LOG = "/var/log/slurm/jobcomp.log"
 WORKFLOWS = Path(__file__).parent / "workflows"
 COUNT_JOBS = 5
 """How many jobs siblings/count.py has: one to begin, one per line, one to add up."""
-LONG_S = 900
+LONG_S = 3600
 """Longer than any test: such a job ends with its test."""
 
 
