@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,14 @@ import yaml
 from tests.checkout import ROOT
 from tests.playbooks.autoscaled import KEY, TYPES, instances, leader_of, settings, tag
 from tests.playbooks.conftest import count_changed, player
+from toilctl.autoscaler.execute.playbooks import Playbooks
+from toilctl.autoscaler.model.plan import ScaleOut
+from toilctl.autoscaler.model.playbook_events import Event, LaunchAnswered, LaunchingOver
 from toilctl.autoscaler.model.settings import AutoscalerSettings
 from toilctl.local.process import testing
 from toilctl.local.process.testing import TestCloud
-from toilctl.system import variables
+from toilctl.system import paths, variables
+from toilctl.values.node_types import NodeType
 from toilctl.values.tuning import Tuning
 
 Play = Callable[..., Any]
@@ -50,7 +55,8 @@ def launched(shared_cluster: Launched) -> Iterator[Launched]:
     cloud = shared_cluster.cloud
     (group,) = cloud.client("ec2").describe_security_groups(GroupNames=["toilctl-my"])["SecurityGroups"]
     yield shared_cluster
-    cloud.faults.clear("insufficient-capacity")
+    for fault in ("insufficient-capacity", "throttle"):
+        cloud.faults.clear(fault)
     added = [{"Key": name} for name in settings(cloud).keys() - {one["Key"] for one in group["Tags"]}]
     cloud.client("ec2").delete_tags(Resources=[group["GroupId"]], Tags=added)
     cloud.client("ec2").create_tags(Resources=[group["GroupId"]], Tags=group["Tags"])
@@ -113,6 +119,55 @@ def test_an_offering_that_is_set_aside_is_missing_and_the_other_launch_goes_on(l
     assert result.returncode == 2
     assert "2 of 2 worker nodes t2.micro could not be launched: SetAside in us-west-2a" in result.stdout
     assert [one["InstanceType"] for one in instances(launched.cloud, intent="auto-2")] == ["t2.small"]
+
+
+@pytest.fixture
+def playbooks(launched: Launched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
+    """The autoscaler's hand on the cluster; it leaves out what would be done on hosts, for there are none."""
+    root = tmp_path / "ansible"
+    (root / "playbooks").mkdir(parents=True)
+    for name in ("roles", "inventory", "ansible.cfg"):
+        (root / name).symlink_to(ROOT / name)
+    plays = yaml.safe_load((ROOT / "playbooks/scale_out.yml").read_text())
+    local = [play for play in plays if play.get("hosts") == "localhost"]
+    (root / "playbooks/scale_out.yml").write_text(yaml.safe_dump(local))
+    monkeypatch.setattr(paths, "ansible_dir", lambda: root)
+    # An error of EC2's own does not say what was asked for.
+    own = {"XDG_STATE_HOME": str(launched.state.parent), "TOILCTL_CONNECT_ADDRESS": "private", "AWS_MAX_ATTEMPTS": "1"}
+    for name, value in {**launched.cloud.env, **own}.items():
+        monkeypatch.setenv(name, value)
+    written = {
+        "cluster_name": "my", "region": "us-west-2", "engine": "slurm", "leader_address": "10.0.0.1",
+        "node_types": ["t2.micro"], "limits": ["t2.micro=0..20"], "zones": ["us-west-2a"], "node_storage_gb": 50,
+        "tuning": str(Tuning.of(variables.defaults())), "boot_timeout_s": 1,
+    }  # fmt: skip
+    return Playbooks(AutoscalerSettings.of(written), tmp_path, threading.Event())
+
+
+def test_refusal_is_told_while_the_playbook_runs_and_what_was_launched_is_known(
+    launched: Launched, playbooks: Playbooks
+) -> None:
+    micro, cloud = NodeType.parse("t2.micro"), launched.cloud
+    cloud.faults.set("throttle", action="ec2:CreateFleet", count=2)
+    told: list[Event] = []
+    assert not playbooks.scale_out("told-0", [ScaleOut(micro, 1)], told.append).ok
+    assert isinstance(told[0], LaunchAnswered)
+    assert (told[0].node_type, told[0].launched) == (micro, None)
+    assert [one.code for one in told[0].refusals] == ["RequestLimitExceeded"]
+
+    cloud.faults.set("insufficient-capacity", instance_type="t2.micro", count=1)
+    told.clear()
+    ended = playbooks.scale_out("told-1", [ScaleOut(micro, 2)], told.append)
+    answer, over = told
+    assert isinstance(answer, LaunchAnswered)
+    assert answer.launched is not None
+    assert (answer.node_type, len(answer.launched)) == (micro, 1)
+    assert [(one.code, one.instance_type, one.zone) for one in answer.refusals] == [
+        ("InsufficientInstanceCapacity", "t2.micro", "us-west-2a")
+    ]
+    assert over == LaunchingOver("told-1")
+    assert not ended.ok
+    assert "1 of 2 worker nodes t2.micro" in ended.message
 
 
 def test_the_leader_is_told_everything_that_the_tags_say(launched: Launched, changed: Changed, tmp_path: Path) -> None:

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.checkout import ROOT
 from tests.unit.autoscaler.builders import tuning
 from toilctl.autoscaler.execute.playbooks import Playbooks, launch_answer
 from toilctl.autoscaler.model.plan import ScaleOut
-from toilctl.autoscaler.model.playbook_events import Ended, Event, LaunchAnswered, LaunchingOver, LaunchRefusal
+from toilctl.autoscaler.model.playbook_events import Ended, LaunchAnswered, LaunchRefusal
 from toilctl.autoscaler.model.settings import AutoscalerSettings
 from toilctl.autoscaler.model.snapshot import Offering
-from toilctl.local.process.testing import TestCloud
-from toilctl.system import aws, paths
+from toilctl.system import aws
 from toilctl.system import playbooks as runner
 from toilctl.values.cluster import Engine, Node, Role
 from toilctl.values.node_types import NodeType
@@ -171,53 +168,3 @@ def test_old_console_outputs_go_and_a_refusal_is_written_down(playbooks, tmp_pat
     kept = {path.name for path in (tmp_path / "consoles").iterdir()}
     assert kept == {f"i-{number}.log" for number in range(10, 60)}
     assert "not allowed" in (tmp_path / "consoles" / "i-59.log").read_text()
-
-
-@pytest.fixture
-def cluster(aws_env: TestCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TestCloud:
-    """A cluster with a leader and no workers; playbooks leave out what would be done on hosts, for there are none."""
-    root = tmp_path / "ansible"
-    (root / "playbooks").mkdir(parents=True)
-    for name in ("roles", "inventory", "ansible.cfg"):
-        (root / name).symlink_to(ROOT / name)
-    for name in ("launch.yml", "scale_out.yml"):
-        plays = yaml.safe_load((ROOT / "playbooks" / name).read_text())
-        local = [play for play in plays if play.get("hosts") == "localhost"]
-        (root / "playbooks" / name).write_text(yaml.safe_dump(local))
-    monkeypatch.setattr(paths, "ansible_dir", lambda: root)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    aws_env.client("ec2").create_key_pair(KeyName="k")
-    aws_env.faults.set("profile-delay", seconds=0)
-    variables = {
-        "zones": ["us-west-2a"], "key_pair_name": "k", "leader_node_type": "t2.micro", "node_types": ["t2.micro"],
-        "worker_counts": [0], "engine": "slurm", "appliance_image": "example.org/toil:1", "owner": "me",
-    }  # fmt: skip
-    result = runner.run("launch.yml", runner.PlaybookTarget("us-west-2", "my"), variables)
-    assert result.succeeded, result.log.read_text()
-    return aws_env
-
-
-def test_refusal_is_told_while_the_playbook_runs_and_what_was_launched_is_known(cluster, playbooks, monkeypatch):
-    monkeypatch.setenv("TOILCTL_CONNECT_ADDRESS", "private")
-    # An error of EC2's own does not say what was asked for.
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    cluster.faults.set("throttle", action="ec2:CreateFleet", count=2)
-    told: list[Event] = []
-    assert not playbooks.scale_out("auto-0", [ScaleOut(MICRO, 1)], told.append).ok
-    assert isinstance(told[0], LaunchAnswered)
-    assert (told[0].node_type, told[0].launched) == (MICRO, None)
-    assert [one.code for one in told[0].refusals] == ["RequestLimitExceeded"]
-
-    cluster.faults.set("insufficient-capacity", instance_type="t2.micro", count=1)
-    told.clear()
-    ended = playbooks.scale_out("auto-1", [ScaleOut(MICRO, 2)], told.append)
-    answer, over = told
-    assert isinstance(answer, LaunchAnswered)
-    assert answer.launched is not None
-    assert (answer.node_type, len(answer.launched)) == (MICRO, 1)
-    assert [(one.code, one.instance_type, one.zone) for one in answer.refusals] == [
-        ("InsufficientInstanceCapacity", "t2.micro", "us-west-2a")
-    ]
-    assert over == LaunchingOver("auto-1")
-    assert not ended.ok
-    assert "1 of 2 worker nodes t2.micro" in ended.message
