@@ -26,6 +26,12 @@ stop() {
 
 # Login shells, such as tmux starts, set a PATH of their own.
 printf 'PATH=%q\nexport PATH\n' "$PATH" > /etc/profile.d/toilctl.sh
+# Toil finds toilctl's plugin also for whoever sets a PYTHONPATH of their own, and in virtualenvs that see what is installed.
+[ -z "${PYTHONPATH:-}" ] || for python in python3 /usr/bin/python3; do
+  "$python" -c 'import os, sysconfig
+with open(os.path.join(sysconfig.get_path("purelib"), "toilctl-plugin.pth"), "w") as out:
+    print(os.environ["PYTHONPATH"], file=out)'
+done
 # The directory comes from the host, made by Docker.
 chmod 1777 /tmp
 trap stop TERM INT

@@ -43,10 +43,10 @@ def plugin(monkeypatch: pytest.MonkeyPatch, demand_dir: Path, cluster_file: Path
     from toil.batchSystems import slurm
     from toil.common import Config
     from toil.lib import plugins
-    from toil.resource import DirectoryResource
+    from toil.resource import ModuleDescriptor
 
     monkeypatch.setattr(plugins, "_registry", {kind: dict(known) for kind, known in plugins._registry.items()})
-    monkeypatch.setattr(DirectoryResource, "_load", DirectoryResource._load)
+    monkeypatch.setattr(ModuleDescriptor, "saveAsResourceTo", ModuleDescriptor.saveAsResourceTo)
     monkeypatch.setattr(slurm, "SlurmBatchSystem", slurm.SlurmBatchSystem)
     check = "check_configuration_consistency"
     monkeypatch.setattr(Config, check, getattr(Config, check))

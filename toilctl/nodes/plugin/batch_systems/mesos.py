@@ -32,7 +32,7 @@ def mesos_batch_system() -> type[MesosBatchSystem]:
         known_toil.warn(missing, CONSEQUENCE)
         found: type[Any] = MesosBatchSystem
         return found
-    user_scripts.pack_everywhere()
+    user_scripts.pack_sources()
     return _published(MesosBatchSystem)
 
 

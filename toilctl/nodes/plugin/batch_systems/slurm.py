@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import inspect
 import shlex
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import known_toil
@@ -54,7 +53,6 @@ def slurm_batch_system() -> type[SlurmBatchSystem]:
 
     missing = known_toil.missing(SlurmBatchSystem, _USED_PARAMETERS)
     try:
-        from toil.batchSystems.contained_executor import pack_job
         from toil.job import ServiceJobDescription
     except ImportError as error:
         missing.append(str(error))
@@ -62,13 +60,11 @@ def slurm_batch_system() -> type[SlurmBatchSystem]:
         known_toil.warn(missing, CONSEQUENCE)
         found: type[Any] = SlurmBatchSystem
         return found
-    user_scripts.pack_everywhere()
-    return _deploying(SlurmBatchSystem, pack_job, ServiceJobDescription)
+    user_scripts.pack_sources()
+    return _deploying(SlurmBatchSystem, ServiceJobDescription)
 
 
-def _deploying(
-    builtin: type[SlurmBatchSystem], pack_job: Callable[..., list[str]], service: type[JobDescription]
-) -> type[SlurmBatchSystem]:
+def _deploying(builtin: type[SlurmBatchSystem], service: type[JobDescription]) -> type[SlurmBatchSystem]:
     """Make the subclass, whose jobs fetch the user's script before they start."""
     prepare = inspect.signature(builtin.GridEngineThread.prepareSubmission)
 
@@ -133,7 +129,7 @@ def _deploying(
 
         def packed(self, command: str) -> str:
             """Return a command that fetches the user's script first, if there is one."""
-            return shlex.join(pack_job(command, self.user_script)) if self.user_script else command
+            return user_scripts.fetching(command, self.user_script) if self.user_script else command
 
     return ToilctlSlurmBatchSystem
 

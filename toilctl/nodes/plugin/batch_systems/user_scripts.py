@@ -1,35 +1,59 @@
-"""User scripts travel to workers whichever directory they are in."""
+"""Users' code travels to workers as Toil's documentation promises, and is unpacked once on each."""
 
 from __future__ import annotations
 
 import functools
-import io
-import zipfile
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
-REFUSED_DIRECTORIES = frozenset(
-    {"/tmp", "/var", "/etc", "/bin", "/sbin", "/home", "/dev", "/sys", "/usr", "/run"}  # noqa: S108
-)
-"""Directories that Toil does not pack, so that a script there (``/tmp/sort.py``) could not run at all."""
+from ..sources import archive
+
+if TYPE_CHECKING:
+    from toil.jobStores.abstractJobStore import AbstractJobStore
+    from toil.resource import ModuleDescriptor, Resource
+
+KEPT = "toilctl-sources"
+"""A directory below Toil's own on workers, with what was unpacked there, by its content."""
+_OF_ENVIRONMENTS = ("site-packages", "dist-packages")
 
 
 @functools.cache
-def pack_everywhere() -> None:
-    """Let a script in one of the refused directories take along the Python files beside it, and nothing else."""
-    from toil.resource import DirectoryResource
+def pack_sources() -> None:
+    """Let Toil send all packages and modules of a project, and those of an active virtualenv, not one package alone."""
+    from toil.resource import DirectoryResource, ModuleDescriptor
 
-    pack_all = DirectoryResource._load
+    def save(module: ModuleDescriptor, job_store: AbstractJobStore) -> Resource:
+        directory = Path(module.dirPath)
+        from_environment = bool(module.fromVirtualEnv) and directory.name in _OF_ENVIRONMENTS
+        load = functools.partial(archive.pack, directory, module.name, from_environment=from_environment)
+        return _created(DirectoryResource, lambda _: load(), job_store, module._resourcePath)
 
-    def load(path: str) -> io.BytesIO:
-        return _pack_python_files(Path(path)) if path in REFUSED_DIRECTORIES else pack_all(path)
-
-    DirectoryResource._load = staticmethod(load)
+    ModuleDescriptor.saveAsResourceTo = save
 
 
-def _pack_python_files(directory: Path) -> io.BytesIO:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for file in sorted(directory.glob("*.py")):
-            archive.write(file, file.name)
-    packed.seek(0)
-    return packed
+def _created(
+    resource: type[Resource], load: Callable[[str], IO[bytes]], job_store: AbstractJobStore, path: str
+) -> Resource:
+    """Save what ``load`` gives. Workers know a resource by the name of Toil's class, so that loads it for once."""
+    before = resource.__dict__["_load"]
+    resource._load = staticmethod(load)
+    try:
+        return resource.create(job_store, path)
+    finally:
+        resource._load = before
+
+
+def fetching(command: str, script: Resource) -> str:
+    """Return a shell command that runs a worker's command where the user's code is, or is about to be, unpacked.
+
+    Toil's own way for batch systems without files starts a second Python for each job, which downloads and unpacks all
+    anew and removes it again.
+    """
+    directory = f'"${{TOIL_WORKDIR:-/var/tmp}}/{KEPT}"'
+    name = script.resourceEnvNamePrefix + script.pathHash
+    return (
+        f"export {script.rootDirPathEnvName}={directory} {name}={shlex.quote(script.pickle())}; "
+        f'mkdir -p -m 700 "${script.rootDirPathEnvName}"; {command}'
+    )

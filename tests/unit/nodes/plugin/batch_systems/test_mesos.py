@@ -160,14 +160,12 @@ def test_job_for_the_leader_is_no_demand(batch_system: Callable[[], Any], demand
     assert jobs(demand_dir) == {str(remote): ("remote", None)}
 
 
-def test_script_in_tmp_travels_on_mesos_too(batch_system: Callable[[], Any], tmp_path: Path) -> None:
-    from toil.resource import DirectoryResource
-    from toilctl_plugin.batch_systems import user_scripts
+def test_sources_travel_on_mesos_too(batch_system: Callable[[], Any]) -> None:
+    from toil.resource import ModuleDescriptor
 
-    before = DirectoryResource._load
+    before = ModuleDescriptor.saveAsResourceTo
     batch_system()
-    assert DirectoryResource._load is not before
-    assert "/tmp" in user_scripts.REFUSED_DIRECTORIES
+    assert ModuleDescriptor.saveAsResourceTo is not before
 
 
 def test_unknown_toil_keeps_its_own_batch_system_with_one_warning(

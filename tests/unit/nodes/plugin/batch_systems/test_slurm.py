@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-import pickle
 import shlex
-import zipfile
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -54,14 +50,13 @@ def test_toil_finds_the_plugin_under_the_usual_flag(plugin: ModuleType) -> None:
     assert found.supportsAutoDeployment()
 
 
-def test_job_of_a_user_script_fetches_it_first(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    from toil.resource import FileResource
+def test_job_of_a_user_script_finds_it_unpacked(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from toil.resource import DirectoryResource
 
-    script = FileResource("sort.py", "hash", "http://store/sort.py", "content")
-    executor, packed = shlex.split(prepared(plugin, monkeypatch, script, {}).command)
-    assert executor == "_toil_contained_executor"
-    job = pickle.loads(base64.b64decode(packed))
-    assert job == {"command": "_toil_worker sort", "userScript": script}
+    script = DirectoryResource("it's", "hash", "http://store/sort", "content")
+    command = prepared(plugin, monkeypatch, script, {}).command
+    assert command.endswith("; _toil_worker sort")
+    assert f"JTRES_hash={shlex.quote(script.pickle())}" in command
 
 
 def test_job_without_a_user_script_runs_as_it_is(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,31 +124,6 @@ def test_toil_without_services_as_they_are_now_keeps_its_own_batch_system(
     with caplog.at_level(logging.WARNING):
         assert plugin.slurm_batch_system() is SlurmBatchSystem
     assert "ServiceJobDescription" in caplog.text
-
-
-def test_script_in_tmp_takes_only_the_python_files_beside_it(
-    plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from toil.resource import DirectoryResource
-
-    (tmp_path / "sort.py").write_text("pass\n")
-    (tmp_path / "huge.txt").write_text("data\n")
-    from toilctl_plugin.batch_systems import user_scripts
-
-    monkeypatch.setattr(user_scripts, "REFUSED_DIRECTORIES", {str(tmp_path)})
-    plugin.slurm_batch_system()
-    with zipfile.ZipFile(DirectoryResource._load(str(tmp_path))) as archive:
-        assert archive.namelist() == ["sort.py"]
-
-
-def test_script_in_a_directory_of_its_own_takes_all_of_it(plugin: ModuleType, tmp_path: Path) -> None:
-    from toil.resource import DirectoryResource
-
-    (tmp_path / "sort.py").write_text("pass\n")
-    (tmp_path / "table.csv").write_text("1\n")
-    plugin.slurm_batch_system()
-    with zipfile.ZipFile(DirectoryResource._load(str(tmp_path))) as archive:
-        assert sorted(archive.namelist()) == ["sort.py", "table.csv"]
 
 
 def test_unknown_toil_keeps_its_own_batch_system_with_one_warning(
