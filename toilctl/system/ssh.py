@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from toilctl.system import paths, ssh_errors
+from toilctl.system import leaders, paths, ssh_errors
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, HostError, NotFoundError, UsageError
@@ -204,14 +204,9 @@ def leader_of(cluster: Cluster, key: Path | None = None) -> SshTarget:
     """Return the leader of a cluster as a target.
 
     :raises NotFoundError: when there is none.
+    :raises ConnectError: when it is stopped.
     """
-    if cluster.leader is None:
-        raise NotFoundError(
-            f"Cluster {cluster.name!r} in {cluster.region} has no leader.",
-            "Its launch did not finish: type the same launch-cluster command again, or destroy-cluster.",
-            cluster=cluster.name,
-        )
-    return SshTarget(cluster, cluster.leader, key)
+    return SshTarget(cluster, leaders.require(cluster), key)
 
 
 def check_container(target: SshTarget) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from toilctl.system import inventory
+from toilctl.system import inventory, leaders
 from toilctl.system.waiting import wait_until
 from toilctl.values import tags, wording, worker_tags
 from toilctl.values.cluster import Cluster, Engine, Node, Role
@@ -56,8 +56,8 @@ def members(cluster: Cluster, ssh_key: Path | None) -> dict[str, EngineNode]:
     from toilctl.engines import client
     from toilctl.system import ssh
 
-    if cluster.leader is None:
-        raise EngineError(f"Cluster {cluster.name!r} has no leader.", "Launch it again with the same options.")
+    if absent := leaders.absence(cluster):
+        raise EngineError(absent.message, absent.next_step)
     engine = engines.of(
         Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS)),
         run=ssh.in_leader(cluster, ssh_key),

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from tests.unit.cli.stand_in import LAUNCH, NOW_S, report, wait_report
+from tests.unit.cli.stand_in import AUTOSCALED, LAUNCH, NOW_S, report, wait_report
+from toilctl.system import leaders
 from toilctl.values import tags
 from toilctl.values.errors import ConnectError
 
@@ -172,6 +173,24 @@ def test_leader_that_cannot_be_reached(toilctl, autoscaled, monkeypatch):
 
     monkeypatch.setattr("toilctl.system.ssh.capture", silent)
     assert toilctl("explain", "c").exit_code == 13
+
+
+@pytest.mark.parametrize(
+    "command", ["explain", "runs", "scale-cluster -w 3,1", "autoscale --max-nodes 3", "launch-cluster"]
+)
+def test_stopped_leader_is_told_with_how_to_start_it(toilctl, autoscaled, monkeypatch, command):
+    monkeypatch.delenv(leaders.REHEARSED, raising=False)
+    monkeypatch.setattr("toilctl.system.ssh.capture", None)
+    (line,) = toilctl.json("list-clusters")["data"]["clusters"]
+    answer = autoscaled.ec2.describe_instances(Filters=[{"Name": "tag:toilctl:role", "Values": ["leader"]}])
+    leader = answer["Reservations"][0]["Instances"][0]["InstanceId"]
+    autoscaled.ec2.stop_instances(InstanceIds=[leader])
+    words = AUTOSCALED if command == "launch-cluster" else (*command.split(), "c")
+    error = toilctl.json(*words)["error"]
+    assert error["message"] == f"Leader {leader} of cluster 'c' is stopped."
+    assert error["next_step"] == f"Start it: aws ec2 start-instances --instance-ids {leader} --region us-west-2"
+    (stopped,) = toilctl.json("list-clusters")["data"]["clusters"]
+    assert (line["state"], stopped["state"]) == ("running", "leader stopped")
 
 
 @pytest.mark.parametrize(
