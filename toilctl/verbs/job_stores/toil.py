@@ -113,7 +113,7 @@ class OnLeader:
 
     def _command(self, words: Sequence[str]) -> tuple[ssh.SshTarget, str]:
         target = ssh.leader_of(self.cluster, self.key)
-        return target, ssh.in_container(target.container, ("toil", *words))
+        return target, ssh.in_container(target.container, ("toil", *words), tethered=True)
 
 
 @dataclass(frozen=True)
