@@ -36,7 +36,8 @@ _FOR_PLAYBOOKS: Final = {
     "TOILCTL_ENGINE_CAPACITY_FORCED": "Whether nodes count as their instance type, whatever the host has; "
     "`toilctl local env` sets it.",
 }
-_INTERNAL: Final = {"TOILCTL_AUTOSCALER_SETTINGS", "TOILCTL_AUTOSCALER_STATE_DIR", "HOME", "TOILCTL_DEMAND_DIR"}
+_INTERNAL: Final = {"TOILCTL_AUTOSCALER_SETTINGS", "TOILCTL_AUTOSCALER_STATE_DIR", "HOME", "TOILCTL_DEMAND_DIR",
+                    "TOILCTL_REHEARSED"}  # fmt: skip
 """Read by what runs on leaders, from its unit; HOME is nobody's choice."""
 _READ: Final = (
     re.compile(r"(?:environ|environment)(?:\.get\(|\[)\s*\"(\w+)\""),

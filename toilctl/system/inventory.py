@@ -20,6 +20,8 @@ _ASK_FIRST: Final = "us-east-1"
 _THREADS: Final = 12
 _PAGE_SIZE: Final = 1000
 """The most that EC2 gives at once."""
+_MOST_DIGITS: Final = 6
+"""Of a size in GB."""
 
 
 def find(name: str, zone: str | None = None, region: str | None = None) -> Cluster:
@@ -139,7 +141,12 @@ def _node(instance: dict[str, Any]) -> Node:
         launched_at=instance["LaunchTime"].astimezone(UTC).isoformat(timespec="seconds"),
         intent=own.get(tags.INTENT, ""),
         ended_by=instance.get("StateReason", {}).get("Code", ""),
+        storage_gb=_gb(own.get(tags.STORAGE, "")),
     )
+
+
+def _gb(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def _check_region(region: str) -> None:

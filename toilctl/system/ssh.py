@@ -21,7 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from toilctl.system import paths, ssh_errors
+import toilctl
+from toilctl.system import leaders, paths, ssh_errors
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, HostError, NotFoundError, UsageError
@@ -35,6 +36,7 @@ _NO_CONTAINER: Final = 213
 """What the remote side ends with when the container is not there; confirmed by asking again, as a command may, too."""
 
 # A terminal type that the container does not know would stop tmux and screen; the C locale would spoil their borders.
+_TETHER: Final = Path(toilctl.__file__).parent / "nodes/tether.py"
 _EXEC: Final = 'exec "$@"'
 _TERMINAL: Final = 'infocmp >/dev/null 2>&1 || export TERM=xterm-256color; export LANG="${LANG:-C.UTF-8}"; exec "$@"'
 
@@ -115,20 +117,23 @@ def options(target: SshTarget) -> tuple[str, ...]:
     return tuple(word for name, value in chosen.items() for word in ("-o", f"{name}={value}"))
 
 
-def in_container(container: str, words: Sequence[str], *, tty: bool = False) -> str:
+def in_container(container: str, words: Sequence[str], *, tty: bool = False, tethered: bool = False) -> str:
     """Return the host's shell command that runs ``words`` in a container, with exactly these arguments.
 
     No login shell: that would reset PATH, which the image sets. A shell all the same, for the exit code of a command
     that is not there: Docker's own differs between its versions.
+
+    :param tethered: whether the command ends with the connection, also without a terminal; requests of programs are
+        short, and better done than half done.
     """
     argv = ["bash", "-c", _TERMINAL if tty else _EXEC, "bash", *words]
     flags = '-i -t -e TERM="$TERM"' if tty else "-i"
+    started = f"sudo -n docker exec {flags} {container} {shlex.join(argv)}"
+    if tethered and not tty:
+        started = shlex.join(("/usr/bin/python3", "-c", _TETHER.read_text(), container, *words))
     is_there = f"[ \"$(sudo -n docker inspect -f '{{{{.State.Running}}}}' {container} 2>/dev/null)\" = true ]"
     # Docker ends with 1 both when the container is missing and when the command in it does.
-    return (
-        f"sudo -n docker exec {flags} {container} {shlex.join(argv)}; "
-        f"code=$?; [ $code -ne 1 ] || {is_there} || exit {_NO_CONTAINER}; exit $code"
-    )
+    return f"{started}; code=$?; [ $code -ne 1 ] || {is_there} || exit {_NO_CONTAINER}; exit $code"
 
 
 def run(target: SshTarget, command: str, *, tty: bool = False, forwards: Sequence[str] = ()) -> int:
@@ -204,14 +209,9 @@ def leader_of(cluster: Cluster, key: Path | None = None) -> SshTarget:
     """Return the leader of a cluster as a target.
 
     :raises NotFoundError: when there is none.
+    :raises ConnectError: when it is stopped.
     """
-    if cluster.leader is None:
-        raise NotFoundError(
-            f"Cluster {cluster.name!r} in {cluster.region} has no leader.",
-            "Its launch did not finish: type the same launch-cluster command again, or destroy-cluster.",
-            cluster=cluster.name,
-        )
-    return SshTarget(cluster, cluster.leader, key)
+    return SshTarget(cluster, leaders.require(cluster), key)
 
 
 def check_container(target: SshTarget) -> None:

@@ -102,6 +102,8 @@ class Node:
     intent: str = ""
     ended_by: str = ""
     """Why it stopped or ended: EC2's code, such as Server.SpotInstanceTermination; empty while it runs."""
+    storage_gb: int = 0
+    """Its root volume; 0 where its tag does not say."""
 
     @property
     def connect_address(self) -> str | None:

@@ -30,10 +30,12 @@ def instance_types(specs):
 
 def allocatable(facts, root_gb):
     """Return what jobs may use of a node, from the facts that ec2_instance_type_facts gives of its instance type."""
-    capacity = _module("values.capacity")
-    known = {field.name for field in fields(capacity.InstanceType)}
-    instance_type = capacity.InstanceType(**{key: value for key, value in facts.items() if key in known})
-    return asdict(capacity.allocatable(instance_type, int(root_gb)))
+    return asdict(_module("values.capacity").allocatable(_instance_type(facts), int(root_gb)))
+
+
+def on_instance_store(facts, root_gb):
+    """Tell whether a node's jobs use its instance store, as ``allocatable`` reckons."""
+    return _module("values.capacity").on_instance_store(_instance_type(facts), int(root_gb))
 
 
 def storage(settings, spec):
@@ -104,6 +106,12 @@ def instance_store(offers):
     ]
 
 
+def _instance_type(facts):
+    kind = _module("values.capacity").InstanceType
+    known = {field.name for field in fields(kind)}
+    return kind(**{key: value for key, value in facts.items() if key in known})
+
+
 def _parsed(spec):
     return _read(lambda: _module("values.node_types").NodeType.parse(str(spec)))
 
@@ -144,6 +152,7 @@ class FilterModule:
             "toilctl_allocatable": allocatable,
             "toilctl_launchable": launchable,
             "toilctl_node_storage": node_storage,
+            "toilctl_on_instance_store": on_instance_store,
             "toilctl_orphan_timeout": orphan_timeout,
             "toilctl_setting_names": setting_names,
             "toilctl_storage": storage,

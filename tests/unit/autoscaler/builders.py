@@ -48,14 +48,15 @@ def jobs(count: int, **what: object) -> list[Job]:
     return [job(**what) for _ in range(count)]  # type: ignore[arg-type]
 
 
-def offer(node_type: str, price: float | None = None) -> Offer:
-    """Return what a node type gives, as the autoscaler reckons it with 50 GB of disk."""
+def offer(node_type: str, price: float | None = None, storage_gb: int = 50) -> Offer:
+    """Return what a node type gives, as the autoscaler reckons it."""
     parsed = NodeType.parse(node_type)
     vcpus, memory_gb, store_gb, on_demand = _SIZES[parsed.instance_types[0]]
     facts = InstanceType(parsed.instance_types[0], vcpus, memory_gb * 1024, store_gb)
     cost = parsed.spot_bid if parsed.spot_bid is not None else on_demand
     return Offer(
-        parsed, allocatable(facts, 50), cost if price is None else price, vcpus, most_usd_per_hour=cost
+        parsed, allocatable(facts, storage_gb), cost if price is None else price, vcpus, most_usd_per_hour=cost,
+        equivalents=(facts,), storage_gb=storage_gb,
     )  # fmt: skip
 
 

@@ -55,6 +55,14 @@ def test_what_jobs_may_use_is_reckoned_by_the_one_function(filters: ModuleType) 
     assert filters.allocatable(facts, "50")["cores"] == 1
 
 
+@pytest.mark.parametrize(("store_gb", "on_store"), [(0, False), (4, False), (640, True)])
+def test_where_jobs_disk_is_agrees_with_how_much_it_is(filters: ModuleType, store_gb: int, on_store: bool) -> None:
+    facts = {"name": "m3.medium", "vcpus": 1, "memory_mib": 3840, "instance_store_gb": store_gb}
+    assert filters.on_instance_store(facts, "50") is on_store
+    root_only = filters.allocatable({**facts, "instance_store_gb": 0}, "50")["disk_mib"]
+    assert (filters.allocatable(facts, "50")["disk_mib"] == root_only) is not on_store
+
+
 @pytest.mark.parametrize(
     ("settings", "spec", "gb"),
     [

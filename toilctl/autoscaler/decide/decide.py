@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from toilctl.autoscaler.decide import explain_jobs, explain_tick
-from toilctl.autoscaler.decide.demand import Queue, reuse, turnovers
-from toilctl.autoscaler.decide.eligibility import Choice, shortage
+from toilctl.autoscaler.decide import explain_jobs, explain_tick, remedies
+from toilctl.autoscaler.decide.demand import reuse, turnovers
+from toilctl.autoscaler.decide.eligibility import Choice
 from toilctl.autoscaler.decide.explain_nodes import Keeping
 from toilctl.autoscaler.decide.interruptions import draining, evacuated, wake_at
 from toilctl.autoscaler.decide.launch_draft import LaunchDraft, Placing
@@ -18,7 +18,6 @@ from toilctl.autoscaler.decide.scale_in import ScaleInDraft, draft_scale_in, ove
 from toilctl.autoscaler.decide.scale_out import draft_launches, fulfil_minimum
 from toilctl.autoscaler.decide.situation import Situation
 from toilctl.autoscaler.decide.spot_fallback import SpotReturn
-from toilctl.autoscaler.decide.supply import Supplies
 from toilctl.autoscaler.decide.workers import Workers
 from toilctl.autoscaler.model.phases import Phase
 from toilctl.autoscaler.model.plan import Infeasible, ScalingPlan, Waiting
@@ -113,28 +112,16 @@ def _explained(tick: Situation, draft: LaunchDraft) -> tuple[tuple[Waiting, ...]
     coming.update(tick.workers.requested)
     explainer = explain_jobs.Explainer(draft, tick.supplies, coming, tick.policy)
     explained, impossible = [explain_jobs.held(queue) for queue in tick.queues if queue.held], []
+    supplies = tuple(tick.supplies.by_type.values())
     for placing in draft.placings:
-        lacking = _lacking(placing, tick.supplies)
-        if lacking is None:
+        # A node that is there may have it all the same.
+        fits = placing.choice.any or placing.left <= 0
+        lacks = None if fits else remedies.lacks(placing.queue.shape, supplies)
+        if lacks is None:
             explained.append(explainer.waiting(placing))
         else:
-            impossible.append(_infeasible(placing.queue, lacking, tick.supplies))
+            impossible.append(explain_jobs.infeasible(placing.queue, lacks, supplies))
     return tuple(explained), tuple(impossible)
-
-
-def _lacking(placing: Placing, supplies: Supplies) -> str | None:
-    """Return what no node that may be launched has enough of; a node that is there may have it all the same."""
-    if placing.choice.any or placing.left <= 0:
-        return None
-    return shortage(placing.queue.shape, supplies.by_type.values())
-
-
-def _infeasible(queue: Queue, lacking: str, supplies: Supplies) -> Infeasible:
-    allowed = [one for one in supplies.by_type.values() if one.limits.max_nodes > 0 and one.offer is not None]
-    able = [one for one in allowed if queue.shape.preemptible or not one.node_type.preemptible] or allowed
-    field = {"cores": "cores", "memory": "memory_mib", "disk": "disk_mib"}.get(lacking, "cores")
-    largest = max((getattr(one.offer.resources, field) for one in able if one.offer), default=0)
-    return explain_jobs.infeasible(queue, lacking, largest, [one.node_type for one in able])
 
 
 def _desired(tick: Situation, draft: LaunchDraft, gone: set[str]) -> Mapping[NodeType, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from toilctl.autoscaler.decide.demand import times
 from toilctl.autoscaler.decide.supply import Supply
 from toilctl.autoscaler.model.snapshot import Offer
-from toilctl.autoscaler.packing.pack import fits, lacking
+from toilctl.autoscaler.packing.pack import fits
 from toilctl.values.jobs import Shape
 from toilctl.values.node_types import NodeType
 
@@ -51,20 +51,3 @@ def _kinds(offers: Iterable[Offer]) -> tuple[NodeType, ...]:
 def _usd_per_hour(shape: Shape, slots: int, offer: Offer) -> float:
     """Return what nodes for all slots cost."""
     return offer.usd_per_hour * math.ceil(slots / max(1, times(shape, offer.resources)))
-
-
-def shortage(shape: Shape, supplies: Iterable[Supply]) -> str | None:
-    """Return what no allowed node type has enough of; None when one fits, or nothing is known of one.
-
-    Of several node types the one that comes nearest is judged: it lacks the last of cores, memory and disk.
-    """
-    allowed = [one for one in supplies if one.limits.max_nodes > 0]
-    if any(one.offer is None for one in allowed):
-        return None
-    lacks = [(lacking(shape, one.offer.resources), one.node_type.preemptible) for one in allowed if one.offer]
-    if any(lack is None and (shape.preemptible or not preemptible) for lack, preemptible in lacks):
-        return None
-    if any(lack is None for lack, _ in lacks):
-        return "preemptible"
-    order = ("cores", "memory", "disk")
-    return max((lack for lack, _ in lacks if lack), key=order.index, default="cores")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from toilctl.autoscaler.decide import remedies
 from toilctl.autoscaler.decide.demand import Queue
 from toilctl.autoscaler.decide.launch_draft import LaunchDraft, Placing
-from toilctl.autoscaler.decide.supply import Obstacle, Supplies
+from toilctl.autoscaler.decide.supply import Obstacle, Supplies, Supply
 from toilctl.autoscaler.model.advice import Advice
-from toilctl.autoscaler.model.plan import Infeasible, Waiting
+from toilctl.autoscaler.model.plan import Infeasible, Lack, Waiting
 from toilctl.autoscaler.model.reasons import WaitReason
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Policy
-from toilctl.values.wording import at, counted, listed, sentence
+from toilctl.values.wording import at, counted, listed, number, sentence
 
 _LAST_FIRST: Final = (
     WaitReason.CAPACITY, WaitReason.BACKED_OFF, WaitReason.QUOTA, WaitReason.COST_PER_HOUR, WaitReason.BUDGET,
@@ -24,6 +25,9 @@ _LAST_FIRST: Final = (
 """Of several obstacles, the one that is likely to end first is named first."""
 _Why = tuple[WaitReason, str, tuple[Advice, ...]]
 """A reason, what happens next (without a full stop), and what helps sooner."""
+_TYPES_TOLD: Final = 6
+"""What more node types lack is in the data."""
+_SIZES: Final = ("cores", "memory", "disk")
 _ROOM: Final = "it runs when a node has room"
 _RAISE: Final = {
     WaitReason.BUDGET: Advice.RAISE_BUDGET,
@@ -154,28 +158,41 @@ def unsure(queue: Queue, problem: str) -> Waiting:
     return _waiting(queue, WaitReason.ENGINE_UNSURE, text)
 
 
-def infeasible(queue: Queue, lacking: str, largest: float, names: Iterable[NodeType]) -> Infeasible:
-    """Say what no node has enough of, how much the largest has, and what helps."""
-    allowed = counted_names(names)
-    if not allowed:
-        text, advice = "no node type may have any node", Advice.ALLOW_NODES
-    elif lacking == "preemptible":
-        text = f"only spot nodes are allowed ({allowed}) and it must not be interrupted"
-        advice = Advice.ADD_ON_DEMAND
-    else:
-        needed, most = _amounts(queue, lacking, largest)
-        text = f"it needs {needed}, and the most that a node gives is {most} ({allowed})"
-        advice = Advice.ADD_LARGER_NODES_OR_DISKS if lacking == "disk" else Advice.ADD_LARGER_NODES
-    return Infeasible(queue.shape, queue.count, queue.names, lacking, sentence(text), (advice,))
+def infeasible(queue: Queue, lacks: Sequence[Lack], supplies: Sequence[Supply]) -> Infeasible:
+    """Say what each node type lacks, and what helps."""
+    nearest, found = remedies.nearest(lacks), remedies.remedy(queue.shape, lacks, supplies)
+    return Infeasible(
+        queue.shape, queue.count, queue.names, nearest[0].resource if nearest else remedies.NODES,
+        sentence(_misfit(lacks)), (found.advice,) if found else (), tuple(lacks), found,
+    )  # fmt: skip
 
 
-def counted_names(names: Iterable[NodeType]) -> str:
-    """List node types."""
-    return listed(str(name) for name in names)
+def _misfit(lacks: Sequence[Lack]) -> str:
+    grouped = remedies.by_node_type(lacks)
+    needed = {one.resource: one.needed for one in lacks}
+    # With so many digits, no size reads like that which is needed.
+    digits = max([1, *(_digits(one) for one in lacks if one.resource in _SIZES[1:])])
+    needs = [_amount(resource, needed[resource], digits) for resource in _SIZES if resource in needed]
+    needs += ["an on-demand node"] if remedies.PREEMPTIBLE in needed else []
+    head = f"it needs {listed(needs)}" if needs else "it may have no node"
+    told = [f"{name} {_traits(own, digits)}" for name, own in [*grouped.items()][:_TYPES_TOLD]]
+    if len(grouped) > _TYPES_TOLD:
+        told.append(f"{number(len(grouped) - _TYPES_TOLD, 'more node type')} of which none fits")
+    return f"{head}: {'; '.join(told)}" if told else "there is no node type for it"
 
 
-def _amounts(queue: Queue, lacking: str, largest: float) -> tuple[str, str]:
-    if lacking == "cores":
-        return f"{queue.shape.cores:g} cores", f"{largest:g}"
-    needed = queue.shape.memory_mib if lacking == "memory" else queue.shape.disk_mib
-    return f"{needed / 1024:.1f} GiB of {lacking}", f"{largest / 1024:.1f} GiB"
+def _traits(lacks: Iterable[Lack], digits: int) -> str:
+    """Say what a node type is and has that does not do."""
+    given = {one.resource: one.given for one in lacks}
+    has = [_amount(resource, given[resource], digits) for resource in _SIZES if resource in given]
+    has += ["a maximum of 0"] if remedies.NODES in given else []
+    spot = ["is spot"] if remedies.PREEMPTIBLE in given else []
+    return " and ".join([*spot, *([f"has {listed(has)}"] if has else [])])
+
+
+def _amount(resource: str, amount: float, digits: int) -> str:
+    return f"{amount:g} cores" if resource == "cores" else f"{amount / 1024:.{digits}f} GiB of {resource}"
+
+
+def _digits(one: Lack) -> int:
+    return next((n for n in (1, 2) if f"{one.given / 1024:.{n}f}" != f"{one.needed / 1024:.{n}f}"), 3)

@@ -182,9 +182,12 @@ def _measured(offers: Mapping[NodeType, Offer], members: Iterable[Member]) -> di
         there, offer = member.node.resources, found.get(member.node.node_type)
         if there is None or offer is None or member.traits.readiness is not Readiness.NOW:
             continue
-        known = offer.resources
+        known, disk_mib = offer.resources, there.disk_mib
+        if member.node.storage_gb and offer.storage_gb and member.node.storage_gb != offer.storage_gb:
+            # Disks have another size by now.
+            disk_mib = known.disk_mib
         least = Resources(
-            min(known.cores, there.cores), min(known.memory_mib, there.memory_mib), min(known.disk_mib, there.disk_mib)
+            min(known.cores, there.cores), min(known.memory_mib, there.memory_mib), min(known.disk_mib, disk_mib)
         )
         if least != known:
             found[member.node.node_type] = replace(offer, resources=least)

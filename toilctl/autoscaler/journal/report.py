@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from toilctl.autoscaler.journal import strict
-from toilctl.autoscaler.model.advice import Advice
-from toilctl.autoscaler.model.plan import Infeasible, Money, Waiting
+from toilctl.autoscaler.model.advice import Advice, Remedy
+from toilctl.autoscaler.model.plan import Infeasible, Lack, Money, Waiting
 from toilctl.autoscaler.model.reasons import WaitReason
 from toilctl.autoscaler.model.snapshot import SpotRecord
 from toilctl.values.errors import ToilctlError
@@ -205,12 +205,21 @@ def _converter() -> Converter:
     found = strict.converter()
     found.register_structure_hook(WaitReason, lambda value, _: WaitReason.read(found.structure(value, str)))
     found.register_structure_hook_func(lambda kind: kind == tuple[Advice, ...], _advice)
-    strict.register(found, ActionReport, reads={"node_type": _or_empty(lambda value: str(NodeType.parse(value)))})
+    node_type = _or_empty(lambda value: str(NodeType.parse(value)))
+    strict.register(found, ActionReport, reads={"node_type": node_type})
     strict.register(found, InterruptionReport, reads={"at": _moment, "takes_at": _or_empty(_moment)})
+    strict.register(found, Lack, reads={"node_type": node_type})
+    strict.register(found, Remedy, reads={"advice": Advice, "node_type": node_type})
+    found.register_structure_hook(Remedy | None, lambda value, _: _known(found, value))
     strict.register(found, Waiting, flat="shape")
     strict.register(found, Infeasible, flat="shape", names={"lacking": "reason"})
     strict.register(found, TickReport, reads={"at": _moment})
     return found
+
+
+def _known(converter: Converter, value: Any) -> Remedy | None:
+    """Read a remedy; other versions' is none here, as their advice is."""
+    return converter.structure(value, Remedy) if value and value["advice"] in set(Advice) else None
 
 
 def _or_empty(read: Callable[[str], str]) -> Callable[[str], str]:

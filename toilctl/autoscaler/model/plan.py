@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from toilctl.autoscaler.model.advice import Advice
+from toilctl.autoscaler.model.advice import Advice, Remedy
 from toilctl.autoscaler.model.reasons import EndReason, KeepReason, LaunchReason, WaitReason
 from toilctl.autoscaler.model.snapshot import Offering
 from toilctl.values.jobs import Shape
@@ -57,6 +57,18 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Lack:
+    """Something that a node type has too little of for a job."""
+
+    node_type: str
+    resource: str
+    """``Infeasible.lacking`` has the words."""
+    needed: float
+    """Cores, or MiB; 0 of what has no number."""
+    given: float
+
+
+@dataclass(frozen=True)
 class Infeasible:
     """Jobs that no allowed node type can ever run."""
 
@@ -64,10 +76,16 @@ class Infeasible:
     count: int
     names: tuple[str, ...]
     lacking: str
-    """The resource: cores, memory, disk, preemptible (spot nodes only, and it must not be taken away)."""
+    """What the node type that comes nearest lacks: cores, memory, disk, preemptible (it is spot, and the job must not
+    be interrupted) or nodes (its maximum is 0).
+    """
     next_step: str
     """One sentence, which says what is lacking."""
     advice: tuple[Advice, ...] = ()
+    lacks: tuple[Lack, ...] = ()
+    """All that each node type lacks, in the policy's order."""
+    remedy: Remedy | None = None
+    """What the advice is in numbers; None where nothing helps, and of older leaders."""
 
 
 @dataclass(frozen=True)

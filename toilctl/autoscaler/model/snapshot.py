@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from toilctl.values.capacity import Resources
+from toilctl.values.capacity import InstanceType, Resources
 from toilctl.values.cluster import NodeState
 from toilctl.values.jobs import Demand
 from toilctl.values.node_types import NodeType
@@ -83,6 +83,10 @@ class Offer:
     """Whether the price is reckoned from the size, because none is known; nothing but decisions may go by it."""
     most_usd_per_hour: float | None = None
     """What it costs at the most: the bid for spot, else the on-demand price; None when no price is known."""
+    equivalents: tuple[InstanceType, ...] = ()
+    """What EC2 says of its instance types; empty where nobody asked."""
+    storage_gb: int = 0
+    """Its nodes' root volume; 0 where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ class NodeView:
     """None when no price is known."""
     notice: SpotNotice | None = None
     """EC2's last word about taking it away; None without one."""
+    storage_gb: int = 0
+    """Its root volume; 0 where nobody knows."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,11 @@ ASK_AGAIN_S: Final = HOUR_S
 """For a quota, which rarely changes."""
 UNKNOWN_S: Final = 300.0
 """For an instance type that EC2 did not tell of."""
+_UNKNOWN_GB: Final = 0
+"""The root volume of a node whose tag does not tell it."""
 _Key = tuple[NodeType, str]
+_SizeKey = tuple[NodeType, str, int]
+"""The root volume, GB, is in it: nodes from before a change have other disks, and the same of all else."""
 
 
 class Facts:
@@ -35,16 +39,21 @@ class Facts:
         self._ask_after: dict[str, datetime] = {}
         self._quotas: dict[bool, tuple[float | None, datetime]] = {}
         self._measured: dict[_Key, Resources] = {}
+        self._disks_mib: dict[_SizeKey, int] = {}
         self._prices = PricesKnown()
         self._leader: tuple[Node | None, datetime] | None = None
 
     def measure(self, nodes: Iterable[Node], members: Mapping[str, EngineNode]) -> None:
         """Keep what joined nodes report."""
         reported: dict[_Key, list[Resources]] = {}
+        disks: dict[_SizeKey, list[int]] = {}
         for node in nodes:
             if member := members.get(node.instance_id):
-                reported.setdefault((node.node_type, node.instance_type), []).append(member.resources)
+                key = node.node_type, node.instance_type
+                reported.setdefault(key, []).append(member.resources)
+                disks.setdefault((*key, node.storage_gb), []).append(member.resources.disk_mib)
         self._measured |= {key: _typical(found) for key, found in reported.items()}
+        self._disks_mib |= {key: statistics.median_low(found) for key, found in disks.items()}
 
     def describe(self, settings: AutoscalerSettings, nodes: Iterable[Node], now: datetime) -> None:
         """Ask EC2 for the sizes of the instance types that there are, or may be, and are not known yet."""
@@ -95,25 +104,28 @@ class Facts:
             price_table.estimated(one.vcpus, one.memory_mib) if cost is None else cost
             for one, cost in zip(known, told, strict=True)
         ]
+        root_gb = settings.storage_gb[node_type]
         return Offer(
             node_type,
-            _each(min, [self._size(node_type, one, settings.storage_gb[node_type]) for one in known]),
+            _each(min, [self._size(node_type, one, root_gb) for one in known]),
             max(costs),
             max(one.vcpus for one in known),
             price_estimated=None in told,
             most_usd_per_hour=None if None in told else node_type.spot_bid or max(costs),
+            equivalents=tuple(known),
+            storage_gb=root_gb,
         )
 
     def _size(self, node_type: NodeType, instance_type: InstanceType, root_gb: int) -> Resources:
         nominal = allocatable(instance_type, root_gb)
-        measured = self._measured.get((node_type, instance_type.name))
+        key = node_type, instance_type.name
+        measured = self._measured.get(key)
         if measured is None:
             return nominal
+        disk_mib = self._disks_mib.get((*key, root_gb)) or self._disks_mib.get((*key, _UNKNOWN_GB))
         # What an engine does not tell of is 0.
         told = Resources(
-            measured.cores or nominal.cores,
-            measured.memory_mib or nominal.memory_mib,
-            measured.disk_mib or nominal.disk_mib,
+            measured.cores or nominal.cores, measured.memory_mib or nominal.memory_mib, disk_mib or nominal.disk_mib
         )
         return _each(min, [nominal, told])
 

@@ -219,6 +219,7 @@ def _view(node: Node, member: EngineNode | None, memory: Memory, costs: Mapping[
         set_up_by=memory.under_way.setting_up(node, now),
         leaving=memory.under_way.leaving(instance_id, now),
         usd_per_hour=costs.get(instance_id),
+        storage_gb=node.storage_gb,
     )
 
 

@@ -85,13 +85,13 @@ class Packing:
 
 def fits(shape: Shape, resources: Resources) -> bool:
     """Tell whether a job finds room by size; whether it may be interrupted is another question."""
-    return lacking(shape, resources) is None
+    return not lacking(shape, resources)
 
 
-def lacking(shape: Shape, resources: Resources) -> str | None:
-    """Return the first of cores, memory and disk of which there is too little, None when the job fits."""
+def lacking(shape: Shape, resources: Resources) -> tuple[str, ...]:
+    """Return those of cores, memory and disk of which there is too little; none when the job fits."""
     pairs = zip(_RESOURCES, _needed(shape), _given(resources), strict=True)
-    return next((name for name, needed, given in pairs if needed > given), None)
+    return tuple(name for name, needed, given in pairs if needed > given)
 
 
 def fill(groups: Sequence[Group], bins: Sequence[Bin]) -> Filled:

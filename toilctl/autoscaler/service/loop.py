@@ -19,12 +19,12 @@ from typing import Final
 from toilctl.autoscaler.decide.decide import decide
 from toilctl.autoscaler.execute.execute import Actions, Begun, Executor, World, in_thread
 from toilctl.autoscaler.execute.playbooks import Playbooks
-from toilctl.autoscaler.journal import costs
+from toilctl.autoscaler.journal import costs, never_run
 from toilctl.autoscaler.journal.report import STATE_DIR, ResultReport, TickReport, moment
 from toilctl.autoscaler.journal.writer import Journal
 from toilctl.autoscaler.metrics.exporter import Exporter
 from toilctl.autoscaler.model import workflow_limits
-from toilctl.autoscaler.model.plan import ScalingPlan
+from toilctl.autoscaler.model.plan import Infeasible, ScalingPlan
 from toilctl.autoscaler.model.playbook_events import Ended, Event, LaunchAnswered
 from toilctl.autoscaler.model.reasons import EndReason
 from toilctl.autoscaler.model.settings import SETTINGS_FILE, AutoscalerSettings, SettingsFile
@@ -62,6 +62,7 @@ class Reach:
     clock: Callable[[], datetime] = utc_now
     spawn: Callable[[Callable[[], None]], None] = in_thread
     asked_for: Callable[[], Mapping[str, Sequence[str]]] = asked_for
+    tell_never_run: Callable[[Sequence[Infeasible]], None] = never_run.tell
 
 
 class Autoscaler:
@@ -147,6 +148,7 @@ class Autoscaler:
         with self.exporter.deciding(seen.snapshot):
             plan = decide(seen.snapshot, policy, now)
         self.memory.smoothed, self._wake_at = plan.smoothed, plan.wake_at
+        self._reach.tell_never_run(plan.infeasible)
         problem = "; ".join(filter(None, [report.problem, seen.snapshot.engine_problem]))
         report = reporting.decided(replace(report, problem=problem), seen.snapshot, plan, policy, now)
         report = reporting.interrupted(report, self.memory.spot)

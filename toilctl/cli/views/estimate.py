@@ -78,8 +78,7 @@ def infeasible(one: Infeasible) -> str:
     cores = f"{shape.cores:g} {'core' if shape.cores == 1 else 'cores'}"
     size = f"{cores}, {shape.memory_mib / 1024:.1f} GiB of memory, {shape.disk_mib / 1024:.1f} GiB of disk"
     jobs = counted(one.count, "preemptible job" if shape.preemptible else "job")
-    why = "they must not be interrupted" if one.lacking == "preemptible" else f"no node has enough {one.lacking}"
-    return f"Never run: {jobs} ({', '.join(one.names)}) of {size}: {why}."
+    return f"Never run: {jobs} ({', '.join(one.names)}) of {size}. {one.next_step}"
 
 
 def in_lines(launch: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from toilctl.autoscaler.model.reasons import WORDS
-from toilctl.cli.base.render import table
+from toilctl.cli.base.render import counted, table
 from toilctl.cli.views.autoscale import age, clock, numbers
 from toilctl.cli.views.costs import bounds
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NAMES: Final = 3
 _ERRORS: Final = 5
+_SHAPES: Final = 3
 
 
 def why(reason: str) -> str:
@@ -86,6 +87,15 @@ def _nodes(nodes: Iterable[NodeReport]) -> str:
     ]
     heads = ("ID", "NODE TYPE", "ZONE", "IS", "JOBS", "VERDICT", "WHY")
     return _titled("Workers", [table(heads, rows, "  ")] if rows else [])
+
+
+def never_run(jobs: Sequence[Infeasible], cluster: str) -> str:
+    """Say which jobs can never run, and where to read on; an empty string where all can."""
+    if not jobs:
+        return ""
+    shown = [f"{counted(one.count, 'job')} can never run here ({names(one.names)}). {one.next_step}" for one in jobs]
+    more = f"{counted(len(jobs) - _SHAPES, 'kind')} more, and why: " if len(jobs) > _SHAPES else "Why jobs wait: "
+    return "\n".join((*shown[:_SHAPES], f"{more}toilctl explain {cluster}"))
 
 
 def names(of: Sequence[str]) -> str:

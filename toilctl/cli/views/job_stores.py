@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from toilctl.cli.base.render import counted, pairs, table
+from toilctl.cli.views.explain import never_run
 from toilctl.workflows.job_stores import How, JobStoreState
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def status(view: View) -> str:
     result = view.status
     parts = [
         "\n".join(filter(None, (f"{result.job_store} {_what(view)}.", _progress(result)))),
+        never_run(view.never_run, view.cluster or ""),
         _jobs("Failed jobs", result.failed),
         _jobs("Jobs that failed and are tried again", result.tried_again),
         pairs(_next_steps(view)),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from toilctl.cli.base.render import pairs, table
+from toilctl.cli.views.explain import never_run
 from toilctl.system import progress
 from toilctl.workflows.runs import RunState
 
@@ -50,7 +51,7 @@ def runs(result: RunList) -> str:
     ended_badly = [one for one in result.runs if one.state in (RunState.FAILED, RunState.LOST)]
     shown = table(_COLUMNS, map(_row, result.runs))
     notes = "\n".join(_end(one, result.cluster) for one in ended_badly)
-    return f"{shown}\n\n{notes}" if notes else shown
+    return "\n\n".join(filter(None, (shown, never_run(result.never_run, result.cluster), notes)))
 
 
 def stopped(result: Stopped) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from toilctl.local import state
 from toilctl.local.state import LocalState
+from toilctl.system import leaders
 
 _MISLEADING: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_REGION")
 """Variables that would lead an AWS client past the rehearsal cloud, or there with other credentials."""
@@ -31,6 +32,7 @@ def activate() -> LocalContext:
     """
     running = state.load()
     redirect(os.environ, running)
+    os.environ[leaders.REHEARSED] = "yes"
     return context(running)
 
 

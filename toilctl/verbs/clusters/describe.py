@@ -67,7 +67,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
     try:
         members = nodes.members(cluster, key_pairs.of_cluster(cluster, ssh_key).path)
     except ToilctlError as error:
-        note = f"The engine could not be asked: {error.message}"
+        note = f"The engine could not be asked: {error}"
     report, unread = _report(cluster, ssh_key) if not note else (None, "")
     has = cluster.settings.get
     scales = scaling.of_cluster(cluster)

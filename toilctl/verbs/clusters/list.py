@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toilctl.system import inventory
+from toilctl.system import inventory, leaders
 from toilctl.values import tags, worker_tags
 from toilctl.values.cluster import Cluster
 from toilctl.verbs.settings import scaling
@@ -39,11 +39,14 @@ def list_clusters(zone: str | None, region: str | None) -> ClusterList:
 
 
 def state_of(cluster: Cluster) -> str:
-    """Return a cluster's state in one word: destroying, running, partial (workers missing), or no leader."""
+    """Return a cluster's state: destroying, running, partial (workers missing), no leader, or its leader's own."""
     if cluster.settings.get(tags.STATE) == tags.DESTROYING:
         return "destroying"
-    if cluster.leader is None:
+    leader = cluster.leader
+    if leader is None:
         return "no leader"
+    if leaders.is_stopped(cluster):
+        return f"leader {leader.state}"
     if scales := scaling.of_cluster(cluster):
         wanted = sum(one.min_nodes for one in scales.limits)
     else:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from toilctl.system import inventory
+from toilctl.system import inventory, leaders
 from toilctl.system.waiting import wait_until
 from toilctl.values import tags, wording, worker_tags
 from toilctl.values.cluster import Cluster, Engine, Node, Role
-from toilctl.values.errors import ConnectError, EngineError
+from toilctl.values.errors import ConnectError, EngineError, NotFoundError
 from toilctl.values.node_types import NodeType
 
 if TYPE_CHECKING:
@@ -50,18 +50,18 @@ def members(cluster: Cluster, ssh_key: Path | None) -> dict[str, EngineNode]:
     """Ask the engine, in the leader's container, for its nodes; by instance id.
 
     :raises EngineError: when it does not answer.
+    :raises NotFoundError: when the cluster has no leader.
     :raises ConnectError: when the leader cannot be reached.
     """
     from toilctl import engines
     from toilctl.engines import client
     from toilctl.system import ssh
 
-    if cluster.leader is None:
-        raise EngineError(f"Cluster {cluster.name!r} has no leader.", "Launch it again with the same options.")
+    leader = leaders.require(cluster)
     engine = engines.of(
         Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS)),
         run=ssh.in_leader(cluster, ssh_key),
-        leader_address=str(cluster.leader.private_address),
+        leader_address=str(leader.private_address),
     )
     return dict(client.join(engine.nodes(), cluster.nodes))
 
@@ -75,7 +75,7 @@ def wait_for_members(cluster: Cluster, ssh_key: Path | None, *, patiently: bool)
     def look() -> NodesOutcome:
         try:
             known = members(cluster, ssh_key)
-        except (EngineError, ConnectError) as error:
+        except (ConnectError, EngineError, NotFoundError) as error:
             return NodesOutcome({}, tuple(node.instance_id for node in cluster.workers), str(error))
         return NodesOutcome(known, tuple(missing_from(cluster.workers, known)))
 

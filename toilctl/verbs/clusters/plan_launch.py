@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toilctl.system import inventory, progress, variables
+from toilctl.system import inventory, leaders, progress, variables
 from toilctl.values import price_table, tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, UsageError
@@ -162,6 +162,8 @@ def _existing(region: str, request: LaunchRequest) -> Cluster | None:
             f"Cluster {name!r} in {region} is being destroyed.",
             f"Wait for that, or finish it: toilctl destroy-cluster -z {region}a {name}", cluster=name, region=region,
         )  # fmt: skip
+    if leaders.is_stopped(found[0]):
+        leaders.require(found[0])
     return found[0]
 
 

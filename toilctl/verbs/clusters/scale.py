@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toilctl.system import aws, inventory, playbooks, progress, variables
+from toilctl.system import aws, inventory, leaders, playbooks, progress, variables
 from toilctl.values import tags, worker_tags
 from toilctl.values.cluster import Cluster, Node
 from toilctl.values.errors import ConflictError, PartialError, UsageError
@@ -150,12 +150,12 @@ def cluster_variables(cluster: Cluster, private_key: key_pairs.PrivateKey) -> di
 def check_usable(cluster: Cluster) -> None:
     """Make sure that a cluster's workers may be changed.
 
-    :raises ConflictError: when it is being destroyed, or has no leader.
+    :raises ConflictError: when it is being destroyed, or its leader is not there, or stopped.
     """
     if cluster.settings.get(tags.STATE) == tags.DESTROYING:
         raise ConflictError(f"Cluster {cluster.name!r} is being destroyed.", "Finish it with destroy-cluster.")
-    if cluster.leader is None:
-        raise ConflictError(f"Cluster {cluster.name!r} has no leader.", "Type its launch-cluster command again first.")
+    if absent := leaders.absence(cluster):
+        raise ConflictError(absent.message, absent.next_step, cluster=cluster.name)
 
 
 def _wanted(cluster: Cluster, request: ScaleRequest) -> dict[NodeType, int]:

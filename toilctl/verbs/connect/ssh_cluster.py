@@ -137,7 +137,7 @@ def remote_command(container: str, session: Session, *, tty: bool) -> str:
     if session.on_host:
         return words[0] if is_line else shlex.join(words)
     command = ("bash", "-c", words[0]) if is_line else words or ("bash",)
-    return ssh.in_container(container, command, tty=tty)
+    return ssh.in_container(container, command, tty=tty, tethered=True)
 
 
 def command_words(words: Sequence[str]) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.system import progress
 from toilctl.values.errors import ConflictError, NotFoundError
 from toilctl.verbs.job_stores.toil import Toil, ToilOutput
-from toilctl.workflows.job_stores import How, JobStoreStatus, Use
+from toilctl.workflows.job_stores import How, JobStoreState, JobStoreStatus, Use
 from toilctl.workflows.locator import Locator, LocatorKind
 
 _LOOK: Final = "Look into the job store"
@@ -25,6 +26,8 @@ class View:
     """As a sentence says it."""
     cluster: str | None
     """None is this machine."""
+    never_run: tuple[Infeasible, ...] = ()
+    """The jobs that wait on the cluster, of whichever workflow, and can never run there; none unless this one runs."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ def status(toil: Toil, store: Locator) -> View:
     :raises ConflictError: when it cannot be read as one.
     """
     document = toil.ask("stores.status", {"job_store": str(store)}, _LOOK)
-    return View(JobStoreStatus.of(document), toil.place, toil.cluster_name)
+    found = JobStoreStatus.of(document)
+    never_run = toil.never_run() if found.state is JobStoreState.RUNNING else ()
+    return View(found, toil.place, toil.cluster_name, never_run)
 
 
 def pass_on(toil: Toil, command: str, store: Locator, words: Sequence[str]) -> int:

@@ -12,12 +12,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.system import inventory, paths, progress, ssh
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import HostError, ToilctlError
 from toilctl.values.units import DAY_S
 from toilctl.verbs.connect import ask_leader, let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
+from toilctl.verbs.reports import explain
 
 # Without -P, files in the working directory would be imported instead of Python's modules of their names.
 _PYTHON: Final = (sys.executable, "-P")
@@ -54,6 +56,9 @@ class Toil(Protocol):
         :raises ToilctlError: of the class whose code it named.
         """
 
+    def never_run(self) -> tuple[Infeasible, ...]:
+        """Return the jobs that wait there and can never run, as far as an autoscaler tells."""
+
     def run(self, words: Sequence[str]) -> int:
         """Run a command of Toil's on this terminal, and return its exit code."""
 
@@ -82,6 +87,10 @@ class OnLeader:
         """Let the leader answer, which has runs, too."""
         return ask_leader.ask(self.cluster, self.key, verb, {**request, "runs": True}, doing=doing)
 
+    def never_run(self) -> tuple[Infeasible, ...]:
+        """Return those that the autoscaler on the leader told of."""
+        return explain.never_run(self.cluster, self.key)
+
     def run(self, words: Sequence[str]) -> int:
         """Run Toil's command through ssh.
 
@@ -104,7 +113,7 @@ class OnLeader:
 
     def _command(self, words: Sequence[str]) -> tuple[ssh.SshTarget, str]:
         target = ssh.leader_of(self.cluster, self.key)
-        return target, ssh.in_container(target.container, ("toil", *words))
+        return target, ssh.in_container(target.container, ("toil", *words), tethered=True)
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,10 @@ class ToilHere:
             said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
             raise ToilctlError(f"Toil could not do {verb} on this machine: {said[0]}", "Add --debug to see more.")
         return ask_leader.answered(done.stdout, verb)
+
+    def never_run(self) -> tuple[Infeasible, ...]:
+        """Return none: no autoscaler is here."""
+        return ()
 
     def run(self, words: Sequence[str]) -> int:
         """Run Toil's command on this machine."""

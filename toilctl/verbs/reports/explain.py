@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from toilctl.autoscaler.journal.report import TickReport
-from toilctl.system import inventory, variables
+from toilctl.autoscaler.model.plan import Infeasible
+from toilctl.system import inventory, progress, variables
 from toilctl.values.cluster import Cluster
+from toilctl.values.errors import ToilctlError
 from toilctl.values.tuning import Tuning
 from toilctl.values.units import exact
 from toilctl.verbs.reports import autoscaler_report
@@ -46,8 +48,20 @@ def explain(name: str, zone: str | None, region: str | None, ssh_key: Path | Non
     found = autoscaler_report.ask(cluster, ssh_key)
     if scales is None and found.report is None:
         return _explanation(cluster, found, not_autoscaled(cluster))
-    tuning = scales.tuning if scales else Tuning.of(variables.defaults())
-    return _explanation(cluster, found, note_on(found, cluster, tuning.scale_interval_s))
+    return _explanation(cluster, found, note_on(found, cluster, _interval_s(cluster)))
+
+
+def never_run(cluster: Cluster, ssh_key: Path | None) -> tuple[Infeasible, ...]:
+    """Return the jobs that wait on a cluster and can never run there; none where its autoscaler does not tell now."""
+    if not scaling.has_autoscaler(cluster):
+        return ()
+    try:
+        found = autoscaler_report.ask(cluster, ssh_key)
+    except ToilctlError as error:
+        progress.debug(f"Whether jobs can never run is not known: {error}")
+        return ()
+    fresh = found.report is not None and not is_stale(found, _interval_s(cluster))
+    return found.report.infeasible if found.report and fresh else ()
 
 
 def not_autoscaled(cluster: Cluster) -> str:
@@ -76,6 +90,11 @@ def look_at(cluster: Cluster) -> str:
 def is_stale(found: autoscaler_report.AutoscalerAnswer, interval_s: float) -> bool:
     """Tell whether the last report is too old to go by."""
     return found.age_s is not None and found.age_s > STALE_INTERVALS * interval_s
+
+
+def _interval_s(cluster: Cluster) -> float:
+    scales = scaling.of_cluster(cluster)
+    return (scales.tuning if scales else Tuning.of(variables.defaults())).scale_interval_s
 
 
 def _explanation(cluster: Cluster, found: autoscaler_report.AutoscalerAnswer, note: str) -> Explanation:

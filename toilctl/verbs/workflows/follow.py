@@ -129,7 +129,7 @@ def _copy(cluster: Cluster, words: Sequence[str], ssh_key: Path | None, written:
 
 
 def _copied(target: ssh.SshTarget, words: Sequence[str], written: _Written) -> int:
-    command = ssh.in_container(target.container, (*PROGRAM, *words))
+    command = ssh.in_container(target.container, (*PROGRAM, *words), tethered=True)
     with ssh.streaming(target, command) as (process, said):
         # The first line says where in the log the rest begins.
         first = said.readline()

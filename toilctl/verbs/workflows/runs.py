@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.system import inventory, progress
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, UsageError
 from toilctl.values.shared_storage import Shared
 from toilctl.verbs.connect import ask_leader
-from toilctl.verbs.reports import run_costs
+from toilctl.verbs.reports import explain, run_costs
 from toilctl.verbs.settings import scaling
 from toilctl.workflows.command_line import WorkflowCommand
 from toilctl.workflows.runs import Run
@@ -55,6 +56,8 @@ class RunList:
     cluster: str
     region: str
     runs: tuple[Run, ...]
+    never_run: tuple[Infeasible, ...] = ()
+    """The jobs that wait on the cluster, of whichever run, and can never run there; none once no run goes on."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,9 @@ def listing(cluster: Cluster, ssh_key: Path | None) -> RunList:
     runs = [Run.of(one) for one in document["runs"]]
     spans = [[(begin, end or now) for begin, end in one.spans] for one in runs]
     costs = run_costs.within(cluster, ssh_key, spans)
-    return RunList(
-        cluster.name, cluster.region, tuple(replace(one, usd=usd) for one, usd in zip(runs, costs, strict=True))
-    )
+    never_run = explain.never_run(cluster, ssh_key) if any(one.state.goes_on for one in runs) else ()
+    priced = tuple(replace(one, usd=usd) for one, usd in zip(runs, costs, strict=True))
+    return RunList(cluster.name, cluster.region, priced, never_run)
 
 
 def show(cluster: Cluster, name: str | None, ssh_key: Path | None) -> Run:

@@ -19,7 +19,7 @@ from tests.unit.autoscaler.builders import (
     snapshot,
 )  # fmt: skip
 from toilctl.autoscaler.decide.decide import decide
-from toilctl.autoscaler.model.advice import Advice
+from toilctl.autoscaler.model.advice import Advice, Remedy
 from toilctl.autoscaler.model.plan import ScaleOut, ScalingPlan
 from toilctl.autoscaler.model.reasons import KeepReason, LaunchReason, WaitReason
 from toilctl.values.cluster import NodeState
@@ -41,7 +41,7 @@ def test_job_too_big_for_every_node_type_is_infeasible() -> None:
     plan = decide(snapshot(jobs=[job(memory_gb=500)]), policy(node_types=["r3.8xlarge"]), NOW)
     (only,) = plan.infeasible
     assert (only.shape, only.count, only.names, only.lacking) == (shape(memory_gb=500), 1, ("sort",), "memory")
-    assert only.next_step == ("It needs 500.0 GiB of memory, and the most that a node gives is 232.3 GiB (r3.8xlarge).")
+    assert only.next_step == "It needs 500.0 GiB of memory: r3.8xlarge has 232.3 GiB of memory."
     assert only.advice == (Advice.ADD_LARGER_NODES,)
     assert plan.waiting == ()
 
@@ -49,25 +49,28 @@ def test_job_too_big_for_every_node_type_is_infeasible() -> None:
 def test_job_with_too_many_cores_lacks_cores() -> None:
     (only,) = decide(snapshot(jobs=[job(cores=64)]), policy(), NOW).infeasible
     assert only.lacking == "cores"
-    assert "64 cores, and the most that a node gives is 32 (r3.8xlarge)" in only.next_step
+    assert only.next_step == (
+        "It needs 64 cores and an on-demand node: c4.8xlarge:0.6 is spot and has 36 cores; r3.8xlarge has 32 cores."
+    )
 
 
 def test_job_with_too_large_a_disk_is_told_of_node_storage() -> None:
     (only,) = decide(snapshot(jobs=[job(disk_gb=5000)]), policy(), NOW).infeasible
     assert only.lacking == "disk"
-    assert only.advice == (Advice.ADD_LARGER_NODES_OR_DISKS,)
+    assert only.advice == (Advice.ENLARGE_DISKS,)
 
 
 def test_job_that_must_not_be_interrupted_is_infeasible_with_spot_alone() -> None:
     (only,) = decide(snapshot(jobs=[job()]), policy([SPOT]), NOW).infeasible
     assert only.lacking == "preemptible"
-    assert "only spot nodes are allowed (c4.8xlarge:0.6)" in only.next_step.lower()
+    assert only.next_step == "It needs an on-demand node: c4.8xlarge:0.6 is spot."
     assert only.advice == (Advice.ADD_ON_DEMAND,)
 
 
 def test_preemptible_job_is_infeasible_when_no_node_may_be_there() -> None:
     (only,) = decide(snapshot(jobs=[job(preemptible=True)]), policy(most=0), NOW).infeasible
-    assert (only.next_step, only.advice) == ("No node type may have any node.", (Advice.ALLOW_NODES,))
+    assert only.next_step == "It may have no node: c4.8xlarge:0.6 has a maximum of 0; r3.8xlarge has a maximum of 0."
+    assert (only.lacking, only.advice) == ("nodes", (Advice.ALLOW_NODES,))
 
 
 def test_job_that_fits_a_node_that_is_there_is_not_infeasible() -> None:
@@ -262,10 +265,11 @@ def test_estimated_price_is_told() -> None:
     assert plan.notes == ("The price of r3.8xlarge is not known, so node types are compared by their size.",)
 
 
-def test_raise_of_the_maximum_is_not_offered_to_those_that_need_another_type() -> None:
-    plan = decide(snapshot(jobs=[job(memory_gb=100)]), policy(most=[10, 0]), NOW)
-    (only,) = plan.infeasible
-    assert only.lacking in ("memory", "preemptible")
+def test_raise_of_the_maximum_is_offered_of_the_node_type_that_fits() -> None:
+    (only,) = decide(snapshot(jobs=[job(memory_gb=100)]), policy(most=[10, 0]), NOW).infeasible
+    assert only.remedy == Remedy(Advice.ALLOW_NODES, MEMORY)
+    (only,) = decide(snapshot(jobs=[job(memory_gb=500)]), policy(most=[10, 0]), NOW).infeasible
+    assert only.advice == (Advice.ADD_LARGER_NODES,)
 
 
 def test_compensation_is_not_offered_where_it_would_not_help() -> None:

@@ -32,6 +32,8 @@ def test_report_of_an_older_release_is_read_and_written_as_it_was() -> None:
     assert written.pop("advice") == {}
     for jobs in (*written["waiting"], *written["infeasible"]):
         assert jobs.pop("advice") == []
+        assert jobs.pop("lacks", []) == []
+        assert jobs.pop("remedy", None) is None
     assert written == OLDER
 
 
@@ -47,7 +49,8 @@ def test_line_of_an_older_release_is_read() -> None:
 def test_fields_in_json_stand_where_they_did() -> None:
     (first, *_) = TickReport.of(OLDER).document()["waiting"]
     assert [*first] == [*OLDER["waiting"][0], "advice"]
-    assert [*TickReport.of(OLDER).document()["infeasible"][0]] == [*OLDER["infeasible"][0], "advice"]
+    added = ["advice", "lacks", "remedy"]
+    assert [*TickReport.of(OLDER).document()["infeasible"][0]] == [*OLDER["infeasible"][0], *added]
 
 
 def test_report_without_what_has_defaults_is_read() -> None:
@@ -58,6 +61,8 @@ def test_report_without_what_has_defaults_is_read() -> None:
 def test_what_another_version_adds_is_passed_over() -> None:
     (job, *_) = OLDER["waiting"]
     newer = {**OLDER, "invented": [1], "waiting": [{**job, "reason": "whim", "advice": ["pray", "resume"], "new": 2}]}
+    newer["infeasible"] = [{**OLDER["infeasible"][0], "advice": ["pray"], "remedy": {"advice": "pray", "how": "long"}}]
+    assert [(one.advice, one.remedy) for one in TickReport.of(newer).infeasible] == [((), None)]
     (waiting,) = TickReport.of(newer).waiting
     assert (waiting.reason, waiting.reason.words, waiting.advice) == ("whim", "whim", (Advice.RESUME,))
     assert TickReport.of(newer).document()["waiting"][0]["reason"] == "whim"

@@ -147,6 +147,19 @@ def test_offer_is_what_joined_nodes_were_found_to_have_also_when_they_are_gone(l
     assert observe(settings(), Engine(), memory, NOW).snapshot.offers[SPOT].resources == expected
 
 
+@pytest.mark.parametrize(("tag", "believed"), [("50", True), ("", False), ("50 GB", False)])
+def test_larger_root_volume_is_believed_where_joined_nodes_are_known_to_have_a_smaller_one(launch, tag, believed):
+    (there,), memory = launch(**{"storage-gb": tag}), Memory()
+    small, large = (allocatable(InstanceType("c4.8xlarge", 36, 61440), size) for size in (50, 100))
+    engine = Engine(member(there, resources=Resources(36, 30000, small.disk_mib)))
+    observe(settings(), engine, memory, NOW)
+    seen = observe(settings(node_storage_gb=100), engine, memory, later(30)).snapshot
+    # Of memory, the old node tells the truth about new ones.
+    expected = Resources(36, 30000, large.disk_mib if believed else small.disk_mib)
+    assert seen.offers[SPOT].resources == expected
+    assert seen.nodes[0].storage_gb == (50 if believed else 0)
+
+
 @pytest.mark.parametrize("error", [EngineError("Slurm does not answer."), KeyError("State"), NotYetError("Not yet.")])
 def test_engine_that_does_not_answer_is_part_of_what_is_seen(launch, error):
     (known,), memory = launch(), Memory()

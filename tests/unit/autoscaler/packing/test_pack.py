@@ -34,10 +34,10 @@ def test_jobs_that_need_all_of_a_node_fit() -> None:
 
 def test_what_a_node_has_too_little_of_is_named() -> None:
     node = Resources(2, 4096, 2048)
-    assert lacking(shape(2.1, 4, 1), node) == "cores"
-    assert lacking(shape(2, 5, 1), node) == "memory"
-    assert lacking(shape(2, 4, 3), node) == "disk"
-    assert lacking(shape(2, 4, 2), node) is None
+    assert lacking(shape(2.1, 4, 1), node) == ("cores",)
+    assert lacking(shape(2, 5, 1), node) == ("memory",)
+    assert lacking(shape(2, 4, 3), node) == ("disk",)
+    assert lacking(shape(2, 4, 2), node) == ()
 
 
 def test_tenths_of_a_core_add_up() -> None:

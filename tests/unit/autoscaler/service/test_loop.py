@@ -100,6 +100,17 @@ def test_empty_list_of_the_engine_takes_no_node_away_also_after_a_restart(stage)
     assert (stage.done, report.phases) == ([], {"missing": 2})
 
 
+def test_jobs_that_can_never_run_are_told_to_workflows(stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOILCTL_DEMAND_DIR", str(tmp_path))
+    stage.jobs = (Job("1", "sort", Shape(8, 100, 100, False)),)
+    (job,) = stage.tick().infeasible
+    (told,) = json.loads((tmp_path / "never-run.json").read_text())["jobs"]
+    assert (told["cores"], told["why"]) == (8, job.next_step)
+    stage.jobs = ()
+    stage.tick()
+    assert [*tmp_path.glob("never-run*")] == []
+
+
 def test_workflow_may_ask_for_other_nodes_while_it_runs(stage):
     stage.settings(engine="mesos")
     stage.jobs = (Job("1", "sort", Shape(8, 100, 100, False)),)

@@ -91,7 +91,9 @@ def test_text_has_time_nodes_cost_waiting_and_what_to_type(
         "Spot never costs more than its bid. Volumes and traffic come on top.\n"
         "\n"
         "Jobs wait 0:04:00 (median), 95 % at most 0:04:00, the longest 0:04:00.\n"
-        "Never run: 1 job (sort) of 64 cores, 1.0 GiB of memory, 1.0 GiB of disk: no node has enough cores.\n"
+        "Never run: 1 job (sort) of 64 cores, 1.0 GiB of memory, 1.0 GiB of disk. It needs 64 cores and an on-demand "
+        "node: c4.8xlarge:0.6 is spot and has 36 cores; r3.8xlarge has 32 cores; add an on-demand node type that has "
+        "at least 64 cores and 2 GiB of memory with --node-types ….\n"
         "Left out: 1 unfinished job.\n"
         "\n"
         "Jobs arrive when they did in the recording; on more or faster workers, later ones would arrive earlier.\n"
@@ -122,7 +124,7 @@ def test_default_preemptible_lets_all_jobs_run_on_spot(toilctl: Any, account: Te
     spot = ("--node-types", "c4.8xlarge:0.6", "--max-nodes", "2", "-z", "us-west-2a")
     refused = toilctl("estimate", "trace", str(recording.path), *spot).stdout
     assert refused.startswith("None of the recorded jobs can run on these node types.")
-    assert "they must not be interrupted" in refused
+    assert "It needs an on-demand node: c4.8xlarge:0.6 is spot; add c4.8xlarge, on demand, with --node" in refused
     data = toilctl.json("estimate", "trace", str(recording.path), *spot, "--default-preemptible")["data"]
     assert (data["jobs"], data["infeasible"], len(data["notes"])) == (1, [], 2)
 

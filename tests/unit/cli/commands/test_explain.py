@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from tests.unit.cli.stand_in import LAUNCH, NOW_S, report, wait_report
+from tests.unit.cli.stand_in import AUTOSCALED, LAUNCH, NOW_S, report, wait_report
+from toilctl.system import leaders
 from toilctl.values import tags
 from toilctl.values.errors import ConnectError
 
@@ -61,6 +62,41 @@ def test_advice_is_told_in_what_to_type(toilctl, autoscaled, leader):
     assert told in toilctl("explain", "c").stdout
     (waiting,) = toilctl.json("explain", "c")["data"]["report"]["waiting"]
     assert (waiting["next_step"], waiting["advice"]) == (told, ["raise-maximum"])
+
+
+ON_DEMAND = {"advice": "add-on-demand", "node_type": "c4.8xlarge"}
+LARGER = {"advice": "add-larger-nodes", "cores": 36, "memory_gib": 61}
+
+
+@pytest.mark.parametrize(
+    ("remedy", "lacks", "told"),
+    [
+        (ON_DEMAND, ["preemptible"], "add c4.8xlarge, on demand, with 'toilctl autoscale c --node-types …', or run the "
+         "workflow with --defaultPreemptible."),
+        (ON_DEMAND | {"storage_gb": [64]}, ["preemptible", "disk"],
+         "add c4.8xlarge, on demand, with 'toilctl autoscale c --node-types … --node-storage 64'."),
+        ({"advice": "enlarge-disks", "node_type": "m5.large", "storage_gb": [50, 64]}, ["disk"],
+         "give m5.large larger disks with 'toilctl autoscale c --node-storage 50,64'."),
+        ({"advice": "allow-nodes", "node_type": "m5.large"}, ["nodes"],
+         "raise the maximum of m5.large with 'toilctl autoscale c --max-nodes …'."),
+        (LARGER, ["cores"], "add an on-demand node type that has at least 36 cores and 61 GiB of memory with "
+         "'toilctl autoscale c --node-types …'."),
+        (LARGER | {"instance_store_gb": 9}, ["cores"], "add an on-demand node type that has at least 36 cores, 61 GiB "
+         "of memory and 9 GB of instance store with 'toilctl autoscale c --node-types …'."),
+    ],
+)  # fmt: skip
+def test_job_that_can_never_run_is_told_what_to_type(toilctl, autoscaled, leader, remedy, lacks, told):
+    lacking = [{"node_type": "c4.8xlarge:0.6", "resource": one, "needed": 0, "given": 0} for one in lacks]
+    job = {**json.loads(report())["infeasible"][0], "next_step": "It fits none.", "advice": [remedy["advice"]]}
+    leader["text"] = f"{NOW_S}\n{report(infeasible=[{**job, 'lacks': lacking, 'remedy': remedy}])}\n"
+    assert f"It fits none; {told}" in toilctl("explain", "c").stdout
+
+
+@pytest.mark.parametrize("node_type", ["$(id)", "a/b:1:2", 5])
+def test_report_with_what_is_no_node_type_counts_as_none(toilctl, autoscaled, leader, node_type):
+    job = {**json.loads(report())["infeasible"][0], "remedy": ON_DEMAND | {"node_type": node_type}}
+    leader["text"] = f"{NOW_S}\n{report(infeasible=[job])}\n"
+    assert toilctl.json("explain", "c")["data"]["report"] is None
 
 
 @pytest.mark.parametrize(("age_s", "stale"), [(90, False), (91, True)])
@@ -137,6 +173,24 @@ def test_leader_that_cannot_be_reached(toilctl, autoscaled, monkeypatch):
 
     monkeypatch.setattr("toilctl.system.ssh.capture", silent)
     assert toilctl("explain", "c").exit_code == 13
+
+
+@pytest.mark.parametrize(
+    "command", ["explain", "runs", "scale-cluster -w 3,1", "autoscale --max-nodes 3", "launch-cluster"]
+)
+def test_stopped_leader_is_told_with_how_to_start_it(toilctl, autoscaled, monkeypatch, command):
+    monkeypatch.delenv(leaders.REHEARSED, raising=False)
+    monkeypatch.setattr("toilctl.system.ssh.capture", None)
+    (line,) = toilctl.json("list-clusters")["data"]["clusters"]
+    answer = autoscaled.ec2.describe_instances(Filters=[{"Name": "tag:toilctl:role", "Values": ["leader"]}])
+    leader = answer["Reservations"][0]["Instances"][0]["InstanceId"]
+    autoscaled.ec2.stop_instances(InstanceIds=[leader])
+    words = AUTOSCALED if command == "launch-cluster" else (*command.split(), "c")
+    error = toilctl.json(*words)["error"]
+    assert error["message"] == f"Leader {leader} of cluster 'c' is stopped."
+    assert error["next_step"] == f"Start it: aws ec2 start-instances --instance-ids {leader} --region us-west-2"
+    (stopped,) = toilctl.json("list-clusters")["data"]["clusters"]
+    assert (line["state"], stopped["state"]) == ("running", "leader stopped")
 
 
 @pytest.mark.parametrize(

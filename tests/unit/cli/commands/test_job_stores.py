@@ -16,9 +16,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.cli.base import command, render, toil_words
 from toilctl.cli.commands import job_stores
 from toilctl.values.errors import NotFoundError, UsageError
+from toilctl.values.jobs import Shape
 from toilctl.verbs.job_stores import toil
 from toilctl.verbs.job_stores.toil import ToilOutput
 
@@ -70,9 +72,13 @@ class Answers:
     output: ToilOutput = field(default_factory=lambda: ToilOutput(0, "{}"))
     ran: list[tuple[str, ...]] = field(default_factory=list)
     chosen: tuple[Any, ...] = ()
+    never: tuple[Infeasible, ...] = ()
 
     def ask(self, verb: str, request: Mapping[str, Any], doing: str) -> Any:
         return self.told
+
+    def never_run(self) -> tuple[Infeasible, ...]:
+        return self.never
 
     def run(self, words: Sequence[str]) -> int:
         self.ran.append(tuple(words))
@@ -117,6 +123,14 @@ def test_running_workflow_reads_at_a_glance(app: typer.Typer, answers: Answers) 
         "stop  toilctl kill aws:us-west-2:sort --cluster c\n"
     )
     assert answers.chosen == ("c", None, None, None)
+
+
+def test_job_of_a_running_workflow_that_can_never_run_is_told(app: typer.Typer, answers: Answers) -> None:
+    answers.never = (Infeasible(Shape(64, 1, 1, False), 1, ("huge",), "cores", "It needs 64 cores."),)
+    shown = CliRunner().invoke(app, ["status", STORE, "--cluster", "c"]).stdout
+    assert "\n\n1 job can never run here (huge). It needs 64 cores.\nWhy jobs wait: toilctl explain c\n\n" in shown
+    answers.told = ended(state="stopped")
+    assert "never" not in CliRunner().invoke(app, ["status", STORE, "--cluster", "c"]).stdout.replace("has never", "")
 
 
 def test_failed_workflow_names_jobs_logs_and_what_to_do(app: typer.Typer, answers: Answers) -> None:

@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from toilctl.system import ssh
+from toilctl.system.waiting import wait_until
 from toilctl.values import tags
 from toilctl.values.errors import ConnectError, HostError
 from toilctl.verbs.connect import rsync_cluster
@@ -28,9 +29,15 @@ DOCKER = """#!/bin/bash
 # docker exec -i [-t] [-e V=X] NAME WORD... | docker inspect -f FORMAT NAME
 verb=$1; shift
 if [ "$verb" = inspect ]; then [ -e "{home}/$3" ] && echo true; exit; fi
-while [ "${{1#-}}" != "$1" ]; do [ "$1" = -e ] && {{ export "$2"; shift; }}; shift; done
+while [ "${{1#-}}" != "$1" ]; do
+  [ "$1" = -e ] && {{ export "$2"; shift; }}; [ "$1" = -t ] && terminal=yes; shift
+done
 [ -e "{home}/$1" ] || {{ echo "Error: No such container: $1" >&2; exit 1; }}
-shift; cd "{home}/root" && exec "$@"
+shift; cd "{home}/root" || exit
+# As the real one, it gives each command a session, and does not end it with whoever asked.
+[ "$terminal" ] && exec "$@"
+setsid "$@" | ( trap '' PIPE; cat 2>/dev/null; cat >/dev/null )
+exit "${{PIPESTATUS[0]}}"
 """
 PATIENCE_S = 120
 SUDO = '#!/bin/bash\n[ "$1" = -n ] && shift\nexec "$@"\n'
@@ -157,6 +164,29 @@ def test_stdin_reaches_the_command(here, host):
     result = subprocess.run([sys.executable, "-c", script], input="data\n", capture_output=True, text=True, check=True,
                             env=os.environ | state_of(here))  # fmt: skip
     assert result.stdout == "data\n"
+
+
+@pytest.mark.parametrize("command", ["yes", "sleep 1000"])
+def test_end_of_the_connection_ends_the_command(here, host, command):
+    script = PROGRAM.format(words=("sh", "-c", f"echo $$ >pid; exec {command}"), key=host.home / "id", on_host=False)
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               env=os.environ | state_of(here), start_new_session=True)  # fmt: skip
+    said = host.root / "pid"
+    text = wait_until(lambda: said.read_text() if said.exists() else "", lambda found: "\n" in found, 20, 0.05)
+    there = Path(f"/proc/{int(text)}")
+    try:
+        if command == "yes":
+            assert process.stdout.read(4) == b"y\ny\n"
+            process.stdout.close()
+        else:
+            os.killpg(process.pid, signal.SIGINT)
+        assert not wait_until(there.exists, lambda found: not found, 20, 0.05)
+    finally:
+        if there.exists():
+            os.kill(int(text), signal.SIGKILL)
+        process.kill()
+        with process:
+            pass
 
 
 def test_host_is_reached_outside_the_container(here, host, capfd):

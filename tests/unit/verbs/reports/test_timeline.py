@@ -180,7 +180,7 @@ def test_leader_that_is_stopped_is_not_waited_for(
 ) -> None:
     fails(monkeypatch, AssertionError("asked"))
     assert kept_journals.keep(replace(CLUSTER, nodes=(replace(LEADER, state="stopped"),)), None) is None
-    assert "Leader i-1 is stopped." in capsys.readouterr().err
+    assert "Leader i-1 of cluster 'c' is stopped." in capsys.readouterr().err
 
 
 def test_leader_is_given_twenty_seconds_at_most(leader: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConflictError, UsageError
+from toilctl.values.jobs import Shape
 from toilctl.values.node_types import NodeType
 from toilctl.verbs.workflows import runs
 from toilctl.workflows.runs import Run, RunState
@@ -138,6 +140,7 @@ def test_list_has_costs(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None
         return [1.5]
 
     monkeypatch.setattr("toilctl.verbs.reports.run_costs.within", within)
+    monkeypatch.setattr("toilctl.verbs.reports.explain.never_run", lambda *_: ())
     leader.answers["runs.list"] = {"now": "2026-11-26T13:00:00+00:00", "runs": [DOCUMENT]}
     (run,) = runs.listing(cluster(), None).runs
     assert run.usd == 1.5
@@ -188,3 +191,18 @@ def test_list_for_people_has_progress_time_and_cost_and_the_way_on() -> None:
 
 def test_no_runs_are_no_error_but_an_invitation() -> None:
     assert "toilctl run c -- COMMAND" in _view("runs")(runs.RunList("c", "us-west-2", ()))
+
+
+@pytest.mark.parametrize(("state", "told"), [("running", True), ("succeeded", False)])
+def test_jobs_that_can_never_run_are_told_while_a_run_goes_on(
+    leader: Leader, monkeypatch: pytest.MonkeyPatch, state: str, told: bool
+) -> None:
+    never = Infeasible(Shape(64, 1024, 1024, False), 2, ("huge",), "cores", "It needs 64 cores: m5.large has 2 cores.")
+    monkeypatch.setattr("toilctl.verbs.reports.run_costs.within", lambda *_: [None])
+    monkeypatch.setattr("toilctl.verbs.reports.explain.never_run", lambda *_: (never,) * 5)
+    leader.answers["runs.list"] = {"now": "2026-11-26T13:00:00+00:00", "runs": [DOCUMENT | {"state": state}]}
+    found = runs.listing(cluster(), None)
+    assert found.never_run == ((never,) * 5 if told else ())
+    line = "2 jobs can never run here (huge). It needs 64 cores: m5.large has 2 cores.\n"
+    shown = _view("runs")(found)
+    assert shown.endswith(f"\n\n{line * 3}2 kinds more, and why: toilctl explain {found.cluster}") is told

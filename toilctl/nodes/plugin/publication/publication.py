@@ -36,6 +36,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from .never_run import NeverRun
 from .trace import Trace
 
 logger = logging.getLogger(f"toil.{__name__}")
@@ -195,8 +196,15 @@ class Publication:
             _write(self._file, new)
 
     def _flush_now_and_then(self) -> None:
+        never_run = NeverRun(directory())
         while not self._stopped.wait(FLUSH_S):
             self.flush()
+            for sentence in never_run.news(self._waiting):
+                logger.warning(sentence)
+
+    def _waiting(self) -> list[str]:
+        with self._lock:
+            return [lines[0] for lines in self._jobs.values() if len(lines) == 1]
 
 
 def prune(where: Path) -> None:
