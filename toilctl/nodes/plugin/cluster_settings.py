@@ -19,6 +19,8 @@ class LeaderSettings:
     engine: str
     autoscaled: bool
     """Whether an autoscaler runs here."""
+    limited: bool = False
+    """Whether the cluster has limits of its own."""
 
 
 def find() -> LeaderSettings | None:
@@ -31,4 +33,5 @@ def find() -> LeaderSettings | None:
     values = dict(re.findall(r"^(cluster_name|engine|autoscaler): *['\"]?([\w-]+)", text, re.MULTILINE))
     if "engine" not in values:
         return None
-    return LeaderSettings(values.get("cluster_name", ""), values["engine"], values.get("autoscaler") == "true")
+    limited = re.search(r"^limits:[ \n]*- ?\S", text, re.MULTILINE) is not None
+    return LeaderSettings(values.get("cluster_name", ""), values["engine"], values.get("autoscaler") == "true", limited)

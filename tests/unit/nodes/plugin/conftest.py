@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -50,6 +51,8 @@ def plugin(monkeypatch: pytest.MonkeyPatch, demand_dir: Path, cluster_file: Path
     monkeypatch.setattr(slurm, "SlurmBatchSystem", slurm.SlurmBatchSystem)
     check = "check_configuration_consistency"
     monkeypatch.setattr(Config, check, getattr(Config, check))
+    parse = "parse_known_args"
+    monkeypatch.setattr(argparse.ArgumentParser, parse, getattr(argparse.ArgumentParser, parse))
     monkeypatch.syspath_prepend(str(PLUGIN_DIR))
     _forget()
     return importlib.import_module(NAME)
