@@ -93,14 +93,15 @@ class Change(NamedTuple):
 def find(word: str) -> ScalerOption | None:
     """Return the option that a word is, in whatever spelling, with or without a value behind ``=``."""
     name = word.partition("=")[0]
-    return _BY_FORM.get(_form(name)) if name.startswith("--") else None
+    return _BY_FORM.get(form(name)) if name.startswith("--") else None
 
 
-def _form(name: str) -> str:
+def form(name: str) -> str:
+    """Return what is the same in all spellings of an option."""
     return name.replace("-", "").replace("_", "").lower().replace("preemptable", "preemptible")
 
 
-_BY_FORM = {_form(name): one for one in OPTIONS for name in one.names if name.startswith("--")}
+_BY_FORM = {form(name): one for one in OPTIONS for name in one.names if name.startswith("--")}
 
 
 def modern(words: Sequence[str], known: Container[str]) -> tuple[list[str], list[Change]]:
