@@ -17,7 +17,7 @@ from toilctl.values.tuning import SETTINGS
 from toilctl.verbs.checks import instance_types, key_pairs, permissions, zones_and_images
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
-from toilctl.verbs.provisioner import Provisioner
+from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 from toilctl.verbs.settings import node_storage, scaling, software
 from toilctl.verbs.settings import sse_key as sse
 
@@ -37,7 +37,8 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         before = replace(scaling.told(existing), limits=Limits()) if existing else None
         scales = scaling.decide(request.wish, request.node_types, before) if request.wish.limits_nodes else None
         zones = zones_and_images.check_zones(region, request.zones, request.vpc_subnet)
-        pair = key_pairs.key_pair(region, alone.key_pair_name)
+        rehearsal = provisioner.name is ProvisionerName.LOCAL
+        pair = key_pairs.key_pair(region, alone.key_pair_name, rehearsal=rehearsal)
         private_key = key_pairs.find(pair, request.ssh_key)
         image = zones_and_images.image(region, request.ami)
         leader_gb, node_gb = _storage(request, image)
