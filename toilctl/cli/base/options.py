@@ -162,12 +162,19 @@ AmiOption = Annotated[
 ]  # fmt: skip
 OwnerOption = Annotated[
     str | None,
-    typer.Option("--owner", metavar="NAME", help="Who pays and whom to ask: the tag Owner.", rich_help_panel=NODES),
+    typer.Option(
+        "--owner",
+        metavar="NAME",
+        rich_help_panel=NODES,
+        show_default="TOIL_OWNER_TAG, else the key pair's name",
+        help="Who pays and whom to ask: the tag Owner.",
+    ),
 ]
 TagOption = Annotated[
     list[Tag] | None,
     typer.Option("--tag", "-t", parser=parsed_by(Tag.parse), metavar="KEY=VALUE", rich_help_panel=NODES,
-                 show_default=False, help="A tag for everything that is made; repeat for more."),
+                 show_default="those of TOIL_AWS_TAGS",
+                 help="A tag for everything that is made; repeat for more."),
 ]  # fmt: skip
 
 KeyPairNameOption = Annotated[
