@@ -20,6 +20,7 @@ from docs.generate import (
     roles,
     settings,
     tags,
+    toil_options,
     variables,
 )
 from docs.generate.markdown import page
@@ -27,6 +28,7 @@ from docs.generate.markdown import page
 PAGES: Final = {
     "commands": commands.text,
     "settings": settings.text,
+    "toil-options": toil_options.text,
     "environment": environment.text,
     "exit-codes": exit_codes.text,
     "json": documents.text,

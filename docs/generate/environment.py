@@ -22,7 +22,9 @@ _MEANINGS: Final = {
     "AWS_PROFILE": "As every AWS client has it.",
     "AWS_REGION": "As every AWS client has it.",
     "AWS_ENDPOINT_URL": "An AWS endpoint other than Amazon's own; nodes' jobs get it, too.",
-    "USER": "The tag `Owner`, unless `--owner` says otherwise.",
+    "TOIL_OWNER_TAG": "The tag `Owner`, unless `--owner` says otherwise; else that is the key pair's name.",
+    "TOIL_AWS_TAGS": 'A JSON object of tags for everything that is made, such as `{"project": "genomes"}`; '
+    "`--tag` counts before it.",
 }
 """What a person may set; options say by themselves what theirs do."""
 _FOR_PLAYBOOKS: Final = {
@@ -44,7 +46,7 @@ _READ: Final = (
     re.compile(r"\"(XDG_\w+_HOME|TOIL_[A-Z_]+|TOILCTL_[A-Z_]+)\""),
     re.compile(r"lookup\('ansible\.builtin\.env', '(\w+)'\)"),
 )
-_OURS: Final = re.compile(r"(AWS|TOIL|TOILCTL|XDG)_\w+|USER|HOME")
+_OURS: Final = re.compile(r"(AWS|TOIL|TOILCTL|XDG)_\w+|HOME")
 
 
 def text() -> str:

@@ -26,7 +26,7 @@ def plain(text: str) -> str:
     words = re.sub(r"\s+", " ", text.strip())
     parts = re.split(r"(``[^`]+``|`[^`]+`)", words)
     shown = (
-        code(part.strip("`")) if part.startswith("`") else re.sub(r"(?<![\w/])(--[a-z][a-z-]*)", r"`\1`", _escape(part))
+        code(part.strip("`")) if part.startswith("`") else re.sub(r"(?<![\w/])(--[a-z][\w-]*)", r"`\1`", _escape(part))
         for part in parts
     )
     return "".join(shown)

@@ -38,6 +38,10 @@ class PublishedWorkflow:
     name: str = ""
     limits: tuple[str, ...] = ()
     """What its user typed as Toil's own autoscaling options: ``NODE_TYPE=MIN..MAX``."""
+    tuning: str = ""
+    """How eager scaling is to be, as ``toilctl.values.tuning`` has it, without what was not typed."""
+    storage: str = ""
+    """Root volumes, as ``toilctl.values.worker_tags`` has them."""
     jobs: dict[str, Job] = field(default_factory=dict)
     """By the id that Toil's batch system gave; a running job's node is a private address, or empty."""
     store_ids: dict[str, str] = field(default_factory=dict)
@@ -133,6 +137,7 @@ def _take_header(workflow: PublishedWorkflow, header: Any) -> bool:
         return False
     workflow.framework, workflow.name = str(header.get("framework", "")), str(header.get("name", ""))
     workflow.limits = tuple(map(str, header.get("limits", ())))
+    workflow.tuning, workflow.storage = str(header.get("tuning", "")), str(header.get("storage", ""))
     return True
 
 

@@ -8,8 +8,8 @@ is and says so once.
 
 from __future__ import annotations
 
-from toilctl_plugin import known_toil
-from toilctl_plugin.autoscaling import handed_over
+from toilctl_plugin import known_toil, people_tags
+from toilctl_plugin.autoscaling import handed_over, typed
 from toilctl_plugin.batch_systems.mesos import mesos_batch_system
 from toilctl_plugin.batch_systems.registry import replace_batch_system
 from toilctl_plugin.batch_systems.slurm import slurm_batch_system
@@ -18,6 +18,7 @@ from toilctl_plugin.publication import run
 
 def _register() -> None:
     run.install()
+    people_tags.install()
     try:
         replace_batch_system("slurm", slurm_batch_system)
         replace_batch_system("mesos", mesos_batch_system)
@@ -25,6 +26,7 @@ def _register() -> None:
         known_toil.warn(["add_batch_system_factory"], "its batch systems stay as they are")
         return
     handed_over.install()
+    typed.install()
 
 
 _register()

@@ -19,13 +19,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final, Self
 
+from toilctl.nodes.plugin.autoscaling import scaler_options
 from toilctl.values.errors import UsageError
 from toilctl.values.scaling_policy import Limits
 from toilctl.workflows import arguments, toil_options
 from toilctl.workflows.arguments import Argument
 from toilctl.workflows.locator import Locator, LocatorKind
 from toilctl.workflows.node_options import NodeOptions
-from toilctl.workflows.spellings import PROGRAMS, Rewritten, modernized
+from toilctl.workflows.spellings import PROGRAMS, SPELLINGS, Rewritten, modernized
 
 _RUNNERS: Final = frozenset({"toil-cwl-runner", "toil-wdl-runner", "toil.cwl.cwltoil", "toil.wdl.wdltoil"})
 _SCHEMES: Final = ("aws:", "google:", "azure:", "file:")
@@ -77,12 +78,11 @@ class WorkflowCommand:
         """Make one of its words, and of those to be read, whose first so many start the program."""
         found = arguments.scan(read[length:])
         programs = read[:length] or read
-        asks = arguments.last(found, "--provisioner") or arguments.last(found, "-p") in _PROVISIONERS
         return cls(
             words,
             rewritten,
             _job_store(found, is_runner=any(PurePosixPath(word).name in _RUNNERS for word in programs)),
-            NodeOptions.of(found).limits() if asks else Limits(),
+            NodeOptions.of(found).limits() if _asks(found) else Limits(),
             any(one.option == RESTART for one in found),
             arguments.last(found, "--sseKey"),
         )
@@ -140,12 +140,26 @@ def _startable(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Rewritten
 
 def _respelled(words: tuple[str, ...], program: str) -> tuple[tuple[str, ...], tuple[Rewritten, ...]]:
     """Write the words behind a program as today's Toil takes them. What is left out may bring two words together."""
+    words, renamed = _renamed(words)
     words, merged = _merged(words)
     words, changes = modernized(words, program)
-    if not merged + changes:
+    if not renamed + merged + changes:
         return words, ()
     words, more = _respelled(words, program)
-    return words, merged + changes + more
+    return words, renamed + merged + changes + more
+
+
+def _renamed(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Rewritten, ...]]:
+    """Write hyphens in names of the scaler's options as Toil has them, where these are meant: with a provisioner."""
+    if not _asks(arguments.scan(words)):
+        return words, ()
+    new, changes = scaler_options.modern(words, toil_options.KNOWN | {one.option for one in SPELLINGS})
+    return tuple(new), tuple(Rewritten(shlex.join(one.before), shlex.join(one.after), one.why) for one in changes)
+
+
+def _asks(found: Sequence[Argument]) -> bool:
+    """Tell whether a command asks the scaler for nodes."""
+    return bool(arguments.last(found, "--provisioner")) or arguments.last(found, "-p") in _PROVISIONERS
 
 
 def _merged(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Rewritten, ...]]:

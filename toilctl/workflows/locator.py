@@ -91,6 +91,14 @@ class Locator:
         return self.name if self.is_file else None
 
 
+def store_name(name: str, suffix: str = "") -> str:
+    """Return a name that a job store on AWS may have, made of any other, with a suffix that such a name may have."""
+    end = re.sub(r"[^a-z0-9]+", "-", suffix.lower()).strip("-")[: _LONGEST_STORE // 2].strip("-")
+    start = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: _LONGEST_STORE - len(end) - 1].strip("-")
+    found = "-".join(filter(None, (start, end)))
+    return found if _STORE.fullmatch(found) else "workflow"
+
+
 def _named(name: str, text: str) -> str:
     if not name:
         raise UsageError(f"The job store {text!r} has no name.", f"{_FORM[:-1]}, or file:PATH.", job_store=text)

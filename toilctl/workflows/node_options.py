@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from toilctl.nodes.plugin.autoscaling import scaler_options
+from toilctl.nodes.plugin.autoscaling.scaler_options import DEFAULT_MAX, DEFAULT_MIN
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.scaling_policy import Limits, zip_limits
 from toilctl.workflows.arguments import SHELL_ONLY, Argument
 from toilctl.workflows.spellings import Rewritten
 
-DEFAULT_MIN: Final = 0
-DEFAULT_MAX: Final = 10
-"""Toil's own."""
-_TYPES: Final = ("--nodeTypes", "--nodeType")
-_SPOT_TYPE: Final = "--preemptableNodeType"
-_MIN, _MAX = "--minNodes", "--maxNodes"
-_SPOT_MIN, _SPOT_MAX = "--minPreemptableNodes", "--maxPreemptableNodes"
+_TYPES: Final = (scaler_options.NODE_TYPES, "--nodeType")
+_SPOT_TYPE: Final = scaler_options.SPOT_TYPE
+_MIN, _MAX = scaler_options.MIN, scaler_options.MAX
+_SPOT_MIN, _SPOT_MAX = scaler_options.SPOT_MIN, scaler_options.SPOT_MAX
 _OLDER: Final = frozenset({_SPOT_TYPE, _SPOT_MIN, _SPOT_MAX})
 _ALL: Final = frozenset({*_TYPES, _MIN, _MAX, *_OLDER})
-_WHY_OLDER: Final = "since Toil 3.11 a bid in the list of node types makes them preemptible"
+_WHY_OLDER: Final = scaler_options.MERGED
 _WHY_REPEATED: Final = "Toil takes each list of numbers once only"
 
 
@@ -68,14 +66,9 @@ class NodeOptions:
 
         :raises UsageError: as ``limits``.
         """
-        types = self._types()
-        texts = [text for _, text in (*self._values(*_TYPES), *self._values(_SPOT_TYPE))]
-        new = [_TYPES[0], ",".join(texts)] if types else []
-        has_spot = any(one.preemptible for one in types)
-        for option, of_spot, missing in ((_MIN, _SPOT_MIN, DEFAULT_MIN), (_MAX, _SPOT_MAX, DEFAULT_MAX)):
-            counts = self._counts(types, option, of_spot, missing)
-            if types and (self._values(option) or (has_spot and self._values(of_spot))):
-                new += [option, ",".join(map(str, counts))]
+        self.limits()
+        given = [(_TYPES[0] if one in _TYPES else one, value) for one, value in self._values(*_ALL)]
+        new = scaler_options.together(given)
         return Rewritten(
             shlex.join(word for one in self.arguments for word in one.words), shlex.join(new), self.outdated
         )
@@ -106,12 +99,7 @@ class NodeOptions:
         spot = [_count(of_spot, text) for _, text in self._values(of_spot)]
         if spot and spot[-1] and not any(one.preemptible for one in types):
             raise UsageError(f"{of_spot} needs a node type with a bid.", f"Add it to {_TYPES[0]}, as in c3.large:0.1.")
-        rest = itertools.count()
-        return [spot[-1] if spot and one.preemptible else _nth(own, next(rest), missing) for one in types]
-
-
-def _nth(numbers: Sequence[int], number: int, missing: int) -> int:
-    return numbers[number] if number < len(numbers) else numbers[0] if numbers else missing
+        return scaler_options.filled([one.preemptible for one in types], own, spot[-1] if spot else None, missing)
 
 
 def _count(option: str, text: str) -> int:

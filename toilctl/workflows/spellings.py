@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from toilctl.nodes.plugin.autoscaling import scaler_options
 from toilctl.workflows import toil_options
 
 _SWITCH: Final = "since Toil 6 it takes yes or no, and would take the next word for it"
 _ANY_WORD: Final = "since Toil 6 it takes a value, and any word, even False, counts as yes"
-_SCALER: Final = "Toil 3.16 took it away, and its scaler is not started here"
 _NAMES: Final = "Toil 5 renamed it"
-_NO_OPTIONS: Final = "Toil 5.2 took it away; it never had an effect on AWS"
 _CACHE: Final = "Toil 3.3 took it away, with the cache that it was for"
 _PARASOL: Final = "Toil 6 took Parasol away"
 _LEADER: Final = "the leader's own Mesos master is the default, and a leader without Mesos does not know the option"
@@ -107,7 +106,7 @@ SPELLINGS: Final = (
     Spelling("--logLevel WARN|Warn|warn", "--logLevel WARNING", "Toil 5.2 took that level away"),
     Spelling("--provisioner cgcloud", "--provisioner aws", "Toil 3.11 took CGCloud away"),
     # Gone.
-    Spelling("--alphaPacking VALUE", "", _SCALER),
+    *(Spelling(f"{one.name} VALUE", "", one.why) for one in scaler_options.OPTIONS if one.gone),
     Spelling("--conformance-test", "", "Toil 3.10 took it away", only=_CWL_RUNNER),
     Spelling("--cseKey VALUE", "", "Toil 3.22 took it away: it was for job stores on Azure"),
     Spelling("--defaultCache VALUE", "", _CACHE),
@@ -121,10 +120,8 @@ SPELLINGS: Final = (
     Spelling("--masterIP VALUE", "", _LEADER),
     Spelling("--mesosEndpoint VALUE", "", _LEADER),
     Spelling("--mesosMaster VALUE", "", _LEADER),
-    Spelling("--nodeOptions VALUE", "", _NO_OPTIONS),
     Spelling("--parasolCommand VALUE", "", _PARASOL),
     Spelling("--parasolMaxBatches VALUE", "", _PARASOL),
-    Spelling("--preemptableNodeOptions VALUE", "", _NO_OPTIONS),
     Spelling("--readGlobalFileMutableByDefault", "", "Toil 3.13 took it away"),
 )  # fmt: skip
 PROGRAMS: Final = {

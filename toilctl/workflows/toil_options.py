@@ -66,6 +66,8 @@ FLAGS: Final = _set(
     --strict-cpu-limit --strict-memory-limit --version -h
     """
 )
+SWITCHES: Final = frozenset({"--assumeZeroOverhead", "--metrics"})
+"""Of the scaler's: once flags, and today with yes or no behind them."""
 OLDER: Final = frozenset({"--maxPreemptableNodes", "--minPreemptableNodes", "--nodeType", "--preemptableNodeType"})
 """Toil's before 3.11, with a value each."""
 TAKING: Final = VALUES | JOB_STORE | ELSEWHERE | VALUES_OR_NONE | OLDER

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from toilctl.values.errors import UsageError
-from toilctl.workflows.locator import Locator, LocatorKind
+from toilctl.workflows.locator import Locator, LocatorKind, store_name
 
 
 @pytest.mark.parametrize(
@@ -90,3 +92,14 @@ def test_only_a_store_on_aws_has_a_region_and_only_a_directory_a_path() -> None:
     assert (on_aws.region, at_google.region, here.region) == ("eu-central-1", None, None)
     assert (on_aws.path, at_google.path, here.path) == (None, None, "/shared/one")
     assert [one.is_file for one in (on_aws, at_google, here)] == [False, False, True]
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "jobstore", "44cb1666", "x" * 80]))
+def test_name_that_is_made_is_always_one_of_a_store_on_aws(name: str, suffix: str) -> None:
+    assert Locator.parse(f"aws:us-west-2:{store_name(name, suffix)}").kind is LocatorKind.AWS
+
+
+def test_name_that_is_made_keeps_what_can_be_kept() -> None:
+    assert store_name("tutorial_services", "44cb1666") == "tutorial-services-44cb1666"
+    assert store_name("My  Sort.v2") == "my-sort-v2"
+    assert store_name("a" * 60, "44cb1666") == f"{'a' * 47}-44cb1666"

@@ -47,7 +47,7 @@ class Playbooks:
     def scale_out(self, intent: str, launches: Sequence[ScaleOut], tell: Tell) -> Ended:
         """Run scale_out.yml, telling what EC2 answers while it goes on."""
         variables = {
-            "launches": [_launch(one) for one in launches],
+            "launches": [_launch(one, self.settings.raised_gb.get(one.node_type)) for one in launches],
             # A node that is late is replaced; its launch need not wait for it any longer than that.
             "boot_timeout_s": min(self.settings.boot_timeout_s, self.settings.policy.tuning.join_deadline_s),
         }
@@ -120,9 +120,10 @@ def launch_answer(intent: str, result: Mapping[str, Any], *, failed: bool = Fals
     return LaunchAnswered(intent, NodeType.parse(str(node_type)), launched if answered else None, refusals)
 
 
-def _launch(launch: ScaleOut) -> dict[str, Any]:
+def _launch(launch: ScaleOut, root_gb: int | None) -> dict[str, Any]:
     without = [{"instance_type": one.instance_type, "zone": one.zone} for one in launch.without]
-    return {"node_type": str(launch.node_type), "count": launch.count, "without": without}
+    raised = {} if root_gb is None else {"storage_gb": root_gb}
+    return {"node_type": str(launch.node_type), "count": launch.count, "without": without, **raised}
 
 
 def _ended(run: str, result: PlaybookResult, said: str, terminated: frozenset[str] = frozenset()) -> Ended:

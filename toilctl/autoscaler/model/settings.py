@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from toilctl.autoscaler.model.advice import Advice
-from toilctl.autoscaler.model.workflow_limits import widened
+from toilctl.autoscaler.model.workflow_limits import Asked, widened
 from toilctl.values.cluster import Engine
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
-from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
+from toilctl.values.scaling_policy import Limits, Policy
 from toilctl.values.tuning import Tuning
 from toilctl.values.worker_tags import NodeStorage
 
 SETTINGS_FILE: Final = "/etc/toilctl/cluster.yml"
 DEFAULT_STORAGE_GB: Final = 50
-"""For node types that a workflow asks for in a cluster that has none."""
+"""For node types that a workflow asks for in a cluster that says nothing of storage."""
 _MAX_PORT: Final = 65535
 
 
@@ -36,6 +36,10 @@ class AutoscalerSettings:
     boot_timeout_s: float
     metrics_port: int = 0
     """Where metrics are served on the leader's private address; 0 for nowhere."""
+    storage: NodeStorage = field(default_factory=NodeStorage)
+    """The cluster's own root volumes, of whichever node type."""
+    raised_gb: Mapping[NodeType, int] = field(default_factory=dict)
+    """Root volumes, GiB, of the node types for which workflows ask for larger ones than the cluster's own."""
     limited: bool = True
     """Whether the cluster has limits of its own; else only what workflows ask for is launched, and ended again."""
 
@@ -49,15 +53,12 @@ class AutoscalerSettings:
         """Whether workflows may ask for nodes although the cluster has no limits."""
         return self.engine is Engine.MESOS
 
-    def widened(self, asked: Sequence[NodeLimits]) -> Self:
-        """Return settings that allow what workflows ask for, too; their node types get the first one's storage."""
-        size = next(iter(self.storage_gb.values()), DEFAULT_STORAGE_GB)
-        return replace(
-            self,
-            policy=widened(self.policy, asked),
-            storage_gb={one.node_type: size for one in asked} | dict(self.storage_gb),
-            limited=self.autoscaled,
-        )
+    def widened(self, asked: Asked) -> Self:
+        """Return settings that allow what workflows ask for, too: of two root volumes the larger counts."""
+        policy = widened(self.policy, asked)
+        own = {one: self.storage.gb(one) or DEFAULT_STORAGE_GB for one in policy.node_types} | dict(self.storage_gb)
+        raised = {one: gb for one, gb in asked.storage_gb.items() if gb > own.get(one, gb)}
+        return replace(self, policy=policy, storage_gb=own | raised, raised_gb=raised, limited=self.autoscaled)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -66,6 +67,7 @@ class AutoscalerSettings:
         :raises UsageError: naming what is missing or cannot be.
         """
         limits = Limits.parse(",".join(_texts(values, "limits")))
+        storage = _storage(values)
         return cls(
             cluster=_text(values, "cluster_name"),
             region=_text(values, "region"),
@@ -74,7 +76,8 @@ class AutoscalerSettings:
             policy=Policy(
                 limits, Tuning.parse(_text(values, "tuning")), _texts(values, "zones"), _flag(values, "paused")
             ),
-            storage_gb=_storage(values, [one.node_type for one in limits]),
+            storage_gb={one.node_type: storage.gb(one.node_type) for one in limits},
+            storage=storage,
             boot_timeout_s=_number(values, "boot_timeout_s"),
             metrics_port=_port(values, "metrics_port"),
         )
@@ -167,13 +170,12 @@ def _engine(name: str) -> Engine:
         raise UsageError(f"There is no engine {name!r}.", f"It is {' or '.join(Engine)}.", name=name) from None
 
 
-def _storage(values: Mapping[str, Any], needed: Iterable[NodeType]) -> dict[NodeType, int]:
+def _storage(values: Mapping[str, Any]) -> NodeStorage:
     """Read one number for all node types, or one for each; a node type without one gets the first."""
     node_types = [NodeType.parse(one) for one in _texts(values, "node_types")]
     try:
-        found = NodeStorage.parse(str(values.get("node_storage_gb", "")), node_types)
+        return NodeStorage.parse(str(values.get("node_storage_gb", "")), node_types)
     except UsageError:
         raise UsageError(
             f"{values.get('node_storage_gb')!r} is no node_storage_gb, which is a number, or one for each node type.",
         ) from None
-    return {node_type: found.gb(node_type) for node_type in needed}

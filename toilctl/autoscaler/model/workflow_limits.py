@@ -1,51 +1,128 @@
-"""Node types and limits that workflows ask for while they run, beside those that the cluster was launched with.
+"""What workflows ask for while they run, beside what the cluster was launched with: node types, limits, and the rest.
 
-People type them as Toil's own autoscaling options on the leader; there Toil's plugin hands them over.
+People type it as Toil's own autoscaling options on the leader; there Toil's plugin hands it over.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from toilctl.autoscaler.model.snapshot import NodeView
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
+from toilctl.values.tuning import SETTINGS
+from toilctl.values.worker_tags import NodeStorage
+
+_LARGER: Final = frozenset({"preemptible_compensation"})
+"""Of two workflows' values of a setting the more eager one counts: the larger of these, the smaller of others."""
 
 
-def read(texts: Mapping[str, Iterable[str]]) -> tuple[tuple[NodeLimits, ...], tuple[str, ...]]:
-    """Return the limits that workflows ask for, and a sentence for each workflow that does.
+@dataclass(frozen=True)
+class Wish:
+    """What one workflow asks for, each in its string form."""
 
-    :param texts: limits in their string form, by the workflow's name.
+    name: str
+    limits: tuple[str, ...]
+    tuning: str = ""
+    """Some of the settings that ``toilctl.values.tuning`` has."""
+    storage: str = ""
+    """Root volumes of some of its node types."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What all workflows ask for."""
+
+    limits: tuple[NodeLimits, ...] = ()
+    tuning: Mapping[str, float] = field(default_factory=dict)
+    """By setting; none where the cluster's own count."""
+    storage_gb: Mapping[NodeType, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """A sentence for each workflow that asks, and for what does not count."""
+
+
+def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
+    """Bring together what workflows ask for.
+
+    :param own: what the cluster was launched with. With limits of its own it has settings of its own, which count.
     """
-    found: list[NodeLimits] = []
-    notes = []
-    for name, limits in texts.items():
+    asked = Asked()
+    for wish in wishes:
         try:
-            asked = Limits.parse(",".join(limits))
+            limits, tuning = Limits.parse(",".join(wish.limits)), dict(_settings(wish))
+            sizes = NodeStorage.parse(wish.storage).each_gb
         except UsageError as error:
-            notes.append(f"{name} asks for nodes that cannot be: {error.message}")
+            asked = _with(asked, f"{wish.name} asks for nodes that cannot be: {error.message}")
             continue
-        if asked:
-            found += asked
-            notes.append(f"{name} asks for {', '.join(map(str, asked))}, which counts while it runs.")
-    return tuple(found), tuple(notes)
+        if not limits:
+            continue
+        counts = {} if own.limits else tuning
+        said = [*map(str, limits), *(f"{size} GB for {node_type}" for node_type, size in sizes.items())]
+        said += [_said(name, value) for name, value in counts.items()]
+        asked = replace(
+            asked, limits=(*asked.limits, *limits), tuning=_merged(asked.tuning, counts),
+            storage_gb=_larger(asked.storage_gb, sizes),
+        )  # fmt: skip
+        asked = _with(asked, f"{wish.name} asks for {', '.join(said)}, which counts while it runs.")
+        for name, value in tuning.items() if own.limits else ():
+            if value != own.tuning.values[name]:
+                asked = _with(
+                    asked,
+                    f"{wish.name} asks for {_said(name, value)}, and the cluster's own, {own.tuning.said(name)}, "
+                    f"counts: toilctl autoscale {cluster} {SETTINGS[name].flag} {value:g} changes that.",
+                )
+    return asked
 
 
-def widened(policy: Policy, asked: Iterable[NodeLimits]) -> Policy:
+def _with(asked: Asked, note: str) -> Asked:
+    return replace(asked, notes=tuple(dict.fromkeys((*asked.notes, note))))
+
+
+def _said(name: str, value: float) -> str:
+    return f"{SETTINGS[name].label} {SETTINGS[name].said(value)}"
+
+
+def _settings(wish: Wish) -> Iterator[tuple[str, float]]:
+    """Yield a wish's settings; what Toil takes and is out of range here becomes the nearest that is not.
+
+    :raises UsageError: for what is no number.
+    """
+    for name, _, text in (word.partition("=") for word in wish.tuning.split()):
+        if (setting := SETTINGS.get(name)) and setting.toil:
+            try:
+                value = min(max(float(text), setting.least), setting.most)
+            except ValueError:
+                value = setting.read(text)
+            yield name, setting.read(value)
+
+
+def _merged(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    found = dict(one)
+    for name, value in other.items():
+        found[name] = (max if name in _LARGER else min)(value, found.get(name, value))
+    return found
+
+
+def _larger(one: Mapping[NodeType, int], other: Mapping[NodeType, int]) -> dict[NodeType, int]:
+    return {kind: max(one.get(kind, 0), other.get(kind, 0)) for kind in (*one, *other)}
+
+
+def widened(policy: Policy, asked: Asked) -> Policy:
     """Return a policy that allows what it did and what is asked for: of two limits of a node type the larger ones.
 
     Several workflows share the nodes, so their numbers are not added up.
     """
     limits = {one.node_type: one for one in policy.limits}
-    for one in asked:
+    for one in asked.limits:
         known = limits.get(one.node_type, one)
         limits[one.node_type] = NodeLimits(
             one.node_type, max(known.min_nodes, one.min_nodes), max(known.max_nodes, one.max_nodes)
         )
-    return replace(policy, limits=Limits(limits.values()))
+    return replace(policy, limits=Limits(limits.values()), tuning=replace(policy.tuning, **asked.tuning))
 
 
 def around(policy: Policy, nodes: Iterable[NodeView]) -> Policy:

@@ -18,6 +18,7 @@ from toilctl.autoscaler.memory.refusals import Failures, Refusals
 from toilctl.autoscaler.memory.spot_history import TAKEN_CODE, SpotHistory
 from toilctl.autoscaler.model.settings import AutoscalerSettings
 from toilctl.autoscaler.model.snapshot import NodeView, Snapshot
+from toilctl.autoscaler.model.workflow_limits import Wish
 from toilctl.autoscaler.observe.instance_facts import Facts
 from toilctl.autoscaler.observe.spot_notices import SpotNotices
 from toilctl.engines import client
@@ -82,13 +83,9 @@ def engine_of(settings: AutoscalerSettings) -> EngineClient:
     return engines.of(settings.engine, in_leader, settings.leader_address, published())
 
 
-def asked_for() -> dict[str, tuple[str, ...]]:
-    """Return the limits that workflows ask for while they run, by the workflow's name."""
-    found: dict[str, tuple[str, ...]] = {}
-    for one in published().workflows():
-        if one.limits:
-            found[one.name] = (*found.get(one.name, ()), *one.limits)
-    return found
+def asked_for() -> tuple[Wish, ...]:
+    """Return what workflows ask for while they run."""
+    return tuple(Wish(one.name, one.limits, one.tuning, one.storage) for one in published().workflows() if one.limits)
 
 
 def observe(

@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,8 +61,8 @@ class Reach:
     engine_of: Callable[[AutoscalerSettings], EngineClient] = engine_of
     clock: Callable[[], datetime] = utc_now
     spawn: Callable[[Callable[[], None]], None] = in_thread
-    asked_for: Callable[[], Mapping[str, Sequence[str]]] = asked_for
     tell_never_run: Callable[[Sequence[Infeasible]], None] = never_run.tell
+    asked_for: Callable[[], Sequence[workflow_limits.Wish]] = asked_for
 
 
 class Autoscaler:
@@ -76,6 +76,8 @@ class Autoscaler:
         self._results: list[ResultReport] = []
         self._node_errors: dict[str, str] = {}
         self._wake_at: datetime | None = None
+        self._followed: AutoscalerSettings | None = None
+        """The file's, with what workflows asked for at the last tick."""
         self._last = journal.last()
         if self._last:
             self.memory.spot.restore(self._last.spot_records)
@@ -86,7 +88,7 @@ class Autoscaler:
     @property
     def interval_s(self) -> float:
         """How long to wait for the next tick."""
-        settings = self._file.last_good
+        settings = self._followed or self._file.last_good
         usual = settings.policy.tuning.scale_interval_s if settings else DEFAULT_INTERVAL_S
         sooner = min(filter(None, (self.guard.wait_until, self._wake_at)), default=None)
         return usual if sooner is None else min(usual, max(1.0, (sooner - self._reach.clock()).total_seconds()))
@@ -124,7 +126,7 @@ class Autoscaler:
         return bool(self.memory.under_way.now)
 
     def _round(self, report: TickReport, now: datetime) -> TickReport:
-        settings = self._file.read()
+        settings = self._followed = self._file.read()
         self.absorb(now)
         self.memory.under_way.forget(now)
         report = replace(report, problem=self._file.problem, advice=self._file.advice)
@@ -133,13 +135,13 @@ class Autoscaler:
         report = replace(report, cluster=settings.cluster, paused=settings.policy.paused)
         if not (settings.autoscaled or settings.follows_workflows):
             return replace(report, notes=("This cluster has no limits, so the autoscaler leaves it alone.",))
-        wanted, notes = workflow_limits.read(self._reach.asked_for())
-        settings = settings.widened(wanted)
+        asked = workflow_limits.read(self._reach.asked_for(), settings.policy, settings.cluster)
+        settings = self._followed = settings.widened(asked)
         unsafe = self.guard.problem(settings.region, settings.cluster, now)
         if unsafe:
             return replace(report, problem="; ".join(filter(None, [report.problem, unsafe])))
         report = self._decide_and_act(report, settings, now)
-        return replace(report, notes=(*report.notes, *notes))
+        return replace(report, notes=(*report.notes, *asked.notes))
 
     def _decide_and_act(self, report: TickReport, settings: AutoscalerSettings, now: datetime) -> TickReport:
         engine = self._reach.engine_of(settings)

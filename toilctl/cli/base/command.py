@@ -85,8 +85,26 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words, and remember whether some were set apart."""
         ctx.meta[SEPARATED] = "--" in args
-        parsed: list[str] = super().parse_args(ctx, args)
+        parsed: list[str] = super().parse_args(ctx, args if ctx.resilient_parsing else self._with_toils(args))
         return parsed
+
+    def _with_toils(self, args: list[str]) -> list[str]:
+        """Translate options of Toil's that the command does not have."""
+        from toilctl.nodes.plugin.autoscaling import scaler_options
+        from toilctl.workflows import cluster_options
+
+        own = {
+            scaler_options.form(name) if name.startswith("--") else name: not getattr(one, "is_flag", False)
+            for one in self.params
+            for name in (*one.opts, *one.secondary_opts)
+        }
+        return cluster_options.translated(
+            str(self.name),
+            args,
+            own,
+            progress.note,
+            first=not self.context_settings.get("allow_interspersed_args", True),
+        )
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Read the shared defaults only now, when somebody looks."""

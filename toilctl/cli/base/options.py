@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple, Self
 import typer
 
 from toilctl.cli.base.command import parsed_by
+from toilctl.cli.base.numbers import Counts, Sizes, Workers
 from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType, NodeTypes
@@ -26,24 +27,6 @@ class Zones(tuple[Zone, ...]):
     def parse(cls, text: str) -> Self:
         """Read ``us-west-2a,us-west-2b``."""
         return cls(Zone.parse(zone.strip()) for zone in text.split(","))
-
-
-class Counts(tuple[int, ...]):
-    """Numbers of workers, one per node type."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``3,2``."""
-        return cls(_numbers(text, "a number of workers", "Write one per node type, such as 3 or 3,2."))
-
-
-class Sizes(tuple[int, ...]):
-    """Volumes in GB, one for all node types or one per node type."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``50`` or ``50,100``."""
-        return cls(_numbers(text, "a size", "Write GB, such as 50, or one per node type, such as 50,100."))
 
 
 class Tag(NamedTuple):
@@ -77,15 +60,12 @@ def _orphan_timeout_s(text: str) -> int:
     return int(ORPHAN_TIMEOUT.read(text))
 
 
-def _numbers(text: str, what: str, next_step: str) -> list[int]:
-    """Read whole numbers with commas between.
-
-    :raises UsageError: saying that the text is not ``what``.
-    """
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise UsageError(f"{text!r} is not {what}.", next_step)
-    return [int(word) for word in words]
+def _cluster_type(text: str) -> Engine:
+    if text not in tuple(Engine):
+        raise UsageError(
+            f"toilctl makes no clusters of type {text!r}.", f"Give {' or '.join(Engine)}, or leave it out."
+        )
+    return Engine(text)
 
 
 def _cidr(text: str) -> str:
@@ -147,9 +127,10 @@ PreemptibleNodeTypeOption = Annotated[
                  rich_help_panel=NODES, hidden=True, help="One more node type of workers, as older Toil has it."),
 ]  # fmt: skip
 WorkersOption = Annotated[
-    Counts | None,
-    typer.Option("--workers", "-w", parser=parsed_by(Counts.parse), metavar="N[,N…]", rich_help_panel=NODES,
-                 help="How many workers of each node type; with --max-nodes, how many to begin with."),
+    Workers | None,
+    typer.Option("--workers", "-w", parser=parsed_by(Workers.parse), metavar="N[,N…]", rich_help_panel=NODES,
+                 help="How many workers of each node type; with --max-nodes, how many to begin with. A range, such as "
+                 "0-2, is a minimum and a maximum."),
 ]  # fmt: skip
 ScaleWorkersOption = Annotated[
     Counts,
@@ -181,12 +162,19 @@ AmiOption = Annotated[
 ]  # fmt: skip
 OwnerOption = Annotated[
     str | None,
-    typer.Option("--owner", metavar="NAME", help="Who pays and whom to ask: the tag Owner.", rich_help_panel=NODES),
+    typer.Option(
+        "--owner",
+        metavar="NAME",
+        rich_help_panel=NODES,
+        show_default="TOIL_OWNER_TAG, else the key pair's name",
+        help="Who pays and whom to ask: the tag Owner.",
+    ),
 ]
 TagOption = Annotated[
     list[Tag] | None,
     typer.Option("--tag", "-t", parser=parsed_by(Tag.parse), metavar="KEY=VALUE", rich_help_panel=NODES,
-                 show_default=False, help="A tag for everything that is made; repeat for more."),
+                 show_default="those of TOIL_AWS_TAGS",
+                 help="A tag for everything that is made; repeat for more."),
 ]  # fmt: skip
 
 KeyPairNameOption = Annotated[
@@ -260,7 +248,9 @@ PlotOption = Annotated[
 ]  # fmt: skip
 ClusterTypeOption = Annotated[
     Engine | None,
-    typer.Option("--cluster-type", "-T", hidden=True, help="Toil's name for --engine."),
+    typer.Option(
+        "--cluster-type", "-T", parser=parsed_by(_cluster_type), hidden=True, help="Toil's name for --engine."
+    ),
 ]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, print the plan, make nothing.", rich_help_panel="Common")

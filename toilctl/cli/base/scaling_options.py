@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import typer
 
 from toilctl.cli.base.command import parsed_by
-from toilctl.cli.base.options import Counts
+from toilctl.cli.base.numbers import Counts, Workers
 from toilctl.values.errors import UsageError
 from toilctl.values.tuning import SETTINGS, Setting
 from toilctl.values.units import DAY_S
@@ -94,6 +95,22 @@ _OPTIONS: Final[dict[str, Any]] = {
     **{name: _option(setting) for name, setting in SETTINGS.items()},
     "default_preemptible": DefaultPreemptibleOption,
 }
+
+
+def with_ranges(workers: Workers | None, wish: ScalingWish) -> tuple[tuple[int, ...] | None, ScalingWish]:
+    """Turn ranges of ``--workers`` into limits; return with how many workers to begin, None for the limits' minimum.
+
+    :raises UsageError: when there are other limits, too.
+    """
+    if workers is None or not workers.ranges:
+        return None if workers is None else tuple(least for least, _ in workers), wish
+    if wish.limits_nodes:
+        raise UsageError(
+            "A range of --workers is a minimum and a maximum, and --min-nodes or --max-nodes is given, too.",
+            "Give --workers one number per node type, or leave out the others.",
+        )
+    least, most = zip(*workers, strict=True)
+    return None, replace(wish, min_nodes=least, max_nodes=most)
 
 
 def wished(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -63,13 +63,14 @@ def launch_cluster(
     from toilctl.verbs.clusters.launch_plan import LaunchRequest
 
     leader, types = options.merge_node_types(node_type, leader_node_type, node_types, preemptible_node_type)
+    counts, wish = scaling_options.with_ranges(workers, wish)
     request = LaunchRequest(
         cluster=name,
         zones=zone or (),
         region=region,
         leader_node_type=leader,
         node_types=types,
-        worker_counts=workers,
+        worker_counts=counts,
         wish=wish,
         leader_storage_gb=leader_storage_gb,
         node_storage_gb=node_storage_gb,

@@ -1,8 +1,9 @@
-"""local up, down, status, env, fault: the rehearsal cloud on this machine."""
+"""local up, down, status, env, key, fault: the rehearsal cloud on this machine."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from toilctl.system import progress
 from toilctl.values.errors import UsageError
 
 if TYPE_CHECKING:
+    from toilctl.local.process.keys import Brought
     from toilctl.local.process.up_and_down import Down, LocalStatus, Up
 
 commands = typer.Typer(help="The rehearsal cloud: AWS's interfaces and real hosts, on this machine.")
@@ -44,6 +46,8 @@ def up(
 
     Its appliance has Mesos, too, when TOILCTL_MESOS_PREFIX names a directory or an image that has it, or one was named
     in an earlier appliance build --mesos-from; the engine of new clusters is then Mesos, as on AWS.
+
+    Your public keys in ~/.ssh are key pairs there, named as their files: k of k.pub. toilctl local key brings others.
     """
     from toilctl.local.process import up_and_down
 
@@ -79,6 +83,25 @@ def env() -> None:
     from toilctl.local.process import up_and_down
 
     render.show("local-env", up_and_down.environment(), _env)
+
+
+@command(commands, "key", with_provisioner=False)
+def key(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The key pair's name.", show_default=False)],
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", resolve_path=True, show_default="the likeliest one in ~/.ssh",
+                     help="The public key, such as ~/.ssh/id_ed25519.pub."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Make a key pair in the rehearsal cloud of one of your public keys, as aws ec2 import-key-pair does on AWS."""
+    from toilctl.local.process import keys
+
+    render.show("local-key", keys.bring(name, file), _key)
+
+
+def _key(brought: Brought) -> str:
+    return f"Key pair {brought.name!r} {'was there' if brought.already else 'is there'}: {brought.path}"
 
 
 def _fault_help() -> str:
@@ -132,6 +155,7 @@ def _up(cloud: Up) -> str:
         "region": cloud.region,
         "appliance": cloud.appliance_image,
         "engines": ", ".join(cloud.engines) if cloud.hosts else "",
+        "key pairs": ", ".join(cloud.key_pairs) or "none: toilctl local key NAME",
     }
     return (
         f"The rehearsal cloud {begun}, with {kind}.\n{render.pairs(facts, '  ')}\n"

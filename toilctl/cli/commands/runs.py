@@ -30,7 +30,7 @@ NameOption = Annotated[
 ]  # fmt: skip
 DeploymentOption = Annotated[
     str | None,
-    typer.Option("--deployment", metavar="DEPLOYMENT", show_default="the one that was deployed last",
+    typer.Option("--deployment", metavar="DEPLOYMENT", show_default="the newest that has what is run",
                  help="In whose virtualenv and directory to run; '' is none."),
 ]  # fmt: skip
 EnvOption = Annotated[

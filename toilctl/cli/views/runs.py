@@ -29,12 +29,12 @@ def started(result: Started) -> str:
         "stop": f"toilctl stop {result.cluster} {name}",
     }
     first = f"Run {name!r} {'goes on where it ended' if result.restarted else 'has begun'}, also without this terminal."
-    return "\n".join((*_rewritten(result), first, pairs({**_facts(result.run), **following}, indent="  ")))
+    return "\n".join((*_notes(result), first, pairs({**_facts(result.run), **following}, indent="  ")))
 
 
 def announce(result: Started) -> None:
     """Say on stderr what has begun, before its log is shown."""
-    for line in _rewritten(result):
+    for line in _notes(result):
         progress.note(line)
     progress.note(f"Run {result.run.name!r} has begun; Ctrl-C ends only this view of it.")
 
@@ -88,9 +88,12 @@ def _short(text: str) -> str:
     return text if len(text) <= _COMMAND_LENGTH else f"{text[: _COMMAND_LENGTH - 1]}…"
 
 
-def _rewritten(result: Started) -> Iterator[str]:
+def _notes(result: Started) -> Iterator[str]:
     for before, after, why in result.rewritten:
         yield f"{before} became {after or 'nothing'}: {why}"
+    if result.without:
+        also = f" So have {', '.join(result.also)}; --deployment chooses." if result.also else ""
+        yield f"Deployment {result.run.deployment} has it, and {result.without}, deployed last, has not.{also}"
 
 
 def _end(run: Run, cluster: str) -> str:

@@ -87,6 +87,14 @@ def faults() -> list[dict[str, Any]]:
     return answer
 
 
+def bring_key(name: str, public_key: str) -> bool:
+    """Make a key pair of a public key; return False when it is there.
+
+    :raises UsageError: for a name or key that EC2 refuses, and when the key pair is there with another key.
+    """
+    return bool(_ask("POST", "keys", {"name": name, "public_key": public_key})["new"])
+
+
 def hosts() -> list[dict[str, Any]]:
     """Return the instances whose hosts there should be: id, state, addresses, zone, type."""
     answer: list[dict[str, Any]] = _ask("GET", "hosts")

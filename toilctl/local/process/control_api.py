@@ -4,6 +4,7 @@
 - ``GET /_toilctl/calls``: how often each action was called.
 - ``GET /_toilctl/hosts``: the hosts that there should be.
 - ``POST /_toilctl/powered-off`` (``{"instance_id": …}``): a host switched itself off.
+- ``POST /_toilctl/keys`` (``{"name": …, "public_key": …}``): a key pair of the user's; says whether it is new.
 - ``GET /_toilctl/health``.
 """
 
@@ -14,7 +15,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from toilctl.local.aws.cloud import Cloud, StartResponse
+from toilctl.local.aws.ec2 import user_keys
 from toilctl.local.aws.requests.call import Environ
+from toilctl.local.state import REGION
 from toilctl.values.errors import UsageError
 
 PREFIX: Final = "/_toilctl/"
@@ -49,11 +52,17 @@ class Controlled:
             ("DELETE", "faults"): lambda: {"cleared": cloud.faults.clear(**document)},
             ("GET", "calls"): lambda: dict(cloud.calls),
             ("GET", "hosts"): lambda: [_summary(spec) for spec in cloud.host_specs()],
+            ("POST", "keys"): lambda: {"new": _bring_key(cloud, document)},
             ("POST", "powered-off"): lambda: cloud.powered_off([str(document.get("instance_id", ""))]),
         }
         if (method, what) not in routes:
             return "404 Not Found", {"message": f"There is no {method} {PREFIX}{what}.", "next_step": ""}
         return "200 OK", routes[method, what]()
+
+
+def _bring_key(cloud: Cloud, document: dict[str, Any]) -> bool:
+    name, public_key = str(document.get("name", "")), str(document.get("public_key", ""))
+    return user_keys.bring(cloud.ec2(REGION), name, public_key)
 
 
 def _summary(spec: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from toilctl.local.hosts import containers, docker_engine, hosts
 from toilctl.local.hosts.docker_engine import Progress
 from toilctl.local.hosts.networks import make_networks
 from toilctl.local.images import images, mesos_kept, mesos_source, registry
-from toilctl.local.process import client
+from toilctl.local.process import client, keys
 from toilctl.local.state import LocalState
 from toilctl.system import locks, paths
 from toilctl.system.waiting import wait_until
@@ -43,6 +43,8 @@ class Up:
     hosts: bool
     already: bool
     """Whether it ran before."""
+    key_pairs: tuple[str, ...] = ()
+    """Those of the user's public keys, named as their files."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _already(running: LocalState, image: str | None, with_hosts: bool) -> Up:
 
 def _up(running: LocalState, *, already: bool) -> Up:
     known = {key: value for key, value in asdict(running).items() if key in Up.__dataclass_fields__}
-    return Up(**known, already=already)
+    return Up(**known, already=already, key_pairs=keys.bring_all())
 
 
 def _make_ready(image: str, progress: Progress) -> dict[str, Any]:

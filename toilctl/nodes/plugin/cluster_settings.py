@@ -19,6 +19,10 @@ class LeaderSettings:
     engine: str
     autoscaled: bool
     """Whether an autoscaler runs here."""
+    limited: bool = False
+    """Whether the cluster has limits of its own."""
+    aws_tags: str = ""
+    """The owner and the user's own tags: a JSON object, in base64."""
 
 
 def find() -> LeaderSettings | None:
@@ -28,7 +32,12 @@ def find() -> LeaderSettings | None:
     except OSError:
         return None
     # The file is made by a template of one form; a YAML parser may be missing from a virtualenv.
-    values = dict(re.findall(r"^(cluster_name|engine|autoscaler): *['\"]?([\w-]+)", text, re.MULTILINE))
+    names = "cluster_name|engine|autoscaler|aws_tags"
+    values = dict(re.findall(rf"^({names}): *['\"]?([\w+/=-]+)", text, re.MULTILINE))
     if "engine" not in values:
         return None
-    return LeaderSettings(values.get("cluster_name", ""), values["engine"], values.get("autoscaler") == "true")
+    limited = re.search(r"^limits:[ \n]*- ?\S", text, re.MULTILINE) is not None
+    return LeaderSettings(
+        values.get("cluster_name", ""), values["engine"], values.get("autoscaler") == "true", limited,
+        values.get("aws_tags", ""),
+    )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl.system import aws
+from toilctl.system import aws, user_keys
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import NotFoundError, UsageError
 from toilctl.values.tags import KEY_PAIR_NAME
@@ -42,9 +43,10 @@ class PrivateKey:
         return str(self.path) if self.path else "in the ssh agent"
 
 
-def key_pair(region: str, name: str) -> KeyPair:
+def key_pair(region: str, name: str, *, rehearsal: bool = False) -> KeyPair:
     """Look a key pair up.
 
+    :param rehearsal: whether it is the rehearsal cloud's, which toilctl itself brings keys to.
     :raises NotFoundError: naming those that EC2 knows.
     """
     answer = aws.client("ec2", region).describe_key_pairs(IncludePublicKey=True)
@@ -53,12 +55,23 @@ def key_pair(region: str, name: str) -> KeyPair:
         known = ", ".join(sorted(pairs)) or "none"
         raise NotFoundError(
             f"EC2 knows no key pair {name!r} in {region}; it knows: {known}.",
-            f"Name one of those, or upload yours: aws ec2 import-key-pair --region {region} --key-name {name} "
-            "--public-key-material fileb://$HOME/.ssh/id_ed25519.pub",
+            f"{'Name one of those, or b' if pairs else 'B'}ring yours: {_import(region, name, rehearsal=rehearsal)}",
             key_pair_name=name, known=sorted(pairs),
         )  # fmt: skip
     described = pairs[name]
     return KeyPair(described["KeyName"], described.get("PublicKey"), described.get("KeyFingerprint", ""))
+
+
+def _import(region: str, name: str, *, rehearsal: bool) -> str:
+    """Return what brings a key of this machine to EC2 by the name of a key pair."""
+    file = next(user_keys.candidates(name), None)
+    make = "" if file else f"ssh-keygen -t ed25519 -f ~/.ssh/{name}, then "
+    if rehearsal:
+        return f"{make}toilctl local key {shlex.quote(name)}"
+    path = shlex.quote(f"fileb://{file}") if file else f"fileb://$HOME/.ssh/{name}.pub"
+    return (
+        f"{make}aws ec2 import-key-pair --region {region} --key-name {shlex.quote(name)} --public-key-material {path}"
+    )
 
 
 def find(pair: KeyPair, ssh_key: Path | None = None) -> PrivateKey:

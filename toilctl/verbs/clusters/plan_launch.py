@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +16,8 @@ from toilctl.values.tuning import SETTINGS
 from toilctl.verbs.checks import instance_types, key_pairs, permissions, zones_and_images
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
-from toilctl.verbs.provisioner import Provisioner
-from toilctl.verbs.settings import node_storage, scaling, software
+from toilctl.verbs.provisioner import Provisioner, ProvisionerName
+from toilctl.verbs.settings import node_storage, people_tags, scaling, software
 from toilctl.verbs.settings import sse_key as sse
 
 
@@ -27,6 +26,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
 
     :raises ToilctlError: the first thing that would make the launch fail, with what to do about it.
     """
+    request = replace(request, extra_tags=people_tags.merged(request.extra_tags))
     alone = _check_alone(request)
     region = zones_and_images.region_of(request.zones, request.region)
     with progress.step("Check the request"):
@@ -37,7 +37,8 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         before = replace(scaling.told(existing), limits=Limits()) if existing else None
         scales = scaling.decide(request.wish, request.node_types, before) if request.wish.limits_nodes else None
         zones = zones_and_images.check_zones(region, request.zones, request.vpc_subnet)
-        pair = key_pairs.key_pair(region, alone.key_pair_name)
+        rehearsal = provisioner.name is ProvisionerName.LOCAL
+        pair = key_pairs.key_pair(region, alone.key_pair_name, rehearsal=rehearsal)
         private_key = key_pairs.find(pair, request.ssh_key)
         image = zones_and_images.image(region, request.ami)
         leader_gb, node_gb = _storage(request, image)
@@ -72,7 +73,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         orphan_timeout_s=int(variables.settled("orphan_timeout_s", request.orphan_timeout_s, orphan_timeout)),
         key_pair_name=alone.key_pair_name,
         private_key=private_key,
-        owner=request.owner or os.environ.get("USER", ""),
+        owner=request.owner or people_tags.owner(alone.key_pair_name),
         extra_tags=request.extra_tags,
         vpc_subnet=request.vpc_subnet,
         aws_ec2_profile_arn=request.aws_ec2_profile_arn,

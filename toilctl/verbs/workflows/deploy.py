@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from toilctl.system import playbooks, progress
+from toilctl.values import tags
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, PartialError, UsageError
 from toilctl.values.units import HOUR_S
@@ -19,6 +20,7 @@ from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.workflows import git_revision, toil_mismatch
 from toilctl.workflows import deployment, trees
 from toilctl.workflows.deployment import Deployment, SourceKind
+from toilctl.workflows.locator import Locator, LocatorKind, store_name
 
 INSTALL_TIMEOUT_S: Final = HOUR_S
 """Some packages are compiled from source."""
@@ -61,7 +63,7 @@ class Deployed:
     toil: str
     python: str
     commands: tuple[str, ...]
-    """Complete ones, with a placeholder for the job store."""
+    """Complete ones, with a job store that may not be there yet."""
     replaced: str = ""
     """The other path that the name was deployed from before."""
 
@@ -113,7 +115,9 @@ def carry_out(planned: DeploymentPlan, cluster: Cluster, ssh_key: Path | None, p
 
 def commands(cluster: Cluster, name: str, programs: Iterable[str]) -> tuple[str, ...]:
     """Return what to type to run each program of a deployment."""
-    store = f"aws:{cluster.region}:{name.lower()}-JOBSTORE"
+    # Buckets of all accounts share their names: the cluster's id makes this one nobody else's.
+    mark = cluster.settings.get(tags.GENERATION, "jobstore")
+    store = Locator(LocatorKind.AWS, store_name(name, mark), cluster.region)
     return tuple(
         f"toilctl run {cluster.name} -- {program} --jobStore {store} {_RUNNERS[program]}"
         if program in _RUNNERS else f"toilctl run {cluster.name} -- {program} {store}"

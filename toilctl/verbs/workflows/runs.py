@@ -31,7 +31,7 @@ class RunRequest:
     words: tuple[str, ...] = ()
     name: str | None = None
     deployment: str | None = None
-    """None is the one that was deployed last, an empty string is none."""
+    """None is the one deployed last of those that have what is run, an empty string is none."""
     restart: bool = False
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of the command, beside the leader's; a restart has those of before, too."""
@@ -47,6 +47,10 @@ class Started:
     restarted: bool
     rewritten: tuple[tuple[str, str, str], ...] = ()
     """What today's Toil spells otherwise: before, after, why."""
+    without: str = ""
+    """The deployment that was deployed last, where another one was chosen since only that has what is run."""
+    also: tuple[str, ...] = ()
+    """Older deployments that have it, too, in that case."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ def start(cluster: Cluster, request: RunRequest, ssh_key: Path | None) -> Starte
         },
         doing="Start the run",
     )  # fmt: skip
-    return Started(cluster.name, cluster.region, Run.of(document), restart, command.rewritten)
+    without, also = str(document.get("without") or ""), tuple(map(str, document.get("also") or ()))
+    return Started(cluster.name, cluster.region, Run.of(document), restart, command.rewritten, without, also)
 
 
 def listing(cluster: Cluster, ssh_key: Path | None) -> RunList:

@@ -16,6 +16,7 @@ from toilctl.autoscaler.model.plan import ScaleOut
 from toilctl.autoscaler.model.playbook_events import Ended, LaunchAnswered, LaunchRefusal
 from toilctl.autoscaler.model.settings import AutoscalerSettings
 from toilctl.autoscaler.model.snapshot import Offering
+from toilctl.autoscaler.model.workflow_limits import Wish, read
 from toilctl.system import aws
 from toilctl.system import playbooks as runner
 from toilctl.values.cluster import Engine, Node, Role
@@ -94,6 +95,20 @@ def test_playbooks_get_what_they_need(playbooks, monkeypatch, tmp_path):
             "scale-in-1", stop,
         ),
     ]  # fmt: skip
+
+
+def test_root_volume_that_a_workflow_asks_for_goes_along_with_the_launch(tmp_path, monkeypatch):
+    calls = []
+
+    def run(name, target, variables, **more):
+        calls.append(variables["launches"])
+        return runner.PlaybookResult(True, (), {}, tmp_path)
+
+    monkeypatch.setattr(runner, "run", run)
+    wish = Wish("sort.py", ("t2.micro=0..2",), storage="t2.micro=300")
+    wider = SETTINGS.widened(read([wish], SETTINGS.policy, "my"))
+    Playbooks(wider, tmp_path, threading.Event()).scale_out("auto-1", [ScaleOut(MICRO, 1)], lambda _: None)
+    assert calls == [[{"node_type": "t2.micro", "count": 1, "without": [], "storage_gb": 300}]]
 
 
 def test_launch_waits_for_a_node_no_longer_than_until_it_is_replaced(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from toilctl.autoscaler.model.advice import Advice
-from toilctl.autoscaler.model.settings import AutoscalerSettings, SettingsFile
+from toilctl.autoscaler.model.settings import DEFAULT_STORAGE_GB, AutoscalerSettings, SettingsFile
+from toilctl.autoscaler.model.workflow_limits import Wish, read
 from toilctl.system import variables
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
@@ -95,3 +96,25 @@ def test_missing_file_at_the_start_gives_no_settings_and_says_why(tmp_path: Path
     assert "No such file" in file.problem
     assert "Nothing is done" in file.problem
     assert file.changed_at() == 0
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "has", "raised"),
+    [
+        (50, "t2.medium=300", 300, 300), (500, "t2.medium=300", 500, None), (80, "", 80, None),
+        ("", "", DEFAULT_STORAGE_GB, None), ("", "t2.medium=300", 300, 300),
+    ],
+)  # fmt: skip
+def test_node_type_of_a_workflow_gets_the_larger_of_its_own_root_volume_and_the_clusters(own, asked, has, raised):
+    settings = AutoscalerSettings.of({**GOOD, "limits": [], "node_types": [], "node_storage_gb": own})
+    wish = Wish("sort.py", ("t2.medium=0..2",), storage=asked)
+    wider = settings.widened(read([wish], settings.policy, "my"))
+    medium = NodeType.parse("t2.medium")
+    assert (wider.storage_gb[medium], wider.raised_gb.get(medium), wider.limited) == (has, raised, False)
+
+
+def test_node_type_of_the_cluster_gets_the_larger_root_volume_too():
+    settings = AutoscalerSettings.of(GOOD)
+    wish = Wish("sort.py", ("r3.8xlarge=0..2", "c4.8xlarge:0.6=0..2"), storage="r3.8xlarge=300,c4.8xlarge:0.6=20")
+    wider = settings.widened(read([wish], settings.policy, "my"))
+    assert (wider.storage_gb, wider.raised_gb) == ({SPOT: 50, ON_DEMAND: 300}, {ON_DEMAND: 300})

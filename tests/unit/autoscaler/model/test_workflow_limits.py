@@ -1,31 +1,92 @@
-"""What workflows ask for beside the cluster's own limits."""
+"""What workflows ask for beside the cluster's own limits and settings."""
 
 from __future__ import annotations
 
-from tests.unit.autoscaler.builders import MEMORY, SPOT, node, policy
-from toilctl.autoscaler.model.workflow_limits import around, read, widened
-from toilctl.values.scaling_policy import Limits
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.autoscaler.builders import MEMORY, NOW, SPOT, aside, job, node, policy, snapshot, types
+from toilctl.autoscaler.decide.decide import decide
+from toilctl.autoscaler.model.workflow_limits import Asked, Wish, around, read, widened
+from toilctl.values.node_types import NodeType
+from toilctl.values.scaling_policy import Limits, Policy
+
+FREE = policy([])
+"""Of a cluster without limits of its own."""
+
+
+def asked(*wishes: Wish, own: Policy = FREE) -> Asked:
+    return read(wishes, own, "my")
 
 
 def test_workflow_asks_for_a_node_type_that_the_cluster_does_not_have():
-    asked, notes = read({"sort.py": ("c3.large=0..10",)})
-    wider = widened(policy([MEMORY], most=2), asked)
-    assert str(wider.limits) == f"{MEMORY}=0..2,c3.large=0..10"
-    assert notes == ("sort.py asks for c3.large=0..10, which counts while it runs.",)
+    own = policy([MEMORY], most=2)
+    found = asked(Wish("sort.py", ("c3.large=0..10",)), own=own)
+    assert str(widened(own, found).limits) == f"{MEMORY}=0..2,c3.large=0..10"
+    assert found.notes == ("sort.py asks for c3.large=0..10, which counts while it runs.",)
 
 
 def test_of_two_limits_the_larger_count():
-    asked, _ = read({"a": (f"{SPOT}=0..20",), "b": (f"{SPOT}=2..5",)})
-    assert str(widened(policy([SPOT], most=10, least=1), asked).limits) == f"{SPOT}=2..20"
+    found = asked(Wish("a", (f"{SPOT}=0..20",)), Wish("b", (f"{SPOT}=2..5",)))
+    assert str(widened(policy([SPOT], most=10, least=1), found).limits) == f"{SPOT}=2..20"
 
 
 def test_nonsense_is_told_and_the_others_count():
-    asked, notes = read({"bad": ("c3.large=9..1",), "good": ("c3.large=0..1",)})
-    assert str(Limits(asked)) == "c3.large=0..1"
-    assert notes[0].startswith("bad asks for nodes that cannot be: ")
+    found = asked(
+        Wish("bad", ("c3.large=9..1",)), Wish("worse", ("c3.large=0..1",), "target_time_s=soon"),
+        Wish("good", ("c3.large=0..1",)),
+    )  # fmt: skip
+    assert str(Limits(found.limits)) == "c3.large=0..1"
+    assert found.notes[0].startswith("bad asks for nodes that cannot be: ")
+    assert found.notes[1].startswith("worse asks for nodes that cannot be: ")
 
 
 def test_workers_of_a_cluster_without_limits_come_on_top():
     there = [node("i-1", fixed=True), node("i-2", fixed=True), node("i-3")]
     assert str(around(policy([]), there).limits) == f"{MEMORY}=0..2"
     assert str(around(policy([MEMORY], most=3, least=1), there).limits) == f"{MEMORY}=1..5"
+
+
+def test_compensation_of_a_workflow_launches_one_on_demand_node_for_two_spot_ones_that_are_refused():
+    wish = Wish("sort.py", ("m5.large:0.05=0..2", "m5.large=0..2"), "preemptible_compensation=0.5")
+    seen = snapshot([job(preemptible=True, cores=2) for _ in range(2)], set_aside=aside("m5.large:0.05"))
+    plan = decide(seen, widened(FREE, asked(wish)), NOW)
+    assert types({one.node_type: one.count for one in plan.launches}) == {"m5.large": 1}
+    without = decide(seen, widened(FREE, asked(replace(wish, tuning=""))), NOW)
+    assert without.launches == ()
+
+
+def test_settings_of_a_workflow_count_in_a_cluster_without_limits_and_the_more_eager_of_two():
+    one = Wish("a", ("m5.large=0..2",), "target_time_s=60 beta_inertia=0.5 scale_interval_s=10")
+    other = Wish("b", ("m5.large=0..2",), "target_time_s=90 beta_inertia=0.2 preemptible_compensation=1")
+    found = asked(one, other, replace(other, tuning="preemptible_compensation=0.5"))
+    assert dict(found.tuning) == {
+        "target_time_s": 60, "beta_inertia": 0.2, "scale_interval_s": 10, "preemptible_compensation": 1
+    }  # fmt: skip
+    assert widened(FREE, found).tuning.scale_interval_s == 10
+    assert "target time 60 s, beta inertia 0.5, scale interval 10 s, which counts" in found.notes[0]
+
+
+def test_settings_of_a_cluster_with_limits_win_and_a_line_says_how_to_change_them():
+    own = policy([MEMORY], preemptible_compensation=0, target_time_s=60)
+    found = asked(Wish("a", ("m5.large=0..2",), "preemptible_compensation=0.5 target_time_s=60"), own=own)
+    assert widened(own, found).tuning == own.tuning
+    assert found.notes[1:] == (
+        "a asks for preemptible compensation 0.5, and the cluster's own, 0, counts: "
+        "toilctl autoscale my --preemptible-compensation 0.5 changes that.",
+    )
+
+
+@pytest.mark.parametrize(("text", "counts"), [("0", 1), ("1", 1), ("1e9", 1e9)])
+def test_target_time_that_toil_takes_becomes_the_nearest_that_there_is(text: str, counts: float):
+    found = asked(Wish("a", ("m5.large=0..2",), f"target_time_s={text} idle_timeout_s=1 unheard_of=1"))
+    assert dict(found.tuning) == {"target_time_s": counts}
+
+
+def test_of_two_root_volumes_the_larger_counts_and_is_told():
+    found = asked(
+        Wish("a", ("m5.large=0..2",), storage="m5.large=300"), Wish("b", ("m5.large=0..2",), storage="m5.large=100")
+    )
+    assert found.storage_gb == {NodeType.parse("m5.large"): 300}
+    assert "300 GB for m5.large" in found.notes[0]

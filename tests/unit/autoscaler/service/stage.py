@@ -16,6 +16,7 @@ from toilctl.autoscaler.journal.writer import Journal
 from toilctl.autoscaler.model.plan import ScaleOut
 from toilctl.autoscaler.model.playbook_events import Ended, LaunchAnswered, LaunchingOver, LaunchRefusal, Tell
 from toilctl.autoscaler.model.settings import SettingsFile
+from toilctl.autoscaler.model.workflow_limits import Wish
 from toilctl.autoscaler.service.loop import Autoscaler, Reach
 from toilctl.engines.client import EngineNode
 from toilctl.local.process.testing import TestCloud
@@ -47,7 +48,7 @@ class Stage:
         self.done: list[str] = []
         self.refusals: tuple[LaunchRefusal, ...] = ()
         self.failure = ""
-        self.asked: dict[str, tuple[str, ...]] = {}
+        self.asked: tuple[Wish, ...] = ()
         self.ec2 = aws.client("ec2")
         self.group = self.ec2.create_security_group(GroupName="toilctl-my", Description="x")["GroupId"]
         self.tag("toilctl:cluster", "my")

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.autoscaler.builders import tuning
 from tests.unit.autoscaler.service.stage import JOB, SPOT_USD, busy
 from toilctl.autoscaler.model.playbook_events import LaunchRefusal
+from toilctl.autoscaler.model.workflow_limits import Wish
 from toilctl.autoscaler.service import loop
 from toilctl.values.errors import EngineError
 from toilctl.values.jobs import Job, Shape
@@ -115,7 +116,7 @@ def test_workflow_may_ask_for_other_nodes_while_it_runs(stage):
     stage.settings(engine="mesos")
     stage.jobs = (Job("1", "sort", Shape(8, 100, 100, False)),)
     assert "sort" in stage.tick().infeasible[0].names
-    stage.asked = {"sort.py": ("c5.4xlarge=0..2",)}
+    stage.asked = (Wish("sort.py", ("c5.4xlarge=0..2",)),)
     report = stage.tick()
     assert stage.done == ["launch 1"]
     assert "sort.py asks for c5.4xlarge=0..2, which counts while it runs." in report.notes
@@ -125,12 +126,12 @@ def test_cluster_without_limits_grows_for_a_workflow_and_shrinks_to_what_it_was(
     stage.settings(engine="mesos", limits=[])
     stage.launch(2, intent="")
     assert (stage.tick(5000).actions, stage.done) == ((), [])
-    stage.asked = {"sort.py": ("c5.large:0.05=1..2",)}
+    stage.asked = (Wish("sort.py", ("c5.large:0.05=1..2",)),)
     stage.jobs = tuple(Job(str(number), "sort", Shape(2, 100, 100, True)) for number in range(9))
     stage.tick()
     assert stage.done == ["launch 2"]
     stage.launch(2)
-    stage.asked, stage.jobs = {}, ()
+    stage.asked, stage.jobs = (), ()
     stage.tick()
     assert stage.done == ["launch 2", "drain 2"]
     report = stage.tick(5000)
@@ -144,8 +145,18 @@ def test_cluster_without_limits_is_left_alone_where_workflows_cannot_ask(stage):
 
 def test_workflow_that_asks_for_nonsense_is_named(stage):
     stage.settings(engine="mesos")
-    stage.asked = {"sort.py": ("what?=0..2",)}
+    stage.asked = (Wish("sort.py", ("what?=0..2",)),)
     assert any("sort.py asks for nodes that cannot be" in note for note in stage.tick().notes)
+
+
+def test_interval_is_that_of_a_workflow_while_it_runs_where_the_cluster_has_no_limits(stage):
+    stage.settings(engine="mesos", limits=[], tuning=str(tuning(scale_interval_s=60)))
+    stage.asked = (Wish("sort.py", ("c5.large:0.05=0..2",), "scale_interval_s=7"),)
+    stage.tick()
+    assert stage.autoscaler.interval_s == 7
+    stage.asked = ()
+    stage.tick()
+    assert stage.autoscaler.interval_s == 60
 
 
 def test_broken_settings_keep_the_last_good_ones(stage):

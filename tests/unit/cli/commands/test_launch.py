@@ -121,8 +121,9 @@ def test_image_that_moved_on_since_the_first_launch_is_no_other_setting(toilctl,
     monkeypatch.setattr(
         "toilctl.verbs.checks.zones_and_images._default_ami", lambda _: pytest.fail("The cluster has an image.")
     )
-    monkeypatch.setitem(__import__("os").environ, "USER", "somebody-else")
+    monkeypatch.setenv("TOIL_OWNER_TAG", "somebody-else")
     assert toilctl(*LAUNCH).exit_code == 0
+    assert cluster.settings()[tags.OWNER] == "k"
 
 
 def test_cluster_that_is_being_destroyed_is_not_launched(toilctl, cluster):

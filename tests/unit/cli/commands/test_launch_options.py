@@ -1,4 +1,4 @@
-"""--shared, --sse-key, --enable-fuse and --orphan-timeout of launch-cluster: what they come to, and what is refused."""
+"""Ranges of workers, --shared, --sse-key, --enable-fuse and --orphan-timeout of launch-cluster, and what is refused."""
 
 from __future__ import annotations
 
@@ -236,3 +236,27 @@ def test_help_shows_the_shared_default_of_the_orphan_timeout(toilctl):
     shown = " ".join(toilctl("launch-cluster", "--help").stdout.split())
     described = shown[shown.index("--orphan-timeout") :]
     assert f"[default: {variables.defaults()['orphan_timeout_s']}]" in described[:300]
+
+
+def test_range_of_workers_is_a_minimum_and_a_maximum_as_in_toil(toilctl, playbooks):
+    words = [word for word in LAUNCH if word not in ("--nodeType", "t2.micro", "-w", "2")]
+    ranges = (*words, "--nodeTypes", "t2.micro,t2.small,t2.medium", "--workers", "0-2,5,3-1", "--engine", "slurm")
+    assert toilctl(*ranges).exit_code == 0
+    variables = playbooks.runs[0][1]
+    assert variables["limits"] == ["t2.micro=0..2", "t2.small=5..5", "t2.medium=1..3"]
+    assert variables["worker_counts"] == [0, 5, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("-w", "1-2", "--maxNodes", "5"), "A range of --workers is a minimum and a maximum"),
+        (("-w", "1-"), "'1-' is not a number of workers"),
+        (("-w", "1-2-3"), "'1-2-3' is not a number of workers"),
+        (("-T", "kubernetes"), "toilctl makes no clusters of type 'kubernetes'"),
+    ],
+)
+def test_bad_ranges_and_types_are_refused(toilctl, words, says):
+    result = toilctl(*LAUNCH[:-2], *words)
+    assert result.exit_code == 2
+    assert says in result.stderr

@@ -25,6 +25,8 @@ def quiet(_: str) -> None:
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    # Whose keys are on this machine must not matter either.
+    monkeypatch.setenv("HOME", str(tmp_path))
     # Whether a Docker engine answers on this machine must not matter here.
     monkeypatch.setattr(hosts, "left_of", lambda _: [])
     monkeypatch.setattr(hosts, "list_all", lambda _: {})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +52,9 @@ def plugin(monkeypatch: pytest.MonkeyPatch, demand_dir: Path, cluster_file: Path
     monkeypatch.setattr(slurm, "SlurmBatchSystem", slurm.SlurmBatchSystem)
     check = "check_configuration_consistency"
     monkeypatch.setattr(Config, check, getattr(Config, check))
+    monkeypatch.setenv("TOIL_AWS_TAGS", os.environ.get("TOIL_AWS_TAGS", ""))
+    parse = "parse_known_args"
+    monkeypatch.setattr(argparse.ArgumentParser, parse, getattr(argparse.ArgumentParser, parse))
     monkeypatch.syspath_prepend(str(PLUGIN_DIR))
     _forget()
     return importlib.import_module(NAME)

@@ -109,3 +109,22 @@ def test_ssh_that_asks_no_agent_is_believed(ssh, monkeypatch):
     monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
     with pytest.raises(NotFoundError):
         key_pairs.find(key_pairs.KeyPair("k", "ssh-ed25519 AAAA", ""))
+
+
+@pytest.mark.parametrize(
+    ("files", "rehearsal", "step"),
+    [
+        (("id_rsa",), False, "--key-name new --public-key-material fileb://{ssh}/id_rsa.pub"),
+        (("id_rsa", "new"), False, "--public-key-material fileb://{ssh}/new.pub"),
+        ((), False, "ssh-keygen -t ed25519 -f ~/.ssh/new, then aws ec2 import-key-pair"),
+        (("id_rsa",), True, "Bring yours: toilctl local key new"),
+        ((), True, "ssh-keygen -t ed25519 -f ~/.ssh/new, then toilctl local key new"),
+    ],
+)
+def test_key_pair_that_is_not_there_is_told_with_what_brings_it(ssh, aws_env, files, rehearsal, step):
+    for name in files:
+        make(ssh / name, "-t", "ed25519", "-N", "")
+    with pytest.raises(NotFoundError) as caught:
+        key_pairs.key_pair("us-west-2", "new", rehearsal=rehearsal)
+    assert step.format(ssh=ssh) in caught.value.next_step
+    assert "Name one of those" not in caught.value.next_step

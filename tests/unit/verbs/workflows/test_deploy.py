@@ -26,6 +26,7 @@ from toilctl.verbs.connect import rsync_cluster, send_files
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.workflows import deploy, git_revision, toil_mismatch
 from toilctl.verbs.workflows.deploy import Deployed
+from toilctl.workflows.command_line import WorkflowCommand
 from toilctl.workflows.deployment import SourceKind
 from toilctl.workflows.projects import ToilWish
 
@@ -129,7 +130,7 @@ def test_script_is_sent_with_what_it_imports_and_its_command_is_told(here: Here,
     assert (done.name, done.kind, done.changed, done.native) == ("count", SourceKind.SCRIPT, True, False)
     assert done.files == done.sent == ("count.py", "words.py")
     assert sorted(path.name for path in here.source("count").iterdir()) == ["count.py", "words.py"]
-    assert done.commands == ("toilctl run my -- python count.py aws:us-west-2:count-JOBSTORE",)
+    assert done.commands == ("toilctl run my -- python count.py aws:us-west-2:count-jobstore",)
     assert (done.toil, done.python.startswith(PYTHON)) == (TOIL, True)
 
 
@@ -168,7 +169,7 @@ def test_wheelhouse_is_sent_once_and_installed_from(here: Here, tmp_path: Path) 
     done = here.deploy(path, wheelhouse=house)
     assert done.packages == {"tallies": "1.0", "tabular": "1.0"}
     assert set(done.sent) == {"tallies-1.0-py3-none-any.whl", "tabular-1.0-py3-none-any.whl"}
-    assert done.commands == ("toilctl run my -- tallies aws:us-west-2:tallies-JOBSTORE",)
+    assert done.commands == ("toilctl run my -- tallies aws:us-west-2:tallies-jobstore",)
     assert here.deploy(path, wheelhouse=house).sent == ()
 
 
@@ -367,10 +368,16 @@ def test_commit_is_gits_and_missing_without_it(tmp_path: Path) -> None:
 
 def test_commands_of_toils_runners_take_the_job_store_as_an_option() -> None:
     (command,) = deploy.commands(CLUSTER, "cwl", ["toil-cwl-runner"])
-    assert command == "toilctl run my -- toil-cwl-runner --jobStore aws:us-west-2:cwl-JOBSTORE WORKFLOW.cwl INPUTS.yml"
+    assert command == "toilctl run my -- toil-cwl-runner --jobStore aws:us-west-2:cwl-jobstore WORKFLOW.cwl INPUTS.yml"
 
 
 def test_value_is_what_json_has(here: Here, script: Path) -> None:
     from toilctl.cli.base import render
 
     assert json.loads(json.dumps(render.plain(here.deploy(script))))["kind"] == "script"
+
+
+def test_proposed_job_store_is_one_that_run_takes_whatever_the_name() -> None:
+    (command,) = deploy.commands(CLUSTER, "tutorial_services", ["python tutorial_services.py"])
+    assert command == "toilctl run my -- python tutorial_services.py aws:us-west-2:tutorial-services-jobstore"
+    assert str(WorkflowCommand.parse(command.split()[4:]).job_store) == "aws:us-west-2:tutorial-services-jobstore"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from toilctl.autoscaler.model.plan import Infeasible
+from toilctl.cli.views import runs as views
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConflictError, UsageError
@@ -101,6 +102,16 @@ def test_restart_without_a_command_has_the_one_of_before(leader: Leader) -> None
 def test_restart_in_the_command_is_one_too(leader: Leader) -> None:
     assert start(*COMMAND, "--restart").restarted
     assert leader.started["argv"].count("--restart") == 1
+
+
+def test_deployment_that_was_passed_over_is_told(leader: Leader) -> None:
+    assert (start(*COMMAND).without, start(*COMMAND).also) == ("", ())
+    leader.answers["runs.start"] = {**DOCUMENT, "without": "count", "also": ["older"]}
+    started = start(*COMMAND)
+    assert (started.without, started.also) == ("count", ("older",))
+    assert "Deployment sort has it, and count, deployed last, has not. So have older; --deployment chooses." in (
+        views.started(started)
+    )
 
 
 def test_no_command_is_a_usage_error(leader: Leader) -> None:

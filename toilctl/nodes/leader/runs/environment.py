@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from toilctl_plugin.publication import run
@@ -23,14 +23,12 @@ _NO_SCRIPT = "cms"
 SHOWN = 8
 
 
-def deployment_named(name: str | None) -> Place | None:
-    """Return a deployment: None is the one deployed last, if there is any, and an empty name is none.
+def deployment_named(name: str) -> Place | None:
+    """Return a deployment; an empty name is none.
 
     :raises RefusedError: when there is none of that name.
     """
     names = [str(one["name"]) for one in deployed.documents()]
-    if name is None:
-        return Place(names[0]) if names else None
     if not name or name in names:
         return Place(name) if name else None
     raise RefusedError(
@@ -39,6 +37,44 @@ def deployment_named(name: str | None) -> Place | None:
         else f"There is none yet: toilctl deploy {places.cluster()} PATH",
         deployments=names,
     )  # fmt: skip
+
+
+def deployment_for(
+    name: str | None, argv: Sequence[str], extra: Mapping[str, str]
+) -> tuple[Place | None, str, tuple[str, ...]]:
+    """Return the named deployment, else the newest one that has what is to be run.
+
+    With it, where that is not the one deployed last, come that one's name and those of older ones that have it, too.
+
+    :raises RefusedError: when there is none of that name.
+    """
+    if name is not None:
+        return deployment_named(name), "", ()
+    newest = next((Place(str(one["name"])) for one in deployed.documents()), None)
+    found = deployments_with(argv, extra)
+    if newest is None or not found or found[0] == newest:
+        return newest, "", ()
+    return found[0], newest.name, tuple(one.name for one in found[1:])
+
+
+def deployments_with(argv: Iterable[str], extra: Mapping[str, str]) -> list[Place]:
+    """Return the deployments that have a command's program, script or module, the one deployed last first."""
+    known = [Place(str(one["name"])) for one in deployed.documents()]
+    return [one for one in known if _has(one, list(argv), extra)]
+
+
+def _has(place: Place, argv: list[str], extra: Mapping[str, str]) -> bool:
+    cwd = working_directory(None, place)
+    try:
+        check_program(argv, variables(extra, place, Path(), cwd, ()), cwd)
+    except RefusedError:
+        return False
+    module = (_module(argv) or "").partition(".")[0]
+    return not module or any(
+        (where / f"{module}{end}").exists()
+        for where in (cwd, *place.venv.glob("lib/python*/site-packages"))
+        for end in ("", ".py")
+    )
 
 
 def shared_directories(asked: Iterable[str]) -> tuple[str, ...]:
@@ -100,10 +136,8 @@ def check_program(argv: Iterable[str], environment: Mapping[str, str], cwd: Path
 def called(argv: Iterable[str]) -> str:
     """Return the name of a command's program: its script's or module's, where an interpreter runs it."""
     program, *arguments = _without_env(list(argv))
-    interpreter = Path(program).name
-    if interpreter.startswith(PYTHONS) and "-m" in arguments[:-1]:
-        return arguments[arguments.index("-m") + 1].replace(".", "-")
-    return Path(_script(interpreter, arguments) or interpreter).stem
+    module = _module(argv)
+    return module.replace(".", "-") if module else Path(_script(Path(program).name, arguments) or program).stem
 
 
 def interpreter_of(program: str) -> str | None:
@@ -149,6 +183,15 @@ def _script(interpreter: str, arguments: list[str]) -> str | None:
         if word in _TAKE_A_VALUE:
             next(words, None)
     return None
+
+
+def _module(argv: Iterable[str]) -> str | None:
+    """Return the module that Python is to run."""
+    program, *arguments = _without_env(list(argv))
+    interpreter = Path(program).name
+    if not interpreter.startswith(PYTHONS) or "-m" not in arguments[:-1] or _script(interpreter, arguments):
+        return None
+    return arguments[arguments.index("-m") + 1]
 
 
 def _no_program(program: str, cwd: Path) -> RefusedError:

@@ -71,10 +71,14 @@ class Prepared:
     cwd: Path
     extra: dict[str, str]
     """Variables that were asked for, now or in an earlier attempt."""
+    without: str = ""
+    """The deployment that was deployed last, where it does not have what is to be run, and another one was chosen."""
+    also: tuple[str, ...] = ()
+    """Older ones that have it, too, in that case."""
 
 
-def start(request: dict[str, Any]) -> RunFiles:
-    """Start a run, or restart one; return it when it has begun.
+def start(request: dict[str, Any]) -> tuple[RunFiles, Prepared]:
+    """Start a run, or restart one; return it when it has begun, and how it was prepared.
 
     :raises RefusedError: when it cannot be run, or would get in the way of what is there.
     """
@@ -89,7 +93,7 @@ def start(request: dict[str, Any]) -> RunFiles:
         terminals.end(run.name)
         attempts.tell(run, number, terminal=terminals.start(run.name, prepared.cwd))
     _wait(run)
-    return run
+    return run, prepared
 
 
 def _prepared(asked: Asked) -> Prepared:
@@ -105,10 +109,11 @@ def _prepared(asked: Asked) -> Prepared:
         asked = _as_before(asked, attempts.last(before))
     if not asked.argv:
         raise RefusedError("usage", "There is no command to run.", f"toilctl run {places.cluster()} -- COMMAND")
-    deployment = run_environment.deployment_named(asked.deployment)
     former = files.read(before.variables) if before else None
     extra = {**(former or {}), **asked.environment}
-    return Prepared(asked, before, deployment, run_environment.working_directory(asked.cwd, deployment), extra)
+    deployment, without, also = run_environment.deployment_for(asked.deployment, asked.argv, extra)
+    cwd = run_environment.working_directory(asked.cwd, deployment)
+    return Prepared(asked, before, deployment, cwd, extra, without, also)
 
 
 def _before(asked: Asked) -> RunFiles | None:
@@ -192,7 +197,12 @@ def _check(prepared: Prepared) -> None:
     """
     asked = prepared.asked
     environment = _environment(prepared, Path())
-    program = run_environment.check_program(asked.argv, environment, prepared.cwd)
+    try:
+        program = run_environment.check_program(asked.argv, environment, prepared.cwd)
+    except RefusedError as error:
+        if not asked.restart and (found := run_environment.deployments_with(asked.argv, prepared.extra)):
+            error.next_step = f"Deployment {found[0].name!r} has it: add --deployment {found[0].name}"
+        raise
     if asked.job_store is None:
         return
     job_store_checks.check_seen(_wanted(prepared))

@@ -19,7 +19,8 @@ def start(request: dict[str, Any]) -> dict[str, Any]:
     :param request: ``start_run.Asked``'s fields; only ``argv`` is needed.
     :raises RefusedError: when it cannot be run, or would get in the way of what is there.
     """
-    return document.of(start_run.start(request))
+    run, prepared = start_run.start(request)
+    return {**document.of(run), "without": prepared.without, "also": list(prepared.also)}
 
 
 def listed(_request: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,10 @@ def publishing(builtin: type[AbstractBatchSystem]) -> type[AbstractBatchSystem]:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self.publication = Publication(self.framework(), handed_over.limits(), Path(sys.argv[0]).name)
+            wish = handed_over.asked()
+            self.publication = Publication(
+                self.framework(), wish.limits, Path(sys.argv[0]).name, tuning=wish.tuning, storage=wish.storage
+            )
 
         def framework(self) -> str:
             """Return the engine's id of this workflow; ids of jobs are unique within it."""

@@ -4,7 +4,8 @@ The file is one JSON document per line, and only grows, so that a hundred thousa
 reader reads what is new. The first line is an object::
 
     {"toilctl": 1, "workflow": "6f1c…", "framework": "0ce7…-0000", "started": 1795226732.9,
-     "limits": ["c3.large=0..10"], "name": "sort.py", "pid": 87, "generation": 1}
+     "limits": ["c3.large=0..10"], "tuning": "target_time_s=600", "storage": "c3.large=300", "name": "sort.py",
+     "pid": 87, "generation": 1}
 
 It is another line each time that the file is written anew. The others are arrays, by their first element (times are
 seconds since the epoch, sizes are bytes):
@@ -64,11 +65,14 @@ def directory() -> Path:
 class Publication:
     """One workflow's file. All methods may be called in any thread; none raises: a workflow goes on without it."""
 
-    def __init__(self, framework: str = "", limits: Iterable[str] = (), name: str = "", pid: int | None = None) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - as many as the header has
+        self, framework: str = "", limits: Iterable[str] = (), name: str = "", pid: int | None = None,
+        tuning: str = "", storage: str = "",
+    ) -> None:  # fmt: skip
         self.workflow = uuid.uuid4().hex
         self._header = {
             "toilctl": FORMAT, "workflow": self.workflow, "framework": framework, "started": time.time(),
-            "limits": list(limits), "name": name, "pid": pid or os.getpid(),
+            "limits": list(limits), "tuning": tuning, "storage": storage, "name": name, "pid": pid or os.getpid(),
         }  # fmt: skip
         self._lock = threading.RLock()
         self._jobs: dict[str, list[str]] = {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.unit.nodes.leader.here import Here, eventually, waiting_for
+import pytest
+
+from tests.unit.nodes.leader.here import Here, RefusedHere, eventually, waiting_for
 
 
 def test_command_runs_detached_and_its_exit_code_and_output_are_kept(here: Here) -> None:
@@ -90,6 +92,51 @@ def test_newest_deployment_is_activated_and_a_restart_keeps_it(here: Here) -> No
     assert here.log("one").splitlines()[-1] == f"old {old}/venv {old}/source"
     here.start("pwd", name="none", deployment="")
     assert (here.ended("none")["deployment"], here.log("none")) == (None, f"{here.home}\n")
+
+
+def has(here: Here, name: str, day: int, *names: str) -> None:
+    source = deploy(here, name, f"2026-11-{day}T12:00:00+00:00") / "source"
+    for one in names:
+        (source / one).parent.mkdir(exist_ok=True)
+        (source / one).write_text(f"print({name!r})\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "ran", "without", "also"),
+    [
+        (("python", "sort.py"), "c", "d", ["a"]),
+        (("env", "A=1", "python", "-u", "count.py"), "b", "d", []),
+        (("python", "-m", "flow.main"), "a", "d", []),
+        (("python", "last.py"), "d", "", []),
+        (("bash", "-c", "echo d"), "d", "", []),
+        (("python", "-m", "json.tool", "-h"), None, "", []),
+    ],
+)  # fmt: skip
+def test_run_finds_the_newest_deployment_that_has_what_is_run(
+    here: Here, argv: tuple[str, ...], ran: str | None, without: str, also: list[str]
+) -> None:
+    has(here, "a", 21, "sort.py", "flow/main.py")
+    has(here, "b", 22, "count.py")
+    has(here, "c", 23, "sort.py")
+    has(here, "d", 24, "last.py")
+    started = here.start(*argv, name="one")
+    assert (started["without"], started["also"]) == (without, also)
+    assert here.ended("one")["deployment"] == (ran or "d")
+    assert ran is None or here.log("one") == f"{ran}\n"
+
+
+def test_named_deployment_that_lacks_a_script_is_refused_with_the_one_that_has_it(here: Here) -> None:
+    has(here, "a", 21, "sort.py")
+    has(here, "b", 22, "count.py")
+    for named in ("b", ""):
+        with pytest.raises(RefusedHere, match="Deployment 'a' has it: add --deployment a"):
+            here.start("python", "sort.py", deployment=named)
+
+
+def test_script_that_no_deployment_has_is_to_be_brought(here: Here) -> None:
+    has(here, "a", 21, "sort.py")
+    with pytest.raises(RefusedHere, match=r"There are sort\.py\. Bring it with: toilctl deploy my PATH"):
+        here.start("python", "none.py")
 
 
 def test_names_are_made_of_the_program_and_a_number(here: Here) -> None:

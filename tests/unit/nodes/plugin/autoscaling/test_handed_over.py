@@ -43,9 +43,12 @@ def start(tmp_path: Path, demand_dir: Path, cluster_file: Path) -> Iterator[Call
 def test_autoscaler_gets_the_limits_and_toil_starts_no_scaler(
     start: Callable[..., Running], demand_dir: Path, options: tuple[str, ...], limits: tuple[str, ...]
 ) -> None:
-    running, published = start(*SCALER, *options), Published(demand_dir)
+    eager = ("--preemptableCompensation", "0.5", "--nodeStorage", "300")
+    running, published = start(*SCALER, *options, *eager), Published(demand_dir)
     (workflow,) = wait_for(published.workflows, "the workflow")
     assert workflow.limits == limits
+    assert workflow.tuning == "preemptible_compensation=0.5"
+    assert workflow.storage == ",".join(f"{one.partition('=')[0]}=300" for one in limits)
     said = running.finish()
     assert said.count("its autoscaler follows") == 1
     assert ", ".join(limits) in said
