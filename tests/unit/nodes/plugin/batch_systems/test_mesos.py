@@ -79,9 +79,9 @@ def batch_system(
 def job(name: str = "sort", **changes: Any) -> Any:
     from toil.job import JobDescription
 
-    local = changes.pop("local", False)
+    local, unit = changes.pop("local", False), changes.pop("unitName", "")
     needed = {"cores": 1, "memory": 2**28, "disk": 2**30, "preemptible": False, "accelerators": [], "walltime": 0}
-    description = JobDescription(needed | changes, name, local=local)
+    description = JobDescription(needed | changes, name, unit, local=local)
     description.jobStoreID = f"kind-{name}/instance-1"
     return description
 
@@ -126,6 +126,14 @@ def test_jobs_are_published_from_issue_to_end(batch_system: Callable[[], Any], d
     published = Published(demand_dir)
     assert running not in published.workflows()[0].jobs
     assert list(published.run_times_s().values()) == [3.5]
+
+
+def test_shards_of_a_tool_are_published_by_their_tool(batch_system: Callable[[], Any], demand_dir: Path) -> None:
+    made = batch_system()
+    for unit in ("align.17.bwa", "align.3.bwa"):
+        made.issueBatchJob("command", job("CWLJob", unitName=unit), {})
+    made.publication.flush()
+    assert {name for name, _ in jobs(demand_dir).values()} == {"align.*.bwa"}
 
 
 def test_workflow_outlives_what_a_restarted_master_tells_of_ended_tasks(batch_system: Callable[[], Any]) -> None:
