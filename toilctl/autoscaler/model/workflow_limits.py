@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from toilctl.autoscaler.model.snapshot import NodeView
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
+from toilctl.values.wording import at
 
 
-def read(texts: Mapping[str, Iterable[str]]) -> tuple[tuple[NodeLimits, ...], tuple[str, ...]]:
+def read(
+    texts: Mapping[str, Iterable[str]], ended: Mapping[str, datetime] | None = None
+) -> tuple[tuple[NodeLimits, ...], tuple[str, ...]]:
     """Return the limits that workflows ask for, and a sentence for each workflow that does.
 
     :param texts: limits in their string form, by the workflow's name.
+    :param ended: the workflows that have ended, and until when their limits count all the same.
     """
     found: list[NodeLimits] = []
     notes = []
@@ -30,8 +35,14 @@ def read(texts: Mapping[str, Iterable[str]]) -> tuple[tuple[NodeLimits, ...], tu
             continue
         if asked:
             found += asked
-            notes.append(f"{name} asks for {', '.join(map(str, asked))}, which counts while it runs.")
+            notes.append(_note(name, ", ".join(map(str, asked)), (ended or {}).get(name)))
     return tuple(found), tuple(notes)
+
+
+def _note(name: str, asked: str, until: datetime | None) -> str:
+    if until is None:
+        return f"{name} asks for {asked}, which counts while it runs, and for the idle timeout after that."
+    return f"{name} has ended, and asked for {asked}, which counts until {at(until)}: it may be started again."
 
 
 def widened(policy: Policy, asked: Iterable[NodeLimits]) -> Policy:

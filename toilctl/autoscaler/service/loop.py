@@ -132,7 +132,12 @@ class Autoscaler:
         report = replace(report, cluster=settings.cluster, paused=settings.policy.paused)
         if not (settings.autoscaled or settings.follows_workflows):
             return replace(report, notes=("This cluster has no limits, so the autoscaler leaves it alone.",))
-        wanted, notes = workflow_limits.read(self._reach.asked_for())
+        running, grace_s = self._reach.asked_for(), settings.policy.tuning.idle_timeout_s
+        asked = self.memory.asked.of(running, now, grace_s)
+        wanted, notes = workflow_limits.read(
+            {name: one.limits for name, one in asked.items()},
+            {name: one.until for name, one in asked.items() if one.until},
+        )
         settings = settings.widened(wanted)
         unsafe = self.guard.problem(settings.region, settings.cluster, now)
         if unsafe:
