@@ -149,6 +149,23 @@ def test_workflow_outlives_what_a_restarted_master_tells_of_ended_tasks(batch_sy
     assert made.getUpdatedBatchJob(1).jobID == 99
 
 
+@pytest.mark.parametrize("again", ["TASK_FINISHED", "TASK_LOST", "TASK_KILLED"])
+def test_end_that_mesos_tells_twice_is_toils_once(
+    batch_system: Callable[[], Any], caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    """A master tells of an end until its framework has acknowledged it; Toil knew no such job the second time."""
+    made = batch_system()
+    job_id = made.issueBatchJob("command", job(), {})
+    made.resourceOffers(made.driver, [offer()])
+    labels = {"labels": [{"key": "wallTime", "value": "13.2"}]}
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        for state in ("TASK_RUNNING", "TASK_FINISHED", again):
+            made.statusUpdate(made.driver, Dict(task_id={"value": str(job_id)}, state=state, labels=labels))
+    assert (made.getUpdatedBatchJob(1).jobID, made.getUpdatedBatchJob(0)) == (job_id, None)
+    assert caplog.messages == []
+
+
 def test_killed_job_is_no_demand_any_more(batch_system: Callable[[], Any], demand_dir: Path) -> None:
     made = batch_system()
     killed, kept = made.issueBatchJob("c", job("killed"), {}), made.issueBatchJob("c", job("kept"), {})
