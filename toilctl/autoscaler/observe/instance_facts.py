@@ -13,8 +13,7 @@ from toilctl.autoscaler.model.settings import AutoscalerSettings
 from toilctl.autoscaler.model.snapshot import Offer
 from toilctl.autoscaler.observe.price_cache import PricesKnown
 from toilctl.engines.client import EngineNode
-from toilctl.system import aws, inventory, quotas
-from toilctl.values import price_table
+from toilctl.system import aws, inventory, price_table, quotas
 from toilctl.values.capacity import InstanceType, Resources, allocatable
 from toilctl.values.cluster import Node, Role
 from toilctl.values.node_types import NodeType
@@ -45,6 +44,10 @@ class Facts:
             if member := members.get(node.instance_id):
                 reported.setdefault((node.node_type, node.instance_type), []).append(member.resources)
         self._measured |= {key: _typical(found) for key, found in reported.items()}
+
+    def know(self, sizes: Iterable[InstanceType]) -> None:
+        """Take sizes of instance types as they are, which EC2 need not be asked for."""
+        self._types |= {one.name: one for one in sizes}
 
     def describe(self, settings: AutoscalerSettings, nodes: Iterable[Node], now: datetime) -> None:
         """Ask EC2 for the sizes of the instance types that there are, or may be, and are not known yet."""
