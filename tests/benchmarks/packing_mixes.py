@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from toilctl.autoscaler.model.snapshot import Offer
 from toilctl.autoscaler.packing.pack import Candidate, Group
+from toilctl.system.price_table import on_demand
 from toilctl.values.capacity import InstanceType, allocatable
 from toilctl.values.jobs import Shape
 from toilctl.values.node_types import NodeType
-from toilctl.values.price_table import on_demand
 
 # vCPUs, GiB of memory per vCPU, GB of instance store per vCPU: EC2's families as DescribeInstanceTypes has them.
 _FAMILIES = {"c5": (2, 0), "m5": (4, 0), "r5": (8, 0), "m5d": (4, 37.5), "i3": (7.625, 237.5)}

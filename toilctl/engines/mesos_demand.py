@@ -13,10 +13,14 @@ from typing import Final
 
 from toilctl.engines.mesos_tasks import Task
 from toilctl.engines.published import PublishedWorkflow
+from toilctl.values import job_names
 from toilctl.values.jobs import Demand, Job, Shape
 
 _TOIL_NAME: Final = re.compile(r"'(?P<name>.*)' (?P<words>.*)v\d+", re.DOTALL)
-"""How Toil names its tasks: ``'sort' kind-sort/instance-x1 v1``: a job's name, its id in the job store, a version."""
+"""How Toil names its tasks: ``'sort' kind-sort/instance-x1 v1``: a job's name, its id in the job store, a version.
+
+Between the first two some have a name of their own: ``'CWLJob' align.17.bwa kind-CWLJob/instance-x2 v1``.
+"""
 
 
 def demand(workflows: Iterable[PublishedWorkflow], tasks: Iterable[Task], run_times_s: Mapping[str, float]) -> Demand:
@@ -53,7 +57,15 @@ def _matches(
 
 
 def _of_task(task: Task) -> Job:
-    name, needed = _TOIL_NAME.fullmatch(task.name), task.resources
+    needed = task.resources
     # It runs where it may run; whether it could run elsewhere is not known.
     shape = Shape(needed.cores, needed.memory_mib, needed.disk_mib, preemptible=True)
-    return Job(task.job_id, name["name"] if name else task.name, shape, task.agent_id, task.started)
+    return Job(task.job_id, _kind(task.name), shape, task.agent_id, task.started)
+
+
+def _kind(task: str) -> str:
+    name = _TOIL_NAME.fullmatch(task)
+    if name is None:
+        return job_names.kind(task)
+    unit, _, _store_id = name["words"].strip().rpartition(" ")
+    return job_names.of_toil(name["name"], unit)

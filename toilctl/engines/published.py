@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from toilctl.engines.run_times import estimates
+from toilctl.values.job_names import kind
 from toilctl.values.jobs import Job, Shape
 
 DIRECTORY: Final = "/var/lib/toilctl/demand"
@@ -145,22 +146,21 @@ def _take(workflow: PublishedWorkflow, events: list[Any]) -> Iterator[tuple[str,
     """Take events in; yield name and seconds of each job that ended well."""
     jobs, prefix = workflow.jobs, workflow.framework
     for event in events:
-        kind, key = event[0], event[1]
-        if kind == "q":
+        what, key = event[0], event[1]
+        if what == "q":
             _, _, name, cores, memory, disk, preemptible, service, since, store_id = event
-            jobs[key] = Job(
-                f"{prefix}/{key}", name, _shape(cores, memory, disk, preemptible), None, _time(since), service == 1
-            )
+            shape = _shape(cores, memory, disk, preemptible)
+            jobs[key] = Job(f"{prefix}/{key}", kind(name), shape, None, _time(since), service == 1)
             if not prefix:
                 workflow.store_ids[key] = store_id
-        elif kind == "r" and key in jobs:
+        elif what == "r" and key in jobs:
             jobs[key] = _running(jobs[key], event[2], _time(event[3]))
-        elif kind == "e" and (job := jobs.pop(key, None)):
+        elif what == "e" and (job := jobs.pop(key, None)):
             workflow.store_ids.pop(key, None)
             if event[2] == 0 and event[3] is not None:
                 yield job.name, float(event[3])
-        elif kind == "t":
-            yield str(key), float(event[2])
+        elif what == "t":
+            yield kind(str(key)), float(event[2])
 
 
 def _running(job: Job, node: str, since: datetime) -> Job:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from toilctl.engines.slurm_names import expand, numbers
+from toilctl.values import job_names
 from toilctl.values.jobs import Job, Shape
 
 SERVICE: Final = "toilctl-service"
@@ -203,10 +203,9 @@ def _mib(amount: str) -> int:
 
 
 def _name(name: str) -> str:
-    """Return a job's name without what Toil puts before it, a number of its own."""
+    """Return the kind of a job, without what Toil puts before its name: a number of its own."""
     toil = _TOIL_NAME.fullmatch(name)
-    # Thousands of jobs have the same: kept once.
-    return sys.intern(toil[1] if toil else name)
+    return job_names.kind(toil[1] if toil else name)
 
 
 def _time(text: str) -> datetime | None:

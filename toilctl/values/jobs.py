@@ -24,7 +24,7 @@ class Job:
 
     job_id: str
     name: str
-    """What run times are estimated by."""
+    """Its kind, as ``job_names`` has it: what run times are estimated by."""
     shape: Shape
     node: str | None = None
     """The instance id where it runs; None while it waits."""

@@ -25,8 +25,6 @@ NODE_TYPES: Final = NodeTypes.parse("c4.8xlarge:0.6,r3.8xlarge")
 """For most jobs, and for those that need much memory and must not be interrupted."""
 SINGLE_MACHINE: Final = NodeType(("r3.8xlarge",))
 """Where there are no workers: the one of the two that has the memory for every job."""
-VCPUS: Final[Mapping[str, int]] = {"t2.medium": 2, "c4.8xlarge": 36, "r3.8xlarge": 32}
-"""EC2's, of the instance types above."""
 CONSOLIDATION_CORES: Final = 32
 """Cactus's ``--consCores``, which it requires on clusters: all of an r3.8xlarge, where that job has the memory."""
 LEAST_GENOMES: Final = 2

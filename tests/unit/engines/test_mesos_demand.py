@@ -57,5 +57,12 @@ def test_workflow_of_an_unknown_framework_is_matched_by_names_in_the_job_store()
     assert where([unknown], tasks) == {"/1": "agent-1", "/2": None, "y/1": "agent-1", "y/2": "agent-1"}
 
 
+def test_tools_of_cwl_and_wdl_are_known_by_their_own_names_and_functions_by_theirs():
+    names = ["'CWLJob' align.17.bwa kind-CWLJob/instance-1 v1", "'WDLTaskJob' main.3.sort.command 6f1c v2",
+             "'sort' of the sample ANNA kind-sort/instance-2 v1", "'CWLJob' kind-CWLJob/instance-3 v1"]  # fmt: skip
+    found = demand([], [task(str(number), name=name) for number, name in enumerate(names)], {}).jobs
+    assert [job.name for job in found] == ["align.*.bwa", "main.*.sort.command", "sort", "CWLJob"]
+
+
 def test_run_times_are_passed_on():
     assert demand([], [], {"sort": 3.0}).run_times_s == {"sort": 3.0}

@@ -137,6 +137,12 @@ def test_run_times_come_from_jobs_that_succeeded():
     assert demand().run_times_s == {"merge": 3.0, "odd JobState=COMPLETED\nname": 2.0}
 
 
+def test_shards_of_a_scatter_wait_run_and_are_learned_as_one_tool():
+    answer = instead("_huge", "_align.17.bwa").replace("_merge", "_align.3.bwa")
+    assert named("align.*.bwa", answer)
+    assert demand(answer).run_times_s["align.*.bwa"] == 3.0
+
+
 def test_half_a_line_at_the_start_of_the_history_is_passed_over():
     jobs, _, history = RECORDED.partition("----\n")
     assert demand(f"{jobs}----\n{history[60:]}").run_times_s["merge"] == 3.0

@@ -8,8 +8,7 @@ import pytest
 
 from toilctl.autoscaler.observe.price_cache import PricesKnown
 from toilctl.local.process.testing import TestCloud
-from toilctl.system import price_list
-from toilctl.values import price_table
+from toilctl.system import price_list, price_table
 
 NOW = datetime.now(UTC)
 REGION = "us-west-2"
@@ -20,7 +19,7 @@ def later(seconds: float) -> datetime:
 
 
 def test_price_list_tells_an_on_demand_price(aws_env: TestCloud):
-    assert price_list.on_demand(REGION, "r3.8xlarge") == pytest.approx(2.656)
+    assert price_list.on_demand(REGION, "r3.8xlarge") == pytest.approx(2.66)
     assert price_list.on_demand(REGION, "z9.nothing") is None
 
 

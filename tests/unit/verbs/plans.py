@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from toilctl.system import variables
-from toilctl.values import price_table
+from toilctl.system import price_table, variables
 from toilctl.values.cluster import Cluster, Engine, Node, Role
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.scaling_policy import Limits, NodeLimits

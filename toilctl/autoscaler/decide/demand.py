@@ -11,15 +11,11 @@ from heapq import nsmallest
 from itertools import chain
 from typing import Final
 
+from toilctl.autoscaler.decide.run_times import estimate, left_s
 from toilctl.values.capacity import Resources
 from toilctl.values.jobs import Demand, Job, Shape
 
 NAMES_SHOWN: Final = 3
-_LEAST_RUN_S: Final = 1.0
-"""A job takes its engine about this long however little it does."""
-_OVERRUN_FACTOR: Final = 2.0
-_OVERRUN_LAG_S: Final = 30.0
-"""Estimates are averages, and an engine's list lags: a job a little over its estimate is about to end."""
 _ROUNDING: Final = 1e-9
 
 
@@ -92,12 +88,6 @@ def _queue(
     )  # fmt: skip
 
 
-def estimate(name: str, run_times_s: Mapping[str, float]) -> float | None:
-    """Return how many seconds a job of a name takes, None when nobody knows."""
-    run_s = run_times_s.get(name)
-    return max(run_s, _LEAST_RUN_S) if run_s is not None and math.isfinite(run_s) and run_s >= 0 else None
-
-
 @dataclass
 class Turnover:
     """Running short jobs of one shape, on preemptible nodes or on others: when they end, others run there."""
@@ -153,17 +143,6 @@ def _taken(queue: Queue, slots: Sequence[Turnover]) -> Iterator[int]:
             jobs = one.take(queue.shape, run_s, left)
             left -= jobs
             yield jobs
-
-
-def left_s(job: Job, run_times_s: Mapping[str, float], now: datetime) -> float | None:
-    """Return how long a job is still expected to run; None when nobody knows, as after it overran its estimate."""
-    run_s = estimate(job.name, run_times_s)
-    if run_s is None:
-        return None
-    elapsed = (now - job.since).total_seconds() if job.since else 0.0
-    if elapsed > max(run_s * _OVERRUN_FACTOR, run_s + _OVERRUN_LAG_S):
-        return None
-    return max(0.0, run_s - elapsed)
 
 
 def times(inner: Shape, outer: Shape | Resources) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from toilctl.autoscaler.decide.demand import left_s
+from toilctl.autoscaler.decide.run_times import left_s
 from toilctl.autoscaler.decide.workers import Member, Workers
 from toilctl.autoscaler.model.phases import Phase
 from toilctl.values.cluster import NodeState

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from toilctl.autoscaler.decide.demand import Queue, queues
 from toilctl.autoscaler.decide.interruptions import again
+from toilctl.autoscaler.decide.run_times import raised
 from toilctl.autoscaler.decide.supply import Supplies
 from toilctl.autoscaler.decide.workers import Workers
 from toilctl.autoscaler.model.snapshot import Snapshot
@@ -32,6 +33,8 @@ class Situation:
         """Take a snapshot apart."""
         workers = Workers.of(snapshot, policy, now)
         supplies = Supplies.of(snapshot, policy, workers, now)
-        lost = again(workers, snapshot.demand.run_times_s, now)
-        waiting = queues(snapshot.demand, policy.tuning.target_time_s, lost)
+        known = snapshot.demand.run_times_s
+        lost = again(workers, known, now)
+        demand = replace(snapshot.demand, run_times_s=raised(known, workers.running, now))
+        waiting = queues(demand, policy.tuning.target_time_s, lost)
         return cls(snapshot, policy, now, workers, supplies, lost, waiting)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from toilctl.autoscaler.model.snapshot import NodeView
@@ -15,6 +16,7 @@ from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
 from toilctl.values.tuning import SETTINGS
+from toilctl.values.wording import at
 from toilctl.values.worker_tags import NodeStorage
 
 _LARGER: Final = frozenset({"preemptible_compensation"})
@@ -31,6 +33,8 @@ class Wish:
     """Some of the settings that ``toilctl.values.tuning`` has."""
     storage: str = ""
     """Root volumes of some of its node types."""
+    until: datetime | None = None
+    """Until when it counts although the workflow has ended; None while that runs."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
             asked, limits=(*asked.limits, *limits), tuning=_merged(asked.tuning, counts),
             storage_gb=_larger(asked.storage_gb, sizes),
         )  # fmt: skip
-        asked = _with(asked, f"{wish.name} asks for {', '.join(said)}, which counts while it runs.")
+        asked = _with(asked, _note(wish, ", ".join(said)))
         for name, value in tuning.items() if own.limits else ():
             if value != own.tuning.values[name]:
                 asked = _with(
@@ -76,6 +80,12 @@ def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
                     f"counts: toilctl autoscale {cluster} {SETTINGS[name].flag} {value:g} changes that.",
                 )
     return asked
+
+
+def _note(wish: Wish, said: str) -> str:
+    if wish.until is None:
+        return f"{wish.name} asks for {said}, which counts while it runs, and for the idle timeout after that."
+    return f"{wish.name} has ended, and asked for {said}, which counts until {at(wish.until)}: it may be started again."
 
 
 def _with(asked: Asked, note: str) -> Asked:

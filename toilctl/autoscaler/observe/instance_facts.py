@@ -13,8 +13,7 @@ from toilctl.autoscaler.model.settings import AutoscalerSettings
 from toilctl.autoscaler.model.snapshot import Offer
 from toilctl.autoscaler.observe.price_cache import PricesKnown
 from toilctl.engines.client import EngineNode
-from toilctl.system import aws, inventory, quotas
-from toilctl.values import price_table
+from toilctl.system import aws, inventory, price_table, quotas
 from toilctl.values.capacity import InstanceType, Resources, allocatable
 from toilctl.values.cluster import Node, Role
 from toilctl.values.node_types import NodeType
@@ -54,6 +53,10 @@ class Facts:
                 disks.setdefault((*key, node.storage_gb), []).append(member.resources.disk_mib)
         self._measured |= {key: _typical(found) for key, found in reported.items()}
         self._disks_mib |= {key: statistics.median_low(found) for key, found in disks.items()}
+
+    def know(self, sizes: Iterable[InstanceType]) -> None:
+        """Take sizes of instance types as they are, which EC2 need not be asked for."""
+        self._types |= {one.name: one for one in sizes}
 
     def describe(self, settings: AutoscalerSettings, nodes: Iterable[Node], now: datetime) -> None:
         """Ask EC2 for the sizes of the instance types that there are, or may be, and are not known yet."""

@@ -12,6 +12,7 @@ from typing import Final
 
 from toilctl import engines
 from toilctl.autoscaler.journal.costs import Priced
+from toilctl.autoscaler.memory.limits_asked import LimitsAsked
 from toilctl.autoscaler.memory.nodes_seen import Acquaintance
 from toilctl.autoscaler.memory.playbook_runs import OWN_INTENT, UnderWay
 from toilctl.autoscaler.memory.refusals import Failures, Refusals
@@ -49,6 +50,7 @@ class Memory:
     smoothed: Mapping[NodeType, float] = field(default_factory=dict)
     notices: SpotNotices = field(default_factory=SpotNotices)
     spot: SpotHistory = field(default_factory=SpotHistory)
+    asked: LimitsAsked = field(default_factory=LimitsAsked)
     spot_ids: frozenset[str] = frozenset()
     """The spot nodes that there are."""
 

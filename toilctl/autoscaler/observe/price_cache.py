@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from toilctl.system import price_list
-from toilctl.values import price_table
+from toilctl.system import price_list, price_table
 from toilctl.values.units import DAY_S, HOUR_S
 
 _ON_DEMAND_S: Final = DAY_S

@@ -61,8 +61,8 @@ class Reach:
     engine_of: Callable[[AutoscalerSettings], EngineClient] = engine_of
     clock: Callable[[], datetime] = utc_now
     spawn: Callable[[Callable[[], None]], None] = in_thread
-    tell_never_run: Callable[[Sequence[Infeasible]], None] = never_run.tell
     asked_for: Callable[[], Sequence[workflow_limits.Wish]] = asked_for
+    tell_never_run: Callable[[Sequence[Infeasible]], None] = never_run.tell
 
 
 class Autoscaler:
@@ -135,7 +135,8 @@ class Autoscaler:
         report = replace(report, cluster=settings.cluster, paused=settings.policy.paused)
         if not (settings.autoscaled or settings.follows_workflows):
             return replace(report, notes=("This cluster has no limits, so the autoscaler leaves it alone.",))
-        asked = workflow_limits.read(self._reach.asked_for(), settings.policy, settings.cluster)
+        wishes = self.memory.asked.of(self._reach.asked_for(), now, settings.policy.tuning.idle_timeout_s)
+        asked = workflow_limits.read(wishes, settings.policy, settings.cluster)
         settings = self._followed = settings.widened(asked)
         unsafe = self.guard.problem(settings.region, settings.cluster, now)
         if unsafe:

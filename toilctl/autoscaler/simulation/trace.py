@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from toilctl.values.errors import UsageError
+from toilctl.values.job_names import kind
 from toilctl.values.jobs import Shape
 
 _FORMAT: Final = 1
@@ -122,14 +123,14 @@ def _take(records: dict[str, _JobRecord], event: Any) -> None:
     """Take in one line's event."""
     if not isinstance(event, list):
         raise TypeError
-    kind, key = event[0], str(event[1])
-    if kind == "q":
+    what, key = event[0], str(event[1])
+    if what == "q":
         _, _, name, cores, memory, disk, preemptible, service, since, *_ = event
         shape = _shape(_number(cores), _number(memory), _number(disk), preemptible == 1)
-        records[key] = _JobRecord(str(name), shape, service == 1, _number(since))
-    elif kind == "r" and key in records:
+        records[key] = _JobRecord(kind(str(name)), shape, service == 1, _number(since))
+    elif what == "r" and key in records:
         records[key].started = _number(event[3])
-    elif kind == "e" and key in records:
+    elif what == "e" and key in records:
         _, _, status, wall_s, at, *_ = event
         taken = None if wall_s is None else _number(wall_s)
         one, ended = records[key], _number(at)

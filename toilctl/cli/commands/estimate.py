@@ -110,7 +110,7 @@ def _usd(nodes: NodeEstimate) -> str:
 
 
 def _cost(result: Estimate) -> str:
-    cost, on_top = result.cost_at_maximum, "Volumes and traffic come on top."
+    cost, on_top = result.cost_at_maximum, f"Volumes and traffic come on top.\n{estimate.source(result.source)}"
     if cost.at_most:
         on_top = f"Spot never costs more than its bid. {on_top}"
     if cost.usd_per_hour is not None:

@@ -9,7 +9,6 @@ from toilctl.cli.base.render import counted, pairs, table
 from toilctl.cli.views import costs as cost_views
 from toilctl.cli.views.autoscale import limits
 from toilctl.system import progress
-from toilctl.values import price_table
 from toilctl.values.cluster import Role
 from toilctl.values.wording import bought
 
@@ -158,7 +157,7 @@ def _cost(plan: LaunchPlan) -> str:
     if plan.cost_at_maximum is None:
         return plan.cost.text()
     least, most = (cost.text(dated=False) for cost in (plan.cost, plan.cost_at_maximum))
-    return f"{least} to begin with and {most} at the maximum (prices of {price_table.AS_OF})"
+    return f"{least} to begin with and {most} at the maximum (prices of {plan.cost.prices_as_of})"
 
 
 def _scaling(plan: LaunchPlan) -> dict[str, str]:

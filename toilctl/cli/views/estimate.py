@@ -47,8 +47,13 @@ def _cost(result: TraceEstimate) -> str:
     size = f"{said} " if (said := reckoned(result.nodes)) else ""
     return (
         f"Cost, in {result.region}: {workers}, the leader ({result.leader_node_type}) {leader} "
-        f"(prices of {result.prices_as_of}).\n{spot}{size}Volumes and traffic come on top."
+        f"(prices of {result.prices_as_of}).\n{spot}{size}Volumes and traffic come on top.\n{source(result.source)}"
     )
+
+
+def source(whose: str) -> str:
+    """Say where the numbers are from."""
+    return f"Prices and sizes of instance types are from {whose}."
 
 
 def reckoned(nodes: Iterable[NodeUse]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from toilctl.cli.base.render import counted, table
-from toilctl.cli.views.estimate import infeasible, node_table, reckoned
+from toilctl.cli.views.estimate import infeasible, node_table, reckoned, source
 from toilctl.cli.views.runs import duration
 
 if TYPE_CHECKING:
@@ -77,4 +77,5 @@ def _notes(result: Simulation) -> Iterator[str]:
         yield "The bound is what no schedule on these node types can be below, not even one that knows the future."
     if said := reckoned(use for one in result.outcomes for use in one.nodes):
         yield said
+    yield source(result.source)
     yield from result.notes

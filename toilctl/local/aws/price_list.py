@@ -1,7 +1,7 @@
 """AWS's Price List service (``pricing:GetProducts``), which moto lacks, for EC2's Linux instances on demand.
 
 After "GetProducts" in the AWS Billing API reference and the products that it answers with. The prices are those of
-``toilctl.values.price_table``: an instance type or a region that is not in it is no product here. Attributes that are
+``toilctl.system.price_table``: an instance type or a region that is not in it is no product here. Attributes that are
 not in a product, such as ``location``, match no filter.
 """
 
@@ -18,7 +18,7 @@ from toilctl.local.aws.base.faults import Faults
 from toilctl.local.aws.ec2 import offerings
 from toilctl.local.aws.requests.call import Call
 from toilctl.local.aws.requests.refusals import Refusal
-from toilctl.values import price_table
+from toilctl.system import price_table
 
 SERVICE: Final = "pricing"
 REGIONS: Final = ("us-east-1", "eu-central-1", "ap-south-1")

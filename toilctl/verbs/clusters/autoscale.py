@@ -8,8 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from toilctl.system import aws, inventory, playbooks, progress
-from toilctl.values import price_table, tags, worker_tags
+from toilctl.system import aws, inventory, playbooks, price_table, progress
+from toilctl.values import tags, worker_tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, ToilctlError, UsageError
 from toilctl.values.node_types import NodeType, NodeTypes

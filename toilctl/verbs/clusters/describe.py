@@ -8,8 +8,8 @@ from pathlib import Path
 
 from toilctl.autoscaler.journal.report import CostReport, TickReport
 from toilctl.autoscaler.model.plan import Money
-from toilctl.system import inventory
-from toilctl.values import price_table, tags
+from toilctl.system import inventory, price_table
+from toilctl.values import tags
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ToilctlError
 from toilctl.values.scaling_policy import NodeLimits

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from toilctl.system import inventory, playbooks
-from toilctl.values import price_table
+from toilctl.system import inventory, playbooks, price_table
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConnectError, PartialError
 from toilctl.values.node_types import NodeType

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toilctl.system import variables
-from toilctl.values import price_table, tags, worker_tags
+from toilctl.system import price_table, variables
+from toilctl.values import tags, worker_tags
 from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.shared_storage import Shared

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toilctl.system import inventory, leaders, progress, variables
-from toilctl.values import price_table, tags
+from toilctl.system import inventory, leaders, price_table, progress, variables
+from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, UsageError
 from toilctl.values.node_types import NodeType

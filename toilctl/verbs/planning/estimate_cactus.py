@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from toilctl.system import inventory, quotas
-from toilctl.values import price_table
+from toilctl.system import instance_table, inventory, price_table, quotas
 from toilctl.values.cluster import Role, Zone
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.wording import market
@@ -58,6 +57,8 @@ class Estimate:
     quotas: tuple[QuotaEstimate, ...]
     cost_at_maximum: price_table.Cost
     prices_as_of: str
+    source: str
+    """Where prices and sizes of instance types are from."""
     launch_command: str
     run_command: str
 
@@ -70,7 +71,7 @@ def cactus(
     :raises UsageError: when zone and region disagree, or there is no such region.
     """
     named = inventory.named_region(zone, region)
-    priced_in = named or _PRICED_IN
+    priced_in, table = named or _PRICED_IN, instance_table.shipped()
     workers = documented.workers(genomes, size)
     leader = documented.LEADER if workers else documented.SINGLE_MACHINE
     wanted = ((leader, 1), *workers)
@@ -87,14 +88,16 @@ def cactus(
         nodes=nodes,
         quotas=tuple(_quotas(nodes)),
         cost_at_maximum=price_table.cost(priced_in, wanted),
-        prices_as_of=price_table.AS_OF,
+        prices_as_of=table.prices_as_of,
+        source=table.text,
         launch_command=_launch_command(zone, leader, workers),
         run_command=_run_command(named, bool(workers)),
     )
 
 
 def _nodes(role: Role, node_type: NodeType, count: int, region: str) -> NodeEstimate:
-    vcpus = max(documented.VCPUS[name] for name in node_type.instance_types)
+    types = instance_table.shipped().types
+    vcpus = max(types[name].vcpus for name in node_type.instance_types)
     cost = price_table.cost(region, [(node_type, count)])
     return NodeEstimate(role, node_type, market(node_type.preemptible), count, count * vcpus, cost.usd_per_hour)
 

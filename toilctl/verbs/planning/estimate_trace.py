@@ -7,8 +7,7 @@ from pathlib import Path
 
 from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.autoscaler.simulation.outcome import WaitTimes
-from toilctl.system import variables
-from toilctl.values import price_table
+from toilctl.system import instance_table, price_table, variables
 from toilctl.values.node_types import NodeType
 from toilctl.values.units import HOUR_S
 from toilctl.verbs.planning import replay
@@ -45,6 +44,8 @@ class TraceEstimate:
     leader_usd: float | None
     """None when its price is not known."""
     prices_as_of: str
+    source: str
+    """Where prices and sizes of instance types are from."""
     waits: WaitTimes
     infeasible: tuple[Infeasible, ...]
     stuck: int
@@ -79,7 +80,8 @@ def estimate(request: TraceRequest, provisioner: Provisioner) -> TraceEstimate:
         at_most=one.at_most,
         leader_node_type=leader,
         leader_usd=None if leader_cost is None else round(leader_cost * found.makespan_s / HOUR_S, 4),
-        prices_as_of=price_table.AS_OF,
+        prices_as_of=instance_table.shipped().prices_as_of,
+        source=replay.source((one,)),
         waits=found.waits,
         infeasible=advice.with_words(found.infeasible),
         stuck=found.stuck,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from toilctl.autoscaler.simulation.hazards import NONE, Hazards
 from toilctl.autoscaler.simulation.outcome import Simulated, most_at_once
 from toilctl.autoscaler.simulation.simulate import simulate
 from toilctl.autoscaler.simulation.trace import JobTrace, TraceJob
+from toilctl.system import aws, instance_table
 from toilctl.values import wording
 from toilctl.values.cluster import Engine, Zone
 from toilctl.values.errors import UsageError
@@ -24,7 +26,7 @@ from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.scaling_policy import NodeLimits, Policy
 from toilctl.values.tuning import SETTINGS
 from toilctl.values.units import HOUR_S, exact
-from toilctl.verbs.checks import instance_types, permissions, zones_and_images
+from toilctl.verbs.checks import instance_types, zones_and_images
 from toilctl.verbs.clusters.launch import command
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.settings import node_storage, scaling
@@ -83,6 +85,8 @@ class Replay:
     chosen: scaling.Scaling
     offers: Mapping[NodeType, Offer]
     found: Simulated
+    asked: tuple[str, ...] = ()
+    """The instance types whose sizes EC2 told."""
 
     @property
     def uses(self) -> tuple[NodeUse, ...]:
@@ -138,11 +142,11 @@ def replay(jobs: Iterable[TraceJob], wanted: WantedPolicy, boot_s: float, hazard
     chosen = scaling.decide(wanted.wish, wanted.node_types)
     zones = wanted.zones or (f"{wanted.where}a",)
     policy = Policy(chosen.limits, chosen.tuning, tuple(zones))
-    on_offer = _offers(wanted, policy)
+    on_offer, asked = _offers(wanted, policy)
     if chosen.default_preemptible:
         jobs = (replace(job, shape=replace(job.shape, preemptible=True)) for job in jobs)
     try:
-        return Replay(wanted, chosen, on_offer, simulate(jobs, policy, on_offer, boot_s, hazards))
+        return Replay(wanted, chosen, on_offer, simulate(jobs, policy, on_offer, boot_s, hazards), asked)
     except UsageError as error:
         raise UsageError(error.message, "Raise --join-deadline, or lower --boot-time.", **error.facts) from None
 
@@ -155,18 +159,48 @@ def notes(replays: Iterable[Replay], *, recorded: bool = True) -> Iterable[str]:
         yield "--default-preemptible: all jobs may run on spot workers, also those that said no, which nobody can tell."
 
 
-def _offers(wanted: WantedPolicy, policy: Policy) -> Mapping[NodeType, Offer]:
-    """Return what each node type gives and costs."""
-    sizes = node_storage.sizes(wanted.node_types, wanted.node_storage_gb)
-    permissions.check_identity(wanted.where)
-    instance_types.describe(wanted.where, sorted({name for one in policy.node_types for name in one.instance_types}))
+def source(replays: Iterable[Replay]) -> str:
+    """Say in a few words where prices and sizes are from."""
+    asked = sorted({name for one in replays for name in one.asked})
+    return instance_table.shipped().text + (f", and the sizes of {', '.join(asked)} from EC2" if asked else "")
+
+
+def _offers(wanted: WantedPolicy, policy: Policy) -> tuple[Mapping[NodeType, Offer], tuple[str, ...]]:
+    """Return what each node type gives and costs, and of which instance types EC2 had to be asked."""
+    sizes, shipped = node_storage.sizes(wanted.node_types, wanted.node_storage_gb), instance_table.shipped().types
+    names = {name for one in policy.node_types for name in one.instance_types}
+    unknown = tuple(sorted(names - shipped.keys()))
+    if unknown:
+        _check_known(wanted.where, unknown)
     each = sizes * len(policy.node_types) if len(sizes) == 1 else sizes
     disks = dict(zip(policy.node_types, each, strict=True))
     settings = AutoscalerSettings("replay", wanted.where, Engine.MESOS, "", policy, disks, 0.0)
     facts = Facts()
-    facts.describe(settings, (), datetime.now(UTC))
+    facts.know(shipped[name] for name in names & shipped.keys())
+    if unknown:
+        facts.describe(settings, (), datetime.now(UTC))
     # Bids, since nobody knows what the market will ask.
-    return facts.offers(settings, SpotHistory())
+    return facts.offers(settings, SpotHistory()), unknown
+
+
+def _check_known(region: str, names: Sequence[str]) -> None:
+    """Make sure that EC2 has instance types which the shipped table does not have.
+
+    :raises UsageError: for one that there is not, and when EC2 cannot be asked.
+    """
+    try:
+        instance_types.describe(region, names)
+    except Exception as error:
+        if isinstance(error, UsageError) or (reason := aws.explain(error)) is None:
+            raise
+        table = instance_table.shipped()
+        close = get_close_matches(names[0], table.types, n=3)
+        meant = f"Did you mean {' or '.join(close)}? " if close else ""
+        raise UsageError(
+            f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not in {table.text}, and EC2 cannot be asked: "
+            f"{reason.message}",
+            f"{meant}{reason.next_step}", instance_types=names, close=close,
+        ) from error  # fmt: skip
 
 
 def _use(limits: NodeLimits, offer: Offer, found: Simulated) -> NodeUse:

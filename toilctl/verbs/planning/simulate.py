@@ -13,8 +13,7 @@ from toilctl.autoscaler.simulation.outcome import WaitTimes, most_at_once
 from toilctl.autoscaler.simulation.workloads import ArrivalPattern, generate
 from toilctl.charts import draw
 from toilctl.charts.of_simulation import picture_of
-from toilctl.system import progress
-from toilctl.values import price_table
+from toilctl.system import instance_table, progress
 from toilctl.values.units import HOUR_S
 from toilctl.verbs.planning import replay
 from toilctl.verbs.planning.replay import NodeUse, Replay, WantedPolicy
@@ -97,6 +96,8 @@ class Simulation:
     boot_s: float
     hazards: Hazards
     prices_as_of: str
+    source: str
+    """Where prices and sizes of instance types are from."""
     outcomes: tuple[PolicyOutcome, ...]
     plots: tuple[Path, ...]
     notes: tuple[str, ...]
@@ -129,7 +130,8 @@ def simulate(request: SimulateRequest, provisioner: Provisioner) -> Simulation:
         region=request.policies[0][1].where,
         boot_s=request.boot_s,
         hazards=request.hazards,
-        prices_as_of=price_table.AS_OF,
+        prices_as_of=instance_table.shipped().prices_as_of,
+        source=replay.source(replays),
         outcomes=tuple(_outcome(name, one, provisioner) for name, one in zip(names, replays, strict=True)),
         plots=draw.draw([*pictures], request.plot) if request.plot else (),
         notes=tuple(replay.notes(replays, recorded=recorded)),

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from toilctl.autoscaler.journal.report import JOURNAL
-from toilctl.system import progress, ssh
-from toilctl.values import price_table
+from toilctl.system import price_table, progress, ssh
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ToilctlError
 from toilctl.values.units import HOUR_S

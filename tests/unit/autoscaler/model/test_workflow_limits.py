@@ -11,6 +11,7 @@ from toilctl.autoscaler.decide.decide import decide
 from toilctl.autoscaler.model.workflow_limits import Asked, Wish, around, read, widened
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits, Policy
+from toilctl.values.wording import at
 
 FREE = policy([])
 """Of a cluster without limits of its own."""
@@ -24,7 +25,17 @@ def test_workflow_asks_for_a_node_type_that_the_cluster_does_not_have():
     own = policy([MEMORY], most=2)
     found = asked(Wish("sort.py", ("c3.large=0..10",)), own=own)
     assert str(widened(own, found).limits) == f"{MEMORY}=0..2,c3.large=0..10"
-    assert found.notes == ("sort.py asks for c3.large=0..10, which counts while it runs.",)
+    assert found.notes == (
+        "sort.py asks for c3.large=0..10, which counts while it runs, and for the idle timeout after that.",
+    )
+
+
+def test_limits_of_a_workflow_that_has_ended_are_told_as_such():
+    found = asked(Wish("sort.py", ("c3.large=0..10",), until=NOW))
+    assert str(Limits(found.limits)) == "c3.large=0..10"
+    assert found.notes == (
+        f"sort.py has ended, and asked for c3.large=0..10, which counts until {at(NOW)}: it may be started again.",
+    )
 
 
 def test_of_two_limits_the_larger_count():

@@ -119,7 +119,7 @@ def test_workflow_may_ask_for_other_nodes_while_it_runs(stage):
     stage.asked = (Wish("sort.py", ("c5.4xlarge=0..2",)),)
     report = stage.tick()
     assert stage.done == ["launch 1"]
-    assert "sort.py asks for c5.4xlarge=0..2, which counts while it runs." in report.notes
+    assert any("sort.py asks for c5.4xlarge=0..2, which counts while it runs" in note for note in report.notes)
 
 
 def test_cluster_without_limits_grows_for_a_workflow_and_shrinks_to_what_it_was(stage):
@@ -133,9 +133,42 @@ def test_cluster_without_limits_grows_for_a_workflow_and_shrinks_to_what_it_was(
     stage.launch(2)
     stage.asked, stage.jobs = (), ()
     stage.tick()
+    assert stage.done == ["launch 2"]
+    stage.tick(5000)
     assert stage.done == ["launch 2", "drain 2"]
     report = stage.tick(5000)
     assert (stage.done, len(report.nodes)) == (["launch 2", "drain 2"], 2)
+
+
+def test_workflow_that_is_started_again_finds_its_workers(stage):
+    stage.settings(engine="mesos", limits=[])
+    asked = stage.asked = (Wish("sort.py", ("c5.large:0.05=0..2",)),)
+    stage.jobs = tuple(Job(str(number), "sort", Shape(2, 100, 100, True)) for number in range(2))
+    stage.tick()
+    busy(stage, stage.launch(2))
+    stage.tick()
+    # It crashes, and what it published with it; minutes later it goes on.
+    stage.asked, stage.jobs = (), ()
+    report = stage.tick()
+    assert any(note.startswith("sort.py has ended") for note in report.notes)
+    stage.running = dict.fromkeys(stage.running, ())
+    stage.tick(200)
+    stage.asked = asked
+    stage.jobs = tuple(Job(str(number), "sort", Shape(2, 100, 100, True)) for number in range(2))
+    report = stage.tick()
+    assert (stage.done, report.node_counts) == (["launch 2"], {"c5.large:0.05": 2})
+
+
+def test_workers_of_a_workflow_go_when_it_does_not_come_back(stage):
+    stage.settings(engine="mesos", limits=[], tuning=str(tuning(idle_timeout_s=60)))
+    stage.asked = (Wish("sort.py", ("c5.large:0.05=2..2",)),)
+    stage.launch(2)
+    stage.tick()
+    stage.asked = ()
+    stage.tick()
+    assert stage.done == []
+    assert stage.tick(31).notes == ()
+    assert stage.done == ["drain 2"]
 
 
 def test_cluster_without_limits_is_left_alone_where_workflows_cannot_ask(stage):
@@ -155,7 +188,7 @@ def test_interval_is_that_of_a_workflow_while_it_runs_where_the_cluster_has_no_l
     stage.tick()
     assert stage.autoscaler.interval_s == 7
     stage.asked = ()
-    stage.tick()
+    stage.tick(5000)
     assert stage.autoscaler.interval_s == 60
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 import pytest
@@ -11,8 +12,10 @@ from tests.unit.autoscaler.simulation.replays import replay, traced
 from toilctl.autoscaler.decide.decide import decide
 from toilctl.autoscaler.model.plan import ScalingPlan
 from toilctl.autoscaler.model.snapshot import Snapshot
+from toilctl.autoscaler.simulation import trace
 from toilctl.autoscaler.simulation.hazards import Hazards
 from toilctl.autoscaler.simulation.outcome import most_at_once
+from toilctl.autoscaler.simulation.trace import TraceJob
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Policy
@@ -129,3 +132,20 @@ def test_cluster_that_is_full_and_busy_is_decided_on_seldom() -> None:
     found = replay(jobs, policy(["m5.large"], most=1), decide=counting)
     assert found.makespan_s == 120 + 30 * 600
     assert len(decisions) < 20
+
+
+def scattered(name: str) -> list[TraceJob]:
+    """Four waves of a hundred shards, as a recording has them."""
+    header = {"toilctl": 1, "started": 0, "generation": 1}
+    events: list[object] = [header]
+    for number in range(400):
+        at_s, key = number // 100 * 3600, str(number)
+        events += [["q", key, name.format(number % 100), 1, 2**30, 2**30, 0, 0, at_s], ["e", key, 0, 5, at_s + 5]]
+    return list(trace.read({"run": [json.dumps(one) for one in events]}).jobs)
+
+
+@pytest.mark.parametrize("name", ["sort", "main.{}.sort", "main.scattered.{}.command"])
+def test_shards_with_names_of_their_own_cost_as_much_as_with_one(name: str) -> None:
+    found = replay(scattered(name), policy(["m5.large"], most=100), boot_s=240)
+    assert (len(found.runs), len(found.lives)) == (400, 53)
+    assert found.usd == pytest.approx(0.82, abs=0.01)

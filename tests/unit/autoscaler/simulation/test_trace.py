@@ -80,3 +80,8 @@ def test_damaged_line_changes_nothing_else(line: str) -> None:
 def test_trace_in_which_nothing_ended_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing to replay"):
         read({"a": lines(queued("1"))})
+
+
+def test_shards_of_a_scatter_are_recorded_each_and_read_as_one_tool() -> None:
+    shards = [event for key in "12" for event in (queued(key, name=f"main.{key}.sort"), ["e", key, 0, 5, 1005])]
+    assert {job.name for job in read({"a": lines(*shards)}).jobs} == {"main.*.sort"}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from toilctl.local.process.testing import TestCloud
+from toilctl.system.instance_table import shipped
 
 MAMMALS = ("estimate", "cactus", "--genomes", "8", "--size", "mammal")
 
@@ -21,10 +22,11 @@ def test_text_has_counts_cost_quotas_and_what_to_type(toilctl: Any) -> None:
         "  ROLE    NODE TYPE       MARKET     MAX  VCPUS  USD PER HOUR\n"
         "  leader  t2.medium       on demand    1      2          0.05\n"
         "  worker  c4.8xlarge:0.6  spot        80   2880         48.00\n"
-        "  worker  r3.8xlarge      on demand    4    128         10.62\n"
+        "  worker  r3.8xlarge      on demand    4    128         10.64\n"
         "\n"
-        "Highest cost, in us-west-2: at most $58.67 per hour (prices of June 2025).\n"
+        f"Highest cost, in us-west-2: at most $58.69 per hour (prices of {shipped().prices_as_of}).\n"
         "Spot never costs more than its bid. Volumes and traffic come on top.\n"
+        f"Prices and sizes of instance types are from {shipped().text}.\n"
         "\n"
         "EC2 quotas needed (yours: aws service-quotas get-service-quota --service-code ec2 --quota-code CODE):\n"
         "  VCPUS  CODE        QUOTA\n"
@@ -49,14 +51,14 @@ def test_small_genomes_are_for_a_single_machine(toilctl: Any) -> None:
 
 
 def test_price_that_is_not_known_is_said(toilctl: Any) -> None:
-    shown = toilctl(*MAMMALS, "--region", "eu-west-1").stdout
+    shown = toilctl(*MAMMALS, "--region", "eu-north-1").stdout
     assert "the price of r3.8xlarge and t2.medium is not known here; the rest costs at most $48.00 per hour." in shown
     assert "not known\n" in shown
 
 
 def test_single_machine_without_a_known_price_has_no_rest(toilctl: Any) -> None:
-    shown = toilctl("estimate", "cactus", "--genomes", "3", "--size", "small", "--region", "eu-west-1").stdout
-    assert "in eu-west-1: the price of r3.8xlarge is not known here.\n" in shown
+    shown = toilctl("estimate", "cactus", "--genomes", "3", "--size", "small", "--region", "eu-north-1").stdout
+    assert "in eu-north-1: the price of r3.8xlarge is not known here.\n" in shown
 
 
 def test_json_has_the_same_as_data(toilctl: Any) -> None:
@@ -66,7 +68,7 @@ def test_json_has_the_same_as_data(toilctl: Any) -> None:
     assert (data["workflow"], data["genomes"], data["size"], data["single_machine"]) == ("cactus", 8, "mammal", False)
     assert (data["node_types"], data["max_nodes"]) == (["c4.8xlarge:0.6", "r3.8xlarge"], [80, 4])
     assert {one["code"]: one["vcpus"] for one in data["quotas"]} == {"L-34B43A08": 2880, "L-1216C47A": 130}
-    assert data["cost_at_maximum"]["usd_per_hour"] == pytest.approx(58.67, abs=0.01)
+    assert data["cost_at_maximum"]["usd_per_hour"] == pytest.approx(58.69, abs=0.01)
     assert data["launch_command"].endswith("--max-nodes 80,4 --default-preemptible")
 
 

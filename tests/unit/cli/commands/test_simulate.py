@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from toilctl.local.process.testing import TestCloud
+from toilctl.system.instance_table import shipped
 
 TYPES = ("--node-types", "c4.8xlarge:0.6,r3.8xlarge", "--max-nodes", "20,2", "-z", "us-west-2a")
 BURSTS = ("autoscale", "simulate", "bursts", "--jobs", "300", "--hours", "2", *TYPES)
@@ -150,3 +151,34 @@ def test_it_is_found_in_the_help_and_hides_no_cluster(toilctl: Any) -> None:
     shown = toilctl("autoscale", "simulate", "--help").stdout
     assert "Usage: toilctl autoscale simulate" in " ".join(shown.split())
     assert "pause" in toilctl("autoscale", "--help").stdout
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A user without credentials."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+
+def test_user_without_credentials_simulates_by_the_shipped_table_and_is_told(toilctl: Any, nobody: None) -> None:
+    data = simulated(toilctl, *BURSTS)
+    assert data["source"] == shipped().text
+    assert f"Prices and sizes of instance types are from {shipped().text}." in toilctl(*BURSTS).stdout
+
+
+def test_instance_type_that_only_ec2_knows_needs_credentials(toilctl: Any, nobody: None) -> None:
+    answer = toilctl(*BURSTS[:-6], "--node-types", "c4.8xlrge:0.6", "--max-nodes", "20", "-z", "us-west-2a")
+    assert answer.exit_code == 2
+    assert "c4.8xlrge is not in the table that comes with toilctl" in answer.stderr
+    assert "EC2 cannot be asked" in answer.stderr
+    assert "Did you mean c4.8xlarge" in answer.stderr
+
+
+def test_what_ec2_had_to_be_asked_for_is_told(toilctl: Any, account: TestCloud) -> None:
+    words = ("autoscale", "simulate", "bursts", "--jobs", "10", "--node-types", "c8a.8xlarge", "--max-nodes", "9")
+    data = simulated(toilctl, *words, "-z", "us-west-2a")
+    assert data["source"] == f"{shipped().text}, and the sizes of c8a.8xlarge from EC2"

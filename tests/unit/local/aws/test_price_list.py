@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tests.unit.local.conftest import code
 from toilctl.local.process.testing import TestCloud
-from toilctl.values import price_table
+from toilctl.system import price_table
 
 LINUX = {
     "regionCode": "us-west-2", "operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA",

@@ -107,7 +107,7 @@ def test_leader_that_does_not_answer_leaves_the_cost_unknown(monkeypatch: pytest
 
 
 def test_price_that_nobody_knows_is_no_guess() -> None:
-    assert run_costs.within(cluster(FIXED, region="eu-west-1"), None, [[hours(0, 1)], []]) == [None, None]
+    assert run_costs.within(cluster(FIXED, region="cn-north-1"), None, [[hours(0, 1)], []]) == [None, None]
 
 
 def test_no_runs_need_no_question() -> None:

@@ -11,7 +11,8 @@ from typing import Any, Final
 from toilctl.local.aws.base.faults import ANY, Faults
 from toilctl.local.aws.ec2.instance_states import Lifetimes
 from toilctl.local.aws.requests.refusals import Refusal
-from toilctl.values import aws_errors, price_table
+from toilctl.system import price_table
+from toilctl.values import aws_errors
 from toilctl.values.wording import ON_DEMAND
 
 _PRICED_REGION: Final = "us-west-2"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from toil.batchSystems.mesos.batchSystem import MesosBatchSystem
 
 WALL_TIME = "wallTime"
+_ENDS = frozenset({"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_LOST", "TASK_ERROR"})
+"""What Toil takes for a job's end."""
 _USED_PARAMETERS = {"handleLocalJob": set[str](), "statusUpdate": {"driver", "update"}}
 CONSEQUENCE = "the autoscaler learns of its Mesos jobs by other ways, and later"
 
@@ -38,6 +40,11 @@ def mesos_batch_system() -> type[MesosBatchSystem]:
 
 def _published(builtin: type[MesosBatchSystem]) -> type[MesosBatchSystem]:
     class ToilctlMesosBatchSystem(publishing(builtin)):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            # Before the driver starts, which tells of tasks in a thread of its own.
+            self.ended: set[int] = set()
+            super().__init__(*args, **kwargs)
+
         def framework(self) -> str:
             return str(self.frameworkId or "")
 
@@ -46,8 +53,15 @@ def _published(builtin: type[MesosBatchSystem]) -> type[MesosBatchSystem]:
             return str(task.agentIP) if task else ""
 
         def statusUpdate(self, driver: Any, update: Any) -> None:
+            job_id = int(update.task_id.value)
+            if update.state in _ENDS:
+                # Mesos tells of an end until its answer has come through, and of a node that it gave up once more when
+                # that is back. To Toil a second end is one of a job that never ran, of which it warns.
+                if job_id in self.ended:
+                    return
+                self.ended.add(job_id)
             if update.state == "TASK_FINISHED":
-                task = self.runningJobMap.get(int(update.task_id.value))
+                task = self.runningJobMap.get(job_id)
                 update.labels.labels = with_wall_time(update.labels.labels, task.startTime if task else time.time())
             super().statusUpdate(driver, update)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import job_names
 from ..autoscaling import handed_over
 from ..publication.publication import Publication
 
@@ -64,7 +65,7 @@ def publishing(builtin: type[AbstractBatchSystem]) -> type[AbstractBatchSystem]:
             if self._local_id is None:
                 job = next(one for one in (*args, *kwargs.values()) if isinstance(one, JobDescription))
                 self.publication.queued(
-                    job_id, job.jobName, job.cores, job.memory, job.disk, bool(job.preemptible),
+                    job_id, job_names.of(job), job.cores, job.memory, job.disk, bool(job.preemptible),
                     isinstance(job, ServiceJobDescription), str(job.jobStoreID),
                 )  # fmt: skip
             return job_id

@@ -13,7 +13,7 @@ import inspect
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from .. import known_toil
+from .. import job_names, known_toil
 from . import user_scripts
 from .publishing import USED_PARAMETERS, publishing
 from .slurm_history import History
@@ -33,10 +33,13 @@ SERVICE_COMMENT = "toilctl-service"
 OPTIONS_MARK = "TOILCTL_SBATCH_OPTIONS"
 """Carries sbatch's options from a job's description to its submission, in the job's own environment."""
 
+NAME_MARK = "TOILCTL_JOB_NAME"
+"""Carries the name that Slurm shall have of a job, likewise."""
+
 _USED_PARAMETERS = USED_PARAMETERS | {
     "issueBatchJob": {"command", "job_desc", "job_environment"},
     "handleLocalJob": set[str](),
-    "GridEngineThread.prepareSubmission": {"jobID", "command", "job_environment"},
+    "GridEngineThread.prepareSubmission": {"jobID", "command", "jobName", "job_environment"},
     "GridEngineThread.submitJob": {"subLine"},
     "supportsAutoDeployment": set[str](),
     "setUserScript": set[str](),
@@ -100,6 +103,8 @@ def _deploying(builtin: type[SlurmBatchSystem], service: type[JobDescription]) -
                 bound.apply_defaults()
                 environment = dict(bound.arguments["job_environment"] or {})
                 chosen = shlex.split(environment.pop(OPTIONS_MARK, f"--constraint={NONPREEMPTIBLE}"))
+                # Else Slurm had the name of this very job, by which the autoscaler could learn nothing.
+                bound.arguments["jobName"] = environment.pop(NAME_MARK, bound.arguments["jobName"])
                 bound.arguments["job_environment"] = environment
                 bound.arguments["command"] = self.boss.packed(bound.arguments["command"])
                 sbatch, *options = super().prepareSubmission(*bound.args[1:], **bound.kwargs)
@@ -124,7 +129,9 @@ def _deploying(builtin: type[SlurmBatchSystem], service: type[JobDescription]) -
         ) -> int:
             # Jobs for the leader ignore this environment; only those for workers come to prepareSubmission.
             options = sbatch_options(job_desc, is_service=isinstance(job_desc, service))
-            environment = {**(job_environment or {}), OPTIONS_MARK: shlex.join(options)}
+            environment = {
+                **(job_environment or {}), OPTIONS_MARK: shlex.join(options), NAME_MARK: job_names.of(job_desc),
+            }  # fmt: skip
             return int(super().issueBatchJob(command, job_desc, environment))
 
         def packed(self, command: str) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .. import job_store
+from .. import job_names, job_store
 from ..processes import Process
 from ..publication.publication import Publication
 from . import bus
@@ -157,7 +157,7 @@ class _Jobs:
         if self._live:
             self._seen[batch_id] = time.time()
         publication.queued(
-            batch_id, job.jobName, job.cores, job.memory, job.disk, bool(job.preemptible),
+            batch_id, job_names.of(job), job.cores, job.memory, job.disk, bool(job.preemptible),
             isinstance(job, ServiceJobDescription), store_id,
         )  # fmt: skip
 

@@ -141,7 +141,7 @@ def test_spot_prices_are_below_what_is_paid_on_demand(cloud: testing.TestCloud) 
 
 
 def test_spot_prices_of_several_types_are_one_per_zone_and_stay(account: Account) -> None:
-    from toilctl.values.price_table import on_demand
+    from toilctl.system.price_table import on_demand
 
     def asked() -> dict[tuple[str, str], str]:
         history = account.ec2.describe_spot_price_history(

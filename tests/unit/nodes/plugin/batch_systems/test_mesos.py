@@ -79,9 +79,9 @@ def batch_system(
 def job(name: str = "sort", **changes: Any) -> Any:
     from toil.job import JobDescription
 
-    local = changes.pop("local", False)
+    local, unit = changes.pop("local", False), changes.pop("unitName", "")
     needed = {"cores": 1, "memory": 2**28, "disk": 2**30, "preemptible": False, "accelerators": [], "walltime": 0}
-    description = JobDescription(needed | changes, name, local=local)
+    description = JobDescription(needed | changes, name, unit, local=local)
     description.jobStoreID = f"kind-{name}/instance-1"
     return description
 
@@ -128,6 +128,14 @@ def test_jobs_are_published_from_issue_to_end(batch_system: Callable[[], Any], d
     assert list(published.run_times_s().values()) == [3.5]
 
 
+def test_shards_of_a_tool_are_published_by_their_tool(batch_system: Callable[[], Any], demand_dir: Path) -> None:
+    made = batch_system()
+    for unit in ("align.17.bwa", "align.3.bwa"):
+        made.issueBatchJob("command", job("CWLJob", unitName=unit), {})
+    made.publication.flush()
+    assert {name for name, _ in jobs(demand_dir).values()} == {"align.*.bwa"}
+
+
 def test_workflow_outlives_what_a_restarted_master_tells_of_ended_tasks(batch_system: Callable[[], Any]) -> None:
     """It has forgotten the labels, among them the wall time without which Toil ended the workflow."""
     made = batch_system()
@@ -139,6 +147,23 @@ def test_workflow_outlives_what_a_restarted_master_tells_of_ended_tasks(batch_sy
     assert 0 <= update.wallTime < 60
     made.statusUpdate(made.driver, Dict(task_id={"value": "99"}, state="TASK_FINISHED"))
     assert made.getUpdatedBatchJob(1).jobID == 99
+
+
+@pytest.mark.parametrize("again", ["TASK_FINISHED", "TASK_LOST", "TASK_KILLED"])
+def test_end_that_mesos_tells_twice_is_toils_once(
+    batch_system: Callable[[], Any], caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    """A master tells of an end until its framework has acknowledged it; Toil knew no such job the second time."""
+    made = batch_system()
+    job_id = made.issueBatchJob("command", job(), {})
+    made.resourceOffers(made.driver, [offer()])
+    labels = {"labels": [{"key": "wallTime", "value": "13.2"}]}
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        for state in ("TASK_RUNNING", "TASK_FINISHED", again):
+            made.statusUpdate(made.driver, Dict(task_id={"value": str(job_id)}, state=state, labels=labels))
+    assert (made.getUpdatedBatchJob(1).jobID, made.getUpdatedBatchJob(0)) == (job_id, None)
+    assert caplog.messages == []
 
 
 def test_killed_job_is_no_demand_any_more(batch_system: Callable[[], Any], demand_dir: Path) -> None:

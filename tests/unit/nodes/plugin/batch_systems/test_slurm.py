@@ -85,16 +85,32 @@ def issued(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, description: Any
     return prepared(plugin, monkeypatch, None, environments[0])
 
 
-def description(kind: str = "JobDescription", **requirements: Any) -> Any:
+def description(kind: str = "JobDescription", name: str = "sort", unitName: str = "", **requirements: Any) -> Any:
     from toil import job
 
-    return getattr(job, kind)({"cores": 1, "memory": "1Gi", "disk": 0, "preemptible": True} | requirements, "sort")
+    needed = {"cores": 1, "memory": "1Gi", "disk": 0, "preemptible": True} | requirements
+    return getattr(job, kind)(needed, name, unitName=unitName)
 
 
 def test_preemptible_job_may_run_anywhere(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     submission = issued(plugin, monkeypatch, description())
     assert submission.line == ["sbatch", "-J", "sort"]
     assert submission.environment == {"A": "1"}
+
+
+def test_job_is_called_by_what_run_times_are_learned_by(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    shard = description(name="CWLJob", unitName="align.17.bwa")
+    assert issued(plugin, monkeypatch, shard).line == ["sbatch", "-J", "align.17.bwa"]
+    one_of_many = description(name="align", unitName="of the sample ANNA")
+    assert issued(plugin, monkeypatch, one_of_many).line == ["sbatch", "-J", "align"]
+
+
+def test_languages_are_known_by_the_same_names_on_the_leader_and_in_the_autoscaler(plugin: ModuleType) -> None:
+    from toilctl_plugin import job_names
+
+    from toilctl.values.job_names import RUNNERS
+
+    assert job_names.RUNNERS == RUNNERS
 
 
 def test_job_that_may_not_be_interrupted_says_so(plugin: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

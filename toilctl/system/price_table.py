@@ -6,20 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from toilctl.system import instance_table
 from toilctl.values.node_types import NodeType
-
-AS_OF: Final = "June 2025"
-_REGIONS: Final = frozenset({"us-east-1", "us-east-2", "us-west-2"})
-"""Where these prices hold; others are up to a half dearer."""
-
-# USD per hour of a family's `large`, Linux, on demand; the other sizes are multiples of it.
-_LARGE: Final = {
-    "c4": 0.1, "c5": 0.085, "c5a": 0.077, "c5d": 0.096, "c5n": 0.108, "c6a": 0.0765, "c6i": 0.085, "c7i": 0.08925,
-    "i3": 0.156, "i3en": 0.226, "i4i": 0.172, "m4": 0.1, "m5": 0.096, "m5a": 0.086, "m5d": 0.113, "m6a": 0.0864,
-    "m6i": 0.096, "m7i": 0.1008, "r3": 0.166, "r4": 0.133, "r5": 0.126, "r5a": 0.113, "r5d": 0.144, "r6a": 0.1134,
-    "r6i": 0.126, "r7i": 0.1323, "t2": 0.0928, "t3": 0.0832, "t3a": 0.0752,
-}  # fmt: skip
-_MULTIPLES: Final = {"nano": 1 / 16, "micro": 1 / 8, "small": 1 / 4, "medium": 1 / 2, "large": 1.0, "xlarge": 2.0}
 
 _PER_VCPU: Final = 0.035
 _PER_GIB: Final = 0.0034
@@ -41,18 +29,17 @@ class Cost:
         if self.usd_per_hour is None:
             return f"unknown (no price is known here for {', '.join(self.unknown)})"
         words = f"{'at most' if self.at_most else 'about'} ${self.usd_per_hour:.2f} per hour"
-        return f"{words} (prices of {AS_OF})" if dated else words
+        return f"{words} (prices of {self.prices_as_of})" if dated else words
+
+    @property
+    def prices_as_of(self) -> str:
+        """When these prices held."""
+        return instance_table.shipped().prices_as_of
 
 
 def on_demand(region: str, instance_type: str) -> float | None:
     """Return an instance type's price in USD per hour, when it is known."""
-    family, _, size = instance_type.partition(".")
-    multiple = _MULTIPLES.get(size)
-    if size.endswith("xlarge") and size[:-6].isdigit():
-        multiple = 2.0 * int(size[:-6])
-    if region not in _REGIONS or family not in _LARGE or multiple is None:
-        return None
-    return _LARGE[family] * multiple
+    return instance_table.shipped().usd_per_hour(region, instance_type)
 
 
 def estimated(vcpus: int, memory_mib: int) -> float:
