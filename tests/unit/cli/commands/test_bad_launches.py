@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -135,16 +134,31 @@ def test_private_key_that_is_not_in_the_agent(toilctl, home, key_file, agent):
     assert "private key: in the ssh agent" in planned.stdout
 
 
-@pytest.fixture
-def agent(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Iterator[Callable[[Path], None]]:
-    socket = tmp_path_factory.mktemp("a") / "s"
-    running = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)
-    assert running.stdout
-    running.stdout.readline()
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
-    yield lambda key: subprocess.run(["ssh-add", "-q", str(key)], check=True, capture_output=True) and None
-    running.terminate()
-    running.wait()
+@pytest.mark.parametrize("where", ["named", "in ~/.ssh"])
+def test_private_key_with_a_passphrase_is_refused_before_anything_is_made(toilctl, account, home, agent, where):
+    key = home / ".ssh" / "k"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key], check=True)
+    named = ("--ssh-key", str(key)) if where == "named" else ()
+    result = toilctl(*USUAL, *named)
+    assert result.exit_code == 2, result.stdout
+    assert "has a passphrase, and the ssh agent does not have this key" in result.stderr
+    assert f"ssh-add {key}" in result.stderr
+
+
+def test_private_key_with_a_passphrase_that_the_agent_has_is_the_agents(toilctl, account, home, agent, key_file):
+    agent(key_file("k"))
+    key = home / ".ssh" / "k"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key], check=True)
+    for named in ((), ("--ssh-key", str(key))):
+        planned = toilctl(*USUAL, *named, "--dry-run")
+        assert "private key: in the ssh agent" in planned.stdout, planned.stderr
+
+
+def test_downloaded_private_key_that_others_may_read(toilctl, account, home):
+    (home / ".ssh" / "k").rename(home / ".ssh" / "k.pem")
+    (home / ".ssh" / "k.pem").chmod(0o644)
+    result = toilctl(*USUAL)
+    assert (result.exit_code, f"chmod 600 {home}/.ssh/k.pem" in result.stderr) == (2, True)
 
 
 def test_missing_credentials_name_the_ways(toilctl, monkeypatch):

@@ -1,120 +1,24 @@
 """ssh-cluster and rsync-cluster against a real sshd on this machine, whose ``sudo docker exec`` is a stand-in."""
 
-import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
-from getpass import getuser
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from tests.unit.verbs.connect.real_host import NEEDED
 from toilctl.system import ssh
 from toilctl.values import tags
 from toilctl.values.errors import ConnectError, HostError
 from toilctl.verbs.connect import rsync_cluster
 from toilctl.verbs.connect.ssh_cluster import Session, connect
 
-SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
-pytestmark = pytest.mark.skipif(not SSHD or not shutil.which("rsync"), reason="needs sshd and rsync: apt-get install")
-
-DOCKER = """#!/bin/bash
-# docker exec -i [-t] [-e V=X] NAME WORD... | docker inspect -f FORMAT NAME
-verb=$1; shift
-if [ "$verb" = inspect ]; then [ -e "{home}/$3" ] && echo true; exit; fi
-while [ "${{1#-}}" != "$1" ]; do [ "$1" = -e ] && {{ export "$2"; shift; }}; shift; done
-[ -e "{home}/$1" ] || {{ echo "Error: No such container: $1" >&2; exit 1; }}
-shift; cd "{home}/root" && exec "$@"
-"""
-SUDO = '#!/bin/bash\n[ "$1" = -n ] && shift\nexec "$@"\n'
-
-
-@dataclass
-class Host:
-    """A directory that plays host and container."""
-
-    home: Path
-    port: int
-    config: Path
-    process: subprocess.Popen
-
-    @property
-    def root(self) -> Path:
-        return self.home / "root"
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", self.config], stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-    def change_key(self) -> None:
-        self.stop()
-        for file in self.home.glob("host_key*"):
-            file.unlink()
-        keygen(self.home / "host_key")
-        self.start()
-
-
-def keygen(path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-
-
-def executable(path, text):
-    path.write_text(text)
-    path.chmod(0o755)
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    home = tmp_path_factory.mktemp("host")
-    (home / "bin").mkdir()
-    (home / "root").mkdir()
-    executable(home / "bin/docker", DOCKER.format(home=home))
-    executable(home / "bin/sudo", SUDO)
-    keygen(home / "host_key")
-    keygen(home / "id")
-    keygen(home / "other")
-    shutil.copy(home / "id.pub", home / "authorized_keys")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = home / "sshd_config"
-    config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
-        f"StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\nSetEnv PATH={home}/bin:{os.environ['PATH']}\n"
-    )
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    host = Host(home, port, config, None)
-    host.start()
-    yield host
-    host.stop()
-
-
-@pytest.fixture
-def here(host, cluster, monkeypatch, tmp_path):
-    """A cluster whose leader is the host; ssh finds its port, as nothing here listens on 22."""
-    (tmp_path / "bin").mkdir()
-    executable(tmp_path / "bin/ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -p {host.port} -F none "$@"\n')
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    (host.home / "toil_leader").touch()
-    shutil.rmtree(host.root)
-    host.root.mkdir()
-    leader = replace(cluster.leader, public_address="127.0.0.1")
-    return replace(cluster, settings=cluster.settings | {tags.LOGIN_USER: getuser()}, nodes=(leader,))
+pytestmark = NEEDED
 
 
 def run(cluster, host, *words, **changes):
@@ -192,7 +96,7 @@ def test_first_contact_writes_to_the_clusters_file_alone(here, host):
     own = Path.home() / ".ssh/known_hosts"
     before = own.read_bytes() if own.exists() else None
     run(here, host, "true")
-    assert ssh.known_hosts(here).read_text().startswith("i-0aaa ssh-ed25519 ")
+    assert ssh.options.known_hosts(here).read_text().startswith("i-0aaa ssh-ed25519 ")
     assert (own.read_bytes() if own.exists() else None) == before
 
 
@@ -345,4 +249,4 @@ def test_state_directory_with_spaces_works_for_both(here, host, tmp_path, monkey
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / 'my 100% "state" it\'s'))
     assert run(here, host, "true") == 0
     assert copy(here, host, f"{host.home}/bin/sudo", ":") == 0
-    assert ssh.known_hosts(here).exists()
+    assert ssh.options.known_hosts(here).exists()
