@@ -27,7 +27,8 @@ def host(tmp_path_factory):
         port = free.getsockname()[1]
     config = home / "sshd_config"
     config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
+        f"Port {port}\nListenAddress 127.0.0.1\nListenAddress 127.0.0.2\n"
+        f"HostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
         f"StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\nSetEnv PATH={home}/bin:{os.environ['PATH']}\n"
     )
     if os.geteuid() == 0:

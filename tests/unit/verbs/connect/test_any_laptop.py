@@ -39,15 +39,14 @@ CONFIG = """Host *
 """
 
 
-@pytest.fixture(params=["ssh", "rsync", "Ansible"])
+@pytest.fixture(params=["ssh", "rsync", "Ansible", "Ansible's rsync"])
 def reaches(request, here, host, tmp_path, monkeypatch):
-    """Copy a file to the host by each of the three, with a key; return whether it arrived."""
+    """Copy a file to the host in each way, with a key; return whether it arrived."""
     (tmp_path / "file").write_text("content")
     arrived = host.root / "arrived"
 
     def copy(key):
-        by = {"ssh": by_ssh, "rsync": by_rsync, "Ansible": by_ansible}[request.param]
-        by(here, key, tmp_path / "file", arrived)
+        WAYS[request.param](here, key, tmp_path / "file", arrived)
         return arrived.exists() and arrived.read_text() == "content"
 
     variables.defaults()  # read once per process, from where toilctl's own playbooks are
@@ -69,11 +68,22 @@ def by_ansible(cluster, key, source, target):
         {"ansible.builtin.file": {"path": f"{target}.d", "state": "directory"}},
         {"ansible.builtin.copy": {"src": str(source), "dest": str(target)}},
     ]
-    play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
-    (paths.ansible_dir() / "playbooks/try.yml").write_text(yaml.safe_dump([play]))
+    play(cluster, key, {"tasks": tasks})
+
+
+def by_synchronize(cluster, key, source, target):
+    sent = {"workflow_sync_source": str(source), "workflow_sync_target": str(target)}
+    play(cluster, key, {"roles": ["workflow_sync"], "vars": sent})
+
+
+def play(cluster, key, what):
+    written = [{"hosts": "all", "gather_facts": False, **what}]
+    (paths.ansible_dir() / "playbooks/try.yml").write_text(yaml.safe_dump(written))
     place = playbooks.PlaybookTarget(cluster.region, cluster.name)
-    named = {"ansible_ssh_private_key_file": str(key)} if key else {}
-    playbooks.raise_failure(playbooks.run("try.yml", place, named))
+    playbooks.raise_failure(playbooks.run("try.yml", place, {"ansible_ssh_private_key_file": str(key)}))
+
+
+WAYS = {"ssh": by_ssh, "rsync": by_rsync, "Ansible": by_ansible, "Ansible's rsync": by_synchronize}
 
 
 def made_for(cluster, directory):
@@ -83,11 +93,13 @@ def made_for(cluster, directory):
     (directory / "inventory").mkdir(exist_ok=True)
     if not (directory / "ansible.cfg").exists():
         (directory / "ansible.cfg").symlink_to(own / "ansible.cfg")
+        (directory / "roles").symlink_to(own / "roles")
         (directory / "inventory/group_vars").symlink_to(own / "inventory/group_vars")
     node = cluster.leader
     host = {
         "instance_id": node.instance_id,
-        "public_ip_address": node.public_address,
+        # The same host; Ansible's rsync takes no detour over ssh to 127.0.0.1.
+        "public_ip_address": "127.0.0.2",
         "login_user": cluster.settings[tags.LOGIN_USER],
     }
     (directory / "inventory/hosts.yml").write_text(yaml.safe_dump({"aws_ec2": {"hosts": {node.instance_id: host}}}))
