@@ -33,7 +33,9 @@ def socket() -> str:
 
     As ssh_config(5) has it for IdentityAgent, which password managers on macOS set for all hosts.
     """
-    told = subprocess.run(["ssh", "-G", _ANY_HOST], capture_output=True, text=True, check=False)
+    # What this ssh does not know of its configuration must not keep the rest from being told.
+    asked = ["ssh", "-o", "IgnoreUnknown=*", "-G", _ANY_HOST]
+    told = subprocess.run(asked, capture_output=True, text=True, errors="replace", check=False)
     named = next((line for line in told.stdout.splitlines() if line.startswith("identityagent ")), "")
     agent = named.partition(" ")[2].strip().strip('"') or "SSH_AUTH_SOCK"
     if agent.lower() == "none":
@@ -49,7 +51,7 @@ def key_file(public: str) -> Path:
     A node closes the connection after a few keys that it does not know, and ssh's configuration may name keys, too.
     """
     text = " ".join(public.split()[:2]) + "\n"
-    directory = paths.state_dir() / "keys"
+    directory = _directory()
     path = directory / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pub"
     if not (path.is_file() and path.read_text() == text):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -59,3 +61,12 @@ def key_file(public: str) -> Path:
         part.chmod(0o600)
         part.replace(path)
     return path
+
+
+def is_key_file(path: Path) -> bool:
+    """Whether ``key_file`` made it."""
+    return path.parent == _directory()
+
+
+def _directory() -> Path:
+    return paths.state_dir() / "keys"

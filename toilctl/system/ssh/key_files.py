@@ -92,13 +92,13 @@ def _trouble(path: Path, public: str | None, said: str) -> UsageError:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         return UsageError(f"{path} cannot be read: {why}.", "Make it readable for you.", ssh_key=path)
-    # As ssh has it: what belongs to somebody else is theirs to protect.
-    if status.st_uid == os.getuid() and status.st_mode & 0o077:
-        others = f"others may read it (mode {status.st_mode & 0o777:04o})"
-        return UsageError(f"ssh does not use {path}, since {others}.", f"chmod 600 {file}", ssh_key=path)
     for matches, what, mend in _FORMATS:
         if matches(text):
             return UsageError(f"{path} {what}.", mend.format(file=file), ssh_key=path)
+    # As ssh has it: what belongs to somebody else is theirs to protect.
+    if status.st_uid == os.getuid() and status.st_mode & 0o077:
+        others = f"others may read it (mode {status.st_mode & 0o777:04o})"
+        return UsageError(f"ssh does not use {path}, since {others}.", f"Mend it: chmod 600 {file}", ssh_key=path)
     if "passphrase" in said:
         start = "" if agent.socket() else 'eval "$(ssh-agent)"; '
         # Which key it is, is not known without the passphrase.
@@ -125,24 +125,24 @@ _FORMATS: Final[tuple[tuple[Callable[[bytes], bool], str, str], ...]] = (
     (
         lambda text: text.startswith((b"\xff\xfe", b"\xfe\xff")),
         "is written in UTF-16, as PowerShell's > does",
-        "iconv -f UTF-16 -t UTF-8 {file} > key.pem; chmod 600 key.pem; then name key.pem with --ssh-key.",
+        "Write it anew: iconv -f UTF-16 -t UTF-8 {file} > key.pem; chmod 600 key.pem; then name that with --ssh-key.",
     ),
     (
         lambda text: text.startswith(b"\xef\xbb\xbf"),
         "begins with a byte order mark, as editors on Windows write it",
-        r"perl -pi -e 's/^\xEF\xBB\xBF//' {file}",
+        r"Mend it: perl -pi -e 's/^\xEF\xBB\xBF//' {file}",
     ),
     (
         _begins(b"PuTTY-User-Key-File"),
         "is in PuTTY's format",
-        "puttygen {file} -O private-openssh -o {file}.pem; then name the .pem with --ssh-key.",
+        "Convert it: puttygen {file} -O private-openssh -o {file}.pem; then name the .pem with --ssh-key.",
     ),
     (
         _begins(b"ssh-", b"ecdsa-", b"sk-", b"-----BEGIN PUBLIC KEY", b"---- BEGIN SSH2 PUBLIC KEY"),
         "is a public key, and the ssh agent does not have its private one",
         "Name the private key with --ssh-key: most often the same name without .pub.",
     ),
-    (lambda text: b"\r" in text, "has the line ends of Windows (CRLF)", r"perl -pi -e 's/\r//' {file}"),
+    (lambda text: b"\r" in text, "has the line ends of Windows (CRLF)", r"Mend it: perl -pi -e 's/\r//' {file}"),
     (
         lambda text: b"-----BEGIN" not in text,
         "is not a private key: nothing in it says -----BEGIN",
@@ -151,7 +151,7 @@ _FORMATS: Final[tuple[tuple[Callable[[bytes], bool], str, str], ...]] = (
     (
         lambda text: re.search(rb"^[ \t]|\A\s", text, re.MULTILINE) is not None,
         "has blanks in front of its lines",
-        r"perl -0pi -e 's/\A\s+//; s/^[ \t]+//mg' {file}",
+        r"Mend it: perl -0pi -e 's/\A\s+//; s/^[ \t]+//mg' {file}",
     ),
-    (lambda text: not text.endswith(b"\n"), "has no end of line after its last one", "echo >> {file}"),
+    (lambda text: not text.endswith(b"\n"), "has no end of line after its last one", "Mend it: echo >> {file}"),
 )

@@ -23,7 +23,7 @@ def test_agent_is_the_one_that_ssh_asks(tmp_path, monkeypatch, named):
 
 
 def test_ssh_that_asks_no_agent_is_believed(tmp_path, monkeypatch):
-    (tmp_path / "config").write_text("Host *\n  IdentityAgent none\n")
+    (tmp_path / "config").write_text("Host *\n  OfTheFuture yes\n  IdentityAgent none\n")
     real = subprocess.run
 
     def run(argv, **options):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from toilctl.system.ssh import errors
+from toilctl.system.ssh import agent, errors
 from toilctl.values.errors import ConnectError, HostError
 
 CHANGED = """@@@@@@@@@@@
@@ -36,6 +36,21 @@ def test_failures_say_why_and_what_next(log, reason, text):
     assert error.facts["reason"] == reason
     assert text in str(error)
     assert error.next_step
+
+
+REFUSED = "sign_and_send_pubkey: signing failed for ED25519 from agent: agent refused operation\n"
+DENIED = "admin@54.1.2.3: Permission denied (publickey)."
+
+
+@pytest.mark.parametrize(
+    ("log", "message"),
+    [(DENIED, "admin@54.1.2.3 does not accept that key of your ssh agent."), (REFUSED + DENIED, "it may be locked")],
+)
+def test_key_of_the_agent_is_called_so(log, message, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    key = agent.key_file("ssh-ed25519 AAAA")
+    error = errors.explain(log, errors.SshAttempt("c", "i", "admin@54.1.2.3", Path("/k"), "k", key))
+    assert message in error.message
 
 
 def test_taken_local_port_is_this_machines_fault():
