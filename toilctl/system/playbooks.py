@@ -236,6 +236,7 @@ def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, s
         "TOILCTL_CLUSTER": target.cluster,
         "TOILCTL_REGION": target.region,
         "TOILCTL_INTENT": intent,
+        **({"ANSIBLE_DEPRECATION_WARNINGS": "True"} if progress.debugging() else {}),
     }
 
 

@@ -138,6 +138,16 @@ def test_ansible_variables_of_the_user_change_nothing(run, monkeypatch):
     assert not Path(there["ANSIBLE_HOME"]).exists()
 
 
+@pytest.mark.parametrize("debug", [True, False])
+def test_debug_lets_the_log_have_what_ansible_will_not_do_for_ever(run, monkeypatch, debug):
+    monkeypatch.setattr("toilctl.system.progress.debugging", lambda: debug)
+    shown = "{{ lookup('ansible.builtin.config', 'DEPRECATION_WARNINGS') }}"
+    config = paths.ansible_dir() / "ansible.cfg"
+    config.write_text(config.read_text() + "deprecation_warnings = False\n")
+    result = run([{"ansible.builtin.set_stats": {"data": {"shown": shown}}}])
+    assert bool(result.data["shown"]) is debug
+
+
 def test_secrets_of_no_log_tasks_are_not_in_the_log(run):
     result = run([{"ansible.builtin.command": "echo s3cret", "no_log": True}])
     assert result.succeeded

@@ -40,7 +40,7 @@ _TERMINAL: Final = 'infocmp >/dev/null 2>&1 || export TERM=xterm-256color; expor
 
 @dataclass(frozen=True)
 class SshTarget:
-    """A node to connect to, and the private key to do it with; without one, ssh's defaults and agent serve."""
+    """A node to connect to, and the file that names the key to ssh; without one, ssh's defaults and agent serve."""
 
     cluster: Cluster
     node: Node

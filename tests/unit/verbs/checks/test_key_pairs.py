@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from toilctl.local.process.testing import TestCloud
-from toilctl.values.errors import NotFoundError, UsageError
+from toilctl.values.errors import HostError, NotFoundError, UsageError
 from toilctl.verbs.checks import key_pairs
 
 
@@ -108,4 +108,10 @@ def test_trouble_of_a_file_that_is_meant_is_told_and_of_another_not(ssh):
 
 def test_no_key_at_all(ssh):
     with pytest.raises(NotFoundError, match="neither in the ssh agent nor in"):
+        key_pairs.find(key_pairs.KeyPair("k", "ssh-ed25519 AAAA", ""))
+
+
+def test_machine_without_ssh_is_told_what_to_install(ssh, monkeypatch):
+    monkeypatch.setenv("PATH", str(ssh))
+    with pytest.raises(HostError, match="openssh-client"):
         key_pairs.find(key_pairs.KeyPair("k", "ssh-ed25519 AAAA", ""))

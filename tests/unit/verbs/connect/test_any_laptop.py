@@ -23,6 +23,7 @@ CONFIG = """Host *
   ControlPath {directory}/cp-%r@%h
   ExitOnForwardFailure yes
   ForkAfterAuthentication yes
+  ForwardX11 yes
   IdentitiesOnly yes
   LocalCommand touch {directory}/local-command
   LocalForward {directory}/local-forward localhost:1
