@@ -207,7 +207,7 @@ class _Events:
                 self._error = first.partition(" ")[2]
             self._said_last = last.strip()[:_MAX_MESSAGE]
         if text:
-            with self.log.open("a") as out:
+            with self.log.open("a", encoding="utf-8", errors="replace") as out:
                 out.write(text.rstrip() + "\n")
 
 

@@ -114,7 +114,9 @@ def capture(target: SshTarget, command: str, timeout_s: float = TIMEOUT_S, text:
     """
     with own_messages(target) as log:
         argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *arguments(target), "-T", target.login, command]
-        result = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
+        result = subprocess.run(
+            argv, input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
+        )
         if result.returncode == SSH_FAILED:
             raise_if_failed(target, log)
     if result.returncode == _NO_CONTAINER:

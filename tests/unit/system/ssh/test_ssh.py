@@ -1,4 +1,7 @@
+import os
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +39,22 @@ def test_machine_without_ssh_is_told_what_to_install(cluster, monkeypatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostError, match="openssh-client"):
         ssh.run(ssh.SshTarget(cluster, cluster.leader), "true")
+
+
+CAPTURE = """
+from toilctl.system import ssh
+from toilctl.values.cluster import Cluster, Node, Role
+from toilctl.values.node_types import NodeType
+t = NodeType.parse("t2.micro")
+n = Node("i-0aaa", Role.LEADER, t, "t2.micro", "running", "us-west-2a", None, "127.0.0.1", False, "")
+print(ascii(ssh.capture(ssh.SshTarget(Cluster("c", "us-west-2", "0", "sg-1", {}, (n,)), n), "true", text="\\u2026")))
+"""
+
+
+def test_locale_of_this_machine_is_not_the_nodes(tmp_path):
+    (tmp_path / "ssh").write_text("#!/bin/sh\ncat; printf ' \\303\\274 \\374'\n")
+    (tmp_path / "ssh").chmod(0o755)
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "XDG_STATE_HOME": str(tmp_path)}
+    environment = os.environ | ascii_only | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([sys.executable, "-c", CAPTURE], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == ascii("\u2026 ü \ufffd") + "\n"
