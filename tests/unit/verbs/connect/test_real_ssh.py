@@ -168,6 +168,24 @@ def test_command_on_a_terminal_has_one_of_the_same_type_and_size(terminal):
     assert child.exitstatus == 5
 
 
+def test_terminal_and_forward_are_there_whatever_ssh_is_configured_to_do(terminal, here, host, tmp_path):
+    lines = ["RequestTTY no", "RemoteCommand false", "SessionType none", "StdinNull yes", "ForkAfterAuthentication yes",
+             f"LocalForward {tmp_path}/socket localhost:1", "PermitLocalCommand yes", "LocalCommand false"]  # fmt: skip
+    (tmp_path / "ssh_config").write_text("Host *\n  " + "\n  ".join(lines) + "\n")
+    child = terminal("sh", "-c", "tty; read line; echo got $line")
+    child.expect("/dev/pts/")
+    child.sendline("this")
+    child.expect("got this")
+    child.expect(pexpect.EOF)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Through the forward to the sshd itself, which says who it is.
+    asked = f"exec 3<>/dev/tcp/127.0.0.1/{port}; head -c 4 <&3"
+    assert run(here, host, "bash", "-c", f"{asked} > {tmp_path}/said", forwards=(f"{port}:127.0.0.1:{host.port}",)) == 0
+    assert (tmp_path / "said").read_text() == "SSH-"
+
+
 def test_terminal_type_that_the_container_does_not_know_is_replaced(terminal):
     child = terminal("sh", "-c", "echo TERM=$TERM", term="no-such-terminal")
     child.expect("TERM=xterm-256color")
