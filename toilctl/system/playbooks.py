@@ -201,11 +201,12 @@ class _Events:
 
     def _write(self, event: Mapping[str, Any]) -> None:
         text = _ANSI.sub("", str(event.get("stdout") or ""))
-        if text.strip():
-            first, last = text.strip().splitlines()[0], text.strip().splitlines()[-1]
-            if first.startswith(("[ERROR]", "ERROR!", "ERROR: ")):
-                self._error = first.partition(" ")[2]
-            self._said_last = last.strip()[:_MAX_MESSAGE]
+        lines = text.strip().splitlines()
+        if lines and lines[0].startswith(("[ERROR]", "ERROR!", "ERROR: ")):
+            self._error = lines[0].partition(" ")[2]
+        # What belongs to no event of a playbook, Ansible says for itself.
+        if lines and event.get("event") == "verbose":
+            self._said_last = lines[-1].strip()[:_MAX_MESSAGE]
         if text:
             with self.log.open("a", encoding="utf-8", errors="replace") as out:
                 out.write(text.rstrip() + "\n")
