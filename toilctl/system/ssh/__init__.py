@@ -23,7 +23,7 @@ from typing import Final
 from toilctl.system.ssh import errors, options
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
-from toilctl.values.errors import ConnectError, HostError, NotFoundError, UsageError
+from toilctl.values.errors import ConnectError, HostError, NotFoundError, ToilctlError, UsageError
 
 CONTAINERS: Final = {Role.LEADER: "toil_leader", Role.WORKER: "toil_worker"}
 DEFAULT_LOGIN_USER: Final = "admin"
@@ -195,13 +195,18 @@ def raise_if_failed(target: SshTarget, log: Path) -> None:
 
     :raises ToilctlError: when the connection failed.
     """
+    failure = explain(target, log.read_text(errors="replace"))
+    if failure:
+        raise failure
+
+
+def explain(target: SshTarget, said: str) -> ToilctlError | None:
+    """Return the error that ssh's messages tell of; None when they tell of none."""
     attempt = errors.SshAttempt(
         target.cluster.name, target.node.instance_id, target.login, options.known_hosts(target.cluster),
         target.cluster.settings.get(tags.KEY_PAIR_NAME, ""), target.key,
     )  # fmt: skip
-    failure = errors.explain(log.read_text(errors="replace"), attempt)
-    if failure:
-        raise failure
+    return errors.explain(said, attempt)
 
 
 @contextmanager
