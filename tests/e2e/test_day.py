@@ -21,17 +21,16 @@ LAUNCH = (
     "--idle-timeout", "60",
 )  # fmt: skip
 NODES_PYTHON = "3.11"
+# All that Ansible warns of is in the playbooks' logs; those that the leader runs are of an Ansible for its Python.
+DEBUG = "--debug"
 
 
 @pytest.fixture(scope="module")
 def day(world: World) -> Iterator[OnSlurm]:
-    # All that Ansible warns of is in the playbooks' logs; those that the leader runs are of an Ansible for its Python.
-    world.env["ANSIBLE_DEPRECATION_WARNINGS"] = "1"
     before = world.everything()
-    world.toilctl(*LAUNCH)
+    world.toilctl(*LAUNCH, DEBUG)
     yield OnSlurm(world, CLUSTER, before)
-    world.toilctl("destroy-cluster", CLUSTER, check=False)
-    del world.env["ANSIBLE_DEPRECATION_WARNINGS"]
+    world.toilctl("destroy-cluster", CLUSTER, DEBUG, check=False)
 
 
 def test_leader_has_an_ansible_that_its_python_runs(day: OnSlurm) -> None:
@@ -44,17 +43,17 @@ def test_leader_has_an_ansible_that_its_python_runs(day: OnSlurm) -> None:
 
 def test_deployed_workflow_runs_on_a_worker_that_the_leader_launched(day: OnSlurm) -> None:
     script = WORKFLOWS / "siblings/count.py"
-    day.world.toilctl("deploy", CLUSTER, str(script))
+    day.world.toilctl("deploy", CLUSTER, str(script), DEBUG)
     words = ("count.py", f"aws:{REGION}:day-count", "--logLevel", "INFO")
     day.world.toilctl("run", "--wait", CLUSTER, "--", "python", *words)
     assert {kind for kind, _ in day.begun()} >= {"launch"}
 
 
 def test_scale_cluster_fixes_how_many_workers_there_are(day: OnSlurm) -> None:
-    day.world.toilctl("scale-cluster", CLUSTER, "-w", "2")
+    day.world.toilctl("scale-cluster", CLUSTER, "-w", "2", DEBUG)
     day.wait_for_workers(2)
     wait_for(lambda: len(day.in_engine()) == 2, GROW_S, "two workers in the engine")
-    day.world.toilctl("scale-cluster", CLUSTER, "-w", "0")
+    day.world.toilctl("scale-cluster", CLUSTER, "-w", "0", DEBUG)
     day.wait_for_none()
 
 

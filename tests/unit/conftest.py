@@ -1,5 +1,6 @@
 import math
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,19 @@ from toilctl.values.node_types import NodeType
 def _no_step_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Say of no step how long it took: that would depend on the machine."""
     monkeypatch.setattr(progress, "SHOW_AFTER_S", math.inf)
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., None]]:
+    """An ssh agent of the test's own; give it private keys."""
+    socket = tmp_path_factory.mktemp("a") / "s"
+    running = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)
+    assert running.stdout
+    running.stdout.readline()
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    yield lambda *keys: subprocess.run(["ssh-add", "-q", *keys], check=True, capture_output=True) and None
+    running.terminate()
+    running.wait()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -70,4 +72,8 @@ def ansible_dir() -> None:
 
 def main() -> None:
     """Run toilctl."""
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's encoding lacks, and what a file's name has of another one, is a question mark there.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app()

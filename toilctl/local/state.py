@@ -59,6 +59,8 @@ class LocalState:
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_DEFAULT_REGION": self.region,
+            # A profile may say otherwise, too, and the endpoint would count for nothing.
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         }
 
 

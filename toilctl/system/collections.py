@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,8 @@ PLUGINS: Final = (
     "community.general.collection_version",
     "community.general.filesystem",
 )
+_USUAL: Final = ("~/.ansible/collections", "/usr/share/ansible/collections")
+_INSIDE: Final = "ansible_collections"
 _SHARED: Final = ("module_utils", "plugin_utils", "doc_fragments")
 _ABOUT: Final = ("MANIFEST.json", "galaxy.yml", "meta/runtime.yml", "COPYING", "LICENSE")
 
@@ -34,7 +35,7 @@ def files() -> dict[str, Path]:
         namespace, collection, name = plugin.split(".")
         root = _locate(f"{namespace}/{collection}", plugin)
         chosen = {*_of_plugin(root, name, plugin), *_of_collection(root)}
-        target = f"ansible_collections/{namespace}/{collection}"
+        target = f"{_INSIDE}/{namespace}/{collection}"
         found |= {f"{target}/{path.relative_to(root).as_posix()}": path for path in chosen}
     return found
 
@@ -52,12 +53,16 @@ def version(collection: str) -> str:
         raise HostError(f"{root} does not say which release it is.", next_step) from error
 
 
+def search_path() -> tuple[Path, ...]:
+    """Return where Ansible is to look for collections: beside toilctl first, then in its own usual places."""
+    places = (Path(place) for place in [*sys.path, *_USUAL] if place)
+    return tuple(place for place in (place.expanduser() for place in places) if (place / _INSIDE).is_dir())
+
+
 def _locate(collection: str, plugin: str) -> Path:
-    """Return a collection's directory: the first one in the order in which Ansible looks."""
-    configured = os.environ.get("ANSIBLE_COLLECTIONS_PATH", "~/.ansible/collections:/usr/share/ansible/collections")
-    for place in [*configured.split(os.pathsep), *sys.path]:
-        root = Path(place).expanduser() / "ansible_collections" / collection
-        if place and (root / "plugins").is_dir():
+    for place in search_path():
+        root = place / _INSIDE / collection
+        if (root / "plugins").is_dir():
             return root
     raise _missing(plugin)
 

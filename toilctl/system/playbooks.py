@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from toilctl.system import ansible_release, paths, progress
+from toilctl.system import ansible_environment, ansible_release, paths, progress
 from toilctl.system.children import terminate_children
 from toilctl.values import errors
 from toilctl.values.errors import Interrupted, PlaybookError
@@ -25,10 +25,6 @@ _MAX_MESSAGE: Final = 400
 _SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return code\.?")
 """What a failed command's own sentence is in ansible-core 2.19, and in 2.21."""
 _KEPT_LOGS: Final = 20
-_SOCKET_PATH: Final = 103
-"""The longest path of a socket: 103 characters on macOS, 107 on Linux (sys/un.h)."""
-_SOCKET_NAME: Final = 1 + 10 + 1 + 16
-"""What comes after the directory: group_vars' ansible_control_path has 10, and ssh adds a dot and 16 of its own."""
 
 
 @dataclass(frozen=True)
@@ -86,33 +82,38 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
     :raises HostError: when Ansible is not here, or of a release that is not supported.
     :raises Interrupted: after Ctrl-C, or once ``stop`` is set, when the playbook has stopped.
     """
-    import ansible_runner
+    from ansible_runner.interface import init_runner
 
     ansible_release.require_supported()
     root = paths.ansible_dir()
     events = _Events(_new_log(target, playbook), watch)
     with (
         tempfile.TemporaryDirectory(prefix="toilctl-") as private,
-        _short_sockets() as sockets,
+        ansible_environment.directories() as directories,
         _stopped_by_signals(stop) as stopped,
     ):
-        outcome = ansible_runner.run(
+        # What is None must not be there; the runner's own envvars can only be added to those of this process.
+        environment = ansible_environment.changes(_environment(root, target, intent) | directories)
+        runner = init_runner(
             private_data_dir=private,
             playbook=str(root / "playbooks" / playbook),
             inventory=str(root / "inventory"),
             extravars=dict(variables),
-            envvars=_environment(root, target, intent) | sockets,
+            envvars={name: value or "" for name, value in environment.items()},
             settings={"pexpect_timeout": 1},
             event_handler=events.handle,
             cancel_callback=lambda: stopped.is_set() and terminate_children(),
             quiet=True,
             verbosity=2 if progress.debugging() else None,
         )
+        for name in (name for name, value in environment.items() if value is None and not runner.config.env[name]):
+            del runner.config.env[name]
+        runner.run()
     events.close()
     if stopped.is_set():
         raise Interrupted("Stopped.", resume or "Type the same command again to go on from here.", log=events.log)
-    progress.debug(f"{playbook}: {outcome.status}, rc {outcome.rc}; log {events.log}")
-    succeeded = outcome.status == "successful"
+    progress.debug(f"{playbook}: {runner.status}, rc {runner.rc}; log {events.log}")
+    succeeded = runner.status == "successful"
     return PlaybookResult(succeeded, events.failures, events.data, events.log, events.reason)
 
 
@@ -149,7 +150,7 @@ class _Events:
     def __init__(self, log_file: Path, watch: Watch | None = None) -> None:
         self.log, self._watch = log_file, watch
         self.data: Mapping[str, Any] = {}
-        self.reason = "no reason given"
+        self._error, self._said_last = "", "no reason given"
         self._failures: dict[str, Failure] = {}
         self._play, self._since = "", 0.0
 
@@ -179,6 +180,10 @@ class _Events:
     def failures(self) -> tuple[Failure, ...]:
         return tuple(self._failures.values())
 
+    @property
+    def reason(self) -> str:
+        return self._error or self._said_last
+
     def close(self) -> None:
         if self._since and not self._watch:
             progress.done(self._play, time.monotonic() - self._since)
@@ -196,10 +201,14 @@ class _Events:
 
     def _write(self, event: Mapping[str, Any]) -> None:
         text = _ANSI.sub("", str(event.get("stdout") or ""))
-        if text.startswith(("[ERROR]", "ERROR!", "ERROR: ")):
-            self.reason = text.splitlines()[0].partition(" ")[2]
+        lines = text.strip().splitlines()
+        if lines and lines[0].startswith(("[ERROR]", "ERROR!", "ERROR: ")):
+            self._error = lines[0].partition(" ")[2]
+        # What belongs to no event of a playbook, Ansible says for itself.
+        if lines and event.get("event") == "verbose":
+            self._said_last = lines[-1].strip()[:_MAX_MESSAGE]
         if text:
-            with self.log.open("a") as out:
+            with self.log.open("a", encoding="utf-8", errors="replace") as out:
                 out.write(text.rstrip() + "\n")
 
 
@@ -218,19 +227,8 @@ def _failure(data: Mapping[str, Any], *, unreachable: bool) -> Failure:
     )
 
 
-@contextmanager
-def _short_sockets() -> Iterator[dict[str, str]]:
-    """Give a variable by which ssh keeps its connections' sockets elsewhere, where the usual place has a long path."""
-    usual = Path("~/.ansible/cp").expanduser()
-    if len(str(usual)) + _SOCKET_NAME <= _SOCKET_PATH:
-        yield {}
-        return
-    # Not in TMPDIR, which is long itself on macOS.
-    with tempfile.TemporaryDirectory(prefix="toilctl-", dir="/tmp") as directory:
-        yield {"ANSIBLE_SSH_CONTROL_PATH_DIR": directory}
-
-
 def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, str]:
+    """Return what this one run adds."""
     # ansible-playbook is the one beside this Python, also where its bin directory is not on PATH.
     bin_dir = str(Path(sys.executable).parent)
     return {
@@ -239,8 +237,7 @@ def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, s
         "TOILCTL_CLUSTER": target.cluster,
         "TOILCTL_REGION": target.region,
         "TOILCTL_INTENT": intent,
-        # On macOS a forked process may not use what its parent's libraries began; Ansible forks for every task.
-        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+        **({"ANSIBLE_DEPRECATION_WARNINGS": "True"} if progress.debugging() else {}),
     }
 
 

@@ -167,3 +167,13 @@ def test_usage_errors_are_json_when_asked(toilctl):
     answer = toilctl.json("describe-cluster", "a_b")
     assert answer["error"]["code"] == "usage"
     assert answer["schema"] == 1
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_terminal_without_utf_8_gets_question_marks_and_no_error(encoding):
+    code = "from toilctl.cli.app import main; import sys; sys.argv = ['toilctl', 'launch-cluster', '--help']; main()"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    environment["PYTHONIOENCODING"] = f"{encoding}:strict"
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert "--node-types" in run.stdout.decode(encoding)

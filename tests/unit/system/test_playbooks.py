@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from toilctl.system import paths, playbooks, variables
+from toilctl.system import ansible_environment, paths, playbooks, variables
 from toilctl.values.errors import CapacityError, Interrupted, PlaybookError
 
 TARGET = playbooks.PlaybookTarget("us-west-2", "c")
@@ -85,6 +85,67 @@ def test_playbook_that_cannot_start_says_why(run):
     result = run([{"no.such.module": {}}])
     with pytest.raises(PlaybookError, match=r"could not start: .*no\.such\.module"):
         playbooks.raise_failure(result)
+
+
+def test_playbook_that_dies_without_an_error_of_ansibles_tells_its_last_words(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    (tmp_path / "ansible-playbook").write_text("#!/bin/sh\necho starting; echo no more processes; exit 1\n")
+    (tmp_path / "ansible-playbook").chmod(0o755)
+    with pytest.raises(PlaybookError, match=r"could not start: no more processes "):
+        playbooks.raise_failure(run([]))
+
+
+NOWHERE = (
+    "VAULT_PASSWORD_FILE", "ROLES_PATH", "HOME", "COLLECTIONS_PATH", "LIBRARY", "CALLBACK_PLUGINS", "FILTER_PLUGINS",
+    "VARS_PLUGINS", "CONNECTION_PLUGINS", "ACTION_PLUGINS", "LOCAL_TEMP", "INVENTORY", "CONFIG", "PYTHON_INTERPRETER",
+    "PRIVATE_KEY_FILE", "SSH_EXECUTABLE",
+)  # fmt: skip
+ELSEWHERE = {
+    **dict.fromkeys(NOWHERE, "/nowhere"),
+    "STRATEGY": "debug", "STDOUT_CALLBACK": "none", "INVENTORY_ENABLED": "none", "BECOME": "true",
+    "BECOME_USER": "nobody", "BECOME_ASK_PASS": "true", "BECOME_METHOD": "runas", "ASK_PASS": "true",
+    "ASK_VAULT_PASS": "true", "RUN_TAGS": "deploy", "SKIP_TAGS": "all", "TASK_TIMEOUT": "1", "TRANSPORT": "paramiko",
+    "REMOTE_USER": "nobody", "REMOTE_PORT": "1", "HOST_KEY_CHECKING": "false",
+    "SSH_ARGS": "-o None=no", "SSH_COMMON_ARGS": "-o None=no", "FORKS": "none",
+    "GATHERING": "smart", "VERBOSITY": "9", "MAX_DIFF_SIZE": "none",
+}  # fmt: skip
+"""What the ANSIBLE_* variables of some person may be."""
+
+
+def test_ansible_variables_of_the_user_change_nothing(run, monkeypatch):
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(f"ANSIBLE_{name}", value)
+    for name, value in {"LC_ALL": "xx_XX.ISO-8859-1", "LANGUAGE": "xx", "AWS_URL": "http://x", "JOB_ID": "x"}.items():
+        monkeypatch.setenv(name, value)
+    tasks = [
+        {"ansible.builtin.shell": "env; sleep 2", "register": "said"},
+        {"ansible.builtin.set_stats": {"data": {"lines": "{{ said.stdout_lines }}"}}},
+    ]
+    result = run(tasks)
+    assert result.succeeded, result.reason
+    there = dict(line.split("=", 1) for line in result.data["lines"] if "=" in line)
+    assert there["ANSIBLE_HOST_KEY_CHECKING"] == "True"
+    assert there["LC_ALL"] == ansible_environment._LOCALE
+    assert not {"LANGUAGE", "AWS_URL", "JOB_ID"} & set(there)
+    left = {name for name, value in ELSEWHERE.items() if there.get(f"ANSIBLE_{name}") == value}
+    assert left == set()
+    # What is there has been set: by toilctl, or by ansible-runner.
+    assert {name for name in there if name.startswith("ANSIBLE_")} <= {
+        "ANSIBLE_CONFIG", "ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_HOME",
+        "ANSIBLE_SSH_CONTROL_PATH_DIR", "ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_STDOUT_CALLBACK",
+        "ANSIBLE_RETRY_FILES_ENABLED", "ANSIBLE_CACHE_PLUGIN", "ANSIBLE_CACHE_PLUGIN_CONNECTION",
+    }  # fmt: skip
+    assert not Path(there["ANSIBLE_HOME"]).exists()
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_debug_lets_the_log_have_what_ansible_will_not_do_for_ever(run, monkeypatch, debug):
+    monkeypatch.setattr("toilctl.system.progress.debugging", lambda: debug)
+    shown = "{{ lookup('ansible.builtin.config', 'DEPRECATION_WARNINGS') }}"
+    config = paths.ansible_dir() / "ansible.cfg"
+    config.write_text(config.read_text() + "deprecation_warnings = False\n")
+    result = run([{"ansible.builtin.set_stats": {"data": {"shown": shown}}}])
+    assert bool(result.data["shown"]) is debug
 
 
 def test_secrets_of_no_log_tasks_are_not_in_the_log(run):

@@ -197,8 +197,10 @@ def _status(cloud: LocalStatus) -> str:
 def _env(variables: dict[str, str]) -> str:
     from shlex import quote
 
+    from toilctl.local.process.provisioner import MISLEADING
+
     lines = [f"export {name}={quote(value)}" for name, value in variables.items() if value]
-    return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION", *lines])
+    return "\n".join([f"unset {' '.join(MISLEADING)}", *lines])
 
 
 def _cleared(answer: dict[str, int]) -> str:

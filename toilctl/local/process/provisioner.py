@@ -11,8 +11,11 @@ from urllib.parse import urlsplit
 from toilctl.local import state
 from toilctl.local.state import LocalState
 from toilctl.system import leaders
+from toilctl.system.ansible_environment import OLD_AWS_NAMES
 
-_MISLEADING: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_REGION")
+MISLEADING: Final = (
+    "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_REGION", *OLD_AWS_NAMES,
+)  # fmt: skip
 """Variables that would lead an AWS client past the rehearsal cloud, or there with other credentials."""
 
 
@@ -51,7 +54,7 @@ def redirect(environment: MutableMapping[str, str], running: LocalState) -> None
 def misleading(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the variables that must go."""
     for name in list(environment):
-        if name in _MISLEADING or name.startswith("AWS_ENDPOINT_URL_"):
+        if name in MISLEADING or name.startswith("AWS_ENDPOINT_URL_"):
             yield name
 
 

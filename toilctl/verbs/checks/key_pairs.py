@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shlex
-import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl.system import aws, user_keys
+from toilctl.system import aws, ssh, user_keys
+from toilctl.system.ssh import agent, key_files
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import NotFoundError, UsageError
 from toilctl.values.tags import KEY_PAIR_NAME
 
 _FIRST_USUAL: Final = ("id_ed25519", "id_rsa")
-_ANY_HOST: Final = "node.invalid"
-"""A name that no host has (RFC 2606): what ssh's configuration says of it, it says of every node."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +33,12 @@ class KeyPair:
 class PrivateKey:
     """Where the private key is."""
 
-    path: Path | None
-    """None: in the ssh agent."""
+    path: Path
+    """What ssh is told: its file, or one with the public key of a private one that the agent has."""
+    in_agent: bool = False
 
     def __str__(self) -> str:
-        return str(self.path) if self.path else "in the ssh agent"
+        return "in the ssh agent" if self.in_agent else str(self.path)
 
 
 def key_pair(region: str, name: str, *, rehearsal: bool = False) -> KeyPair:
@@ -77,22 +75,15 @@ def _import(region: str, name: str, *, rehearsal: bool) -> str:
 def find(pair: KeyPair, ssh_key: Path | None = None) -> PrivateKey:
     """Find the private key: the file that was named, else the agent's, else one in ~/.ssh that matches.
 
-    :raises UsageError: when the named file is not the key pair's.
+    :raises UsageError: when the file is not the key pair's, or ssh cannot use it without asking.
     :raises NotFoundError: when there is none.
     """
+    ssh.require_program("ssh-keygen", "openssh-client")
+    held = next((public for public in agent.public_keys() if _is_of(pair, public)), None)
+    in_agent = PrivateKey(agent.key_file(held), in_agent=True) if held else None
     if ssh_key is not None:
-        return _named(pair, ssh_key.expanduser())
-    if any(_is_of(pair, public) for public in _agent_keys()):
-        return PrivateKey(None)
-    for path in _usual_files(pair.name):
-        public = public_key(path)
-        if public and _is_of(pair, public, path):
-            return PrivateKey(path)
-    raise NotFoundError(
-        f"The private key of key pair {pair.name!r} is neither in the ssh agent nor in ~/.ssh.",
-        "Name its file with --ssh-key FILE, or add it to the agent with 'ssh-add FILE'.",
-        key_pair_name=pair.name,
-    )
+        return _named(pair, ssh_key.expanduser(), in_agent)
+    return in_agent or _usual(pair)
 
 
 def of_cluster(cluster: Cluster, ssh_key: Path | None = None) -> PrivateKey:
@@ -103,63 +94,48 @@ def of_cluster(cluster: Cluster, ssh_key: Path | None = None) -> PrivateKey:
     return find(key_pair(cluster.region, cluster.settings.get(KEY_PAIR_NAME, "")), ssh_key)
 
 
-def public_key(private: Path) -> str | None:
-    """Return the public key of a private one, without asking for a passphrase; None when it cannot be told."""
-    read = subprocess.run(
-        ["ssh-keygen", "-y", "-P", "", "-f", str(private)], capture_output=True, text=True, check=False
-    )
-    if read.returncode == 0:
-        return read.stdout.strip()
-    beside = private.with_name(private.name + ".pub")
-    return beside.read_text().strip() if beside.is_file() else None
-
-
-def _named(pair: KeyPair, path: Path) -> PrivateKey:
-    if not path.is_file():
-        raise UsageError(f"There is no private key {path}.", "Name a file with --ssh-key.", ssh_key=path)
-    public = public_key(path)
-    if public is None:
-        raise UsageError(
-            f"{path} cannot be read as a private key without a passphrase.",
-            f"Check the file; one with a passphrase goes into the agent: 'ssh-add {path}'.", ssh_key=path,
-        )  # fmt: skip
-    if not _is_of(pair, public, path):
+def _named(pair: KeyPair, path: Path, in_agent: PrivateKey | None) -> PrivateKey:
+    found = key_files.look(path)
+    if found.public and not _opens(pair, found):
         raise UsageError(
             f"{path} is not the private key of key pair {pair.name!r}.",
             "Name the right file with --ssh-key, or another key pair with --key-pair-name.",
             ssh_key=path, key_pair_name=pair.name,
         )  # fmt: skip
-    return PrivateKey(path)
+    if found.trouble is None:
+        return PrivateKey(path)
+    if in_agent and (found.public or found.trouble.facts.get("reason") == key_files.PASSPHRASE):
+        return in_agent
+    raise found.trouble
 
 
-def _agent_keys() -> Iterator[str]:
-    agent = _agent()
-    if not agent:
-        return
-    environment = os.environ | {"SSH_AUTH_SOCK": agent}
-    listed = subprocess.run(["ssh-add", "-L"], env=environment, capture_output=True, text=True, check=False)
-    if listed.returncode == 0:
-        yield from listed.stdout.splitlines()
+def _usual(pair: KeyPair) -> PrivateKey:
+    trouble = None
+    for path in _usual_files(pair.name):
+        found = key_files.look(path)
+        if found.trouble is None and _opens(pair, found):
+            return PrivateKey(path)
+        # A file of the key pair's name is meant to be its key, whatever is wrong with it.
+        if found.trouble and (_opens(pair, found) if found.public else path.name in _named_after(pair.name)):
+            trouble = trouble or found.trouble
+    raise trouble or NotFoundError(
+        f"The private key of key pair {pair.name!r} is neither in the ssh agent nor in ~/.ssh.",
+        "Name its file with --ssh-key FILE, or add it to the agent with 'ssh-add FILE'.",
+        key_pair_name=pair.name,
+    )
 
 
-def _agent() -> str:
-    """Return the socket of the agent that ssh asks: its configuration may name another one than the environment does.
+def _opens(pair: KeyPair, found: key_files.KeyFile) -> bool:
+    return found.public is not None and _is_of(pair, found.public, None if found.trouble else found.path)
 
-    As ssh_config(5) has it for IdentityAgent, which password managers on macOS set for all hosts.
-    """
-    told = subprocess.run(["ssh", "-G", _ANY_HOST], capture_output=True, text=True, check=False)
-    named = next((line for line in told.stdout.splitlines() if line.startswith("identityagent ")), "")
-    agent = named.partition(" ")[2].strip().strip('"') or "SSH_AUTH_SOCK"
-    if agent.lower() == "none":
-        return ""
-    if agent == "SSH_AUTH_SOCK" or agent.startswith("$"):
-        return os.environ.get(agent.strip("${}"), "")
-    return agent
+
+def _named_after(name: str) -> tuple[str, str]:
+    return name, f"{name}.pem"
 
 
 def _usual_files(name: str) -> Iterator[Path]:
     directory = Path.home() / ".ssh"
-    first = [directory / name, directory / f"{name}.pem", *(directory / usual for usual in _FIRST_USUAL)]
+    first = [directory / usual for usual in (*_named_after(name), *_FIRST_USUAL)]
     others = sorted(path for path in directory.glob("id_*") if path.suffix != ".pub")
     yield from (path for path in dict.fromkeys([*first, *others]) if path.is_file())
 

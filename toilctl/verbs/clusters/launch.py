@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from toilctl.system import inventory, playbooks, price_table
+from toilctl.system import inventory, playbooks, price_table, ssh
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConnectError, PartialError
 from toilctl.values.node_types import NodeType
@@ -16,6 +16,9 @@ from toilctl.verbs.clusters.launch_plan import LaunchPlan
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 from toilctl.verbs.settings import sse_key
 from toilctl.verbs.settings.software import Software
+
+_WAITING_MENDS_NOTHING: Final = frozenset({"host-key", "key-file", "agent", "permission"})
+"""Reasons of ssh's for which the same launch again would end in the same way."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,12 @@ def _raise_if_leader_is_silent(
     plan: LaunchPlan, cluster: Cluster, result: playbooks.PlaybookResult, provisioner: Provisioner
 ) -> None:
     leader = cluster.leader.instance_id if cluster.leader else ""
-    if any(failure.unreachable and failure.host == leader for failure in result.failures):
+    for failure in result.failures:
+        if not (failure.unreachable and failure.host == leader):
+            continue
+        told = ssh.explain(ssh.leader_of(cluster, plan.private_key.path), failure.message)
+        if told and told.facts.get("reason") in _WAITING_MENDS_NOTHING:
+            raise told
         raise ConnectError(
             f"The leader {leader} does not answer over ssh.",
             "The same command waits for it once more; "

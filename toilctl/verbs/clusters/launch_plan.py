@@ -135,5 +135,5 @@ class LaunchPlan:
             shared=self.shared,
             sse_key=str(self.sse_key) if self.sse_key else None,
             enable_fuse=self.enable_fuse,
-            ansible_ssh_private_key_file=str(self.private_key.path) if self.private_key.path else None,
+            ansible_ssh_private_key_file=str(self.private_key.path),
         )

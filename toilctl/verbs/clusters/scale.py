@@ -143,7 +143,7 @@ def cluster_variables(cluster: Cluster, private_key: key_pairs.PrivateKey) -> di
     return variables.extra_vars(
         cluster_name=cluster.name,
         region=cluster.region,
-        ansible_ssh_private_key_file=str(private_key.path) if private_key.path else None,
+        ansible_ssh_private_key_file=str(private_key.path),
     )
 
 

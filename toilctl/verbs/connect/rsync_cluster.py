@@ -115,7 +115,7 @@ def quoted(word: str) -> str:
 def command(target: ssh.SshTarget, transfer: Transfer, log: Path) -> tuple[str, ...]:
     """Return rsync's command line for a node's container; ssh's own messages go into a file."""
     user, _, address = target.login.partition("@")
-    shell = ["ssh", "-E", str(log), *ssh.options(target), "-T", "-l", user]
+    shell = ["ssh", "-E", str(log), *ssh.arguments(target), "-T", "-l", user]
     return transfer.argv(" ".join(map(quoted, shell)), address, target.container)
 
 

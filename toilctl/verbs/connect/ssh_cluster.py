@@ -13,6 +13,7 @@ from typing import Final
 
 from toilctl.engines.mesos import PORT
 from toilctl.system import progress, ssh, variables
+from toilctl.system.ssh import key_files, options
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Engine, Node, Role
 from toilctl.values.errors import ConnectError, NotFoundError, UsageError
@@ -99,14 +100,17 @@ def _in_use(port: int) -> bool:
 def session_key(cluster: Cluster, named: Path | None) -> Path | None:
     """Return the private key to connect with: the one that is named, else the one that opens the cluster's nodes.
 
-    None leaves it to ssh and its agent.
+    None leaves it to ssh: it may have a key that EC2 does not know, and says itself when it has none.
+
+    :raises UsageError: when ssh cannot use the file, and nobody is there whom it could ask.
     """
-    if named is not None:
-        return named.expanduser()
     try:
-        return key_pairs.of_cluster(cluster).path
+        return key_files.usable(named.expanduser()) if named is not None else key_pairs.of_cluster(cluster).path
+    except UsageError as error:
+        if error.facts.get("reason") != key_files.PASSPHRASE or not options.may_ask():
+            raise
+        return Path(error.facts["ssh_key"])
     except Exception as error:
-        # ssh may have a key that EC2 does not know, and says itself when it has none.
         progress.debug(f"The key pair tells no private key: {error}")
         return None
 

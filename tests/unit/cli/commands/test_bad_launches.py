@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -104,47 +102,6 @@ def test_key_pair_that_ec2_does_not_know_names_those_it_knows(toilctl):
 def test_no_key_pair(toilctl):
     result = toilctl("launch-cluster", "c", "-z", "us-west-2a")
     assert (result.exit_code, "No key pair was named." in result.stderr) == (2, True)
-
-
-def test_private_key_that_does_not_match(toilctl, key_file):
-    result = toilctl(*USUAL, "--ssh-key", str(key_file("another")))
-    assert result.exit_code == 2
-    assert "is not the private key of key pair 'k'." in result.stderr
-
-
-def test_private_key_that_is_not_there(toilctl):
-    result = toilctl(*USUAL, "--ssh-key", "/nowhere/k")
-    assert (result.exit_code, "There is no private key /nowhere/k." in result.stderr) == (2, True)
-
-
-def test_private_key_that_is_nowhere(toilctl, home):
-    (home / ".ssh" / "k").unlink()
-    result = toilctl(*USUAL)
-    assert result.exit_code == 4
-    assert "neither in the ssh agent nor in ~/.ssh" in result.stderr
-    assert "ssh-add" in result.stderr
-
-
-def test_private_key_that_is_not_in_the_agent(toilctl, home, key_file, agent):
-    (home / ".ssh" / "k").unlink()
-    agent(key_file("another"))
-    assert toilctl(*USUAL).exit_code == 4
-    agent(key_file("k"))
-    planned = toilctl(*USUAL, "--dry-run")
-    assert planned.exit_code == 0, planned.stderr
-    assert "private key: in the ssh agent" in planned.stdout
-
-
-@pytest.fixture
-def agent(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Iterator[Callable[[Path], None]]:
-    socket = tmp_path_factory.mktemp("a") / "s"
-    running = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)
-    assert running.stdout
-    running.stdout.readline()
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
-    yield lambda key: subprocess.run(["ssh-add", "-q", str(key)], check=True, capture_output=True) and None
-    running.terminate()
-    running.wait()
 
 
 def test_missing_credentials_name_the_ways(toilctl, monkeypatch):

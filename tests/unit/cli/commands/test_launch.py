@@ -9,7 +9,7 @@ import pytest
 from tests.unit.cli.stand_in import LAUNCH
 from toilctl.system import playbooks as runner
 from toilctl.values import tags
-from toilctl.values.errors import Interrupted
+from toilctl.values.errors import ConnectError, Interrupted
 
 pytestmark = pytest.mark.usefixtures("playbooks")
 
@@ -163,23 +163,45 @@ def test_worker_that_never_boots_is_named_and_the_rest_works(toilctl, playbooks,
     assert "'toilctl scale-cluster -z us-west-2a c -w 1' followed by -w 2 replaces it" in result.stderr
 
 
-def test_leader_that_never_answers_is_named(toilctl, playbooks, monkeypatch):
-    from toilctl.values.errors import ConnectError
-
-    def launch(*words: Any, **more: Any) -> runner.PlaybookResult:
-        result = playbooks.run(*words, **more)
-        silent = runner.Failure(playbooks.live("leader")[0], "Wait", "timed out", unreachable=True)
-        return runner.PlaybookResult(False, (silent,), result.data, result.log)
+@pytest.fixture
+def launch_without_leader(toilctl, playbooks, monkeypatch):
+    """Launch a cluster whose leader Ansible cannot reach, for what it says."""
 
     def unreachable(*_: object) -> None:
         raise ConnectError("No answer.")
 
-    monkeypatch.setattr("toilctl.system.playbooks.run", launch)
-    monkeypatch.setattr("toilctl.verbs.clusters.nodes.members", unreachable)
-    result = toilctl(*LAUNCH)
+    def launch(said: str) -> Any:
+        def run(*words: Any, **more: Any) -> runner.PlaybookResult:
+            result = playbooks.run(*words, **more)
+            silent = runner.Failure(playbooks.live("leader")[0], "Wait", said, unreachable=True)
+            return runner.PlaybookResult(False, (silent,), result.data, result.log)
+
+        monkeypatch.setattr("toilctl.system.playbooks.run", run)
+        monkeypatch.setattr("toilctl.verbs.clusters.nodes.members", unreachable)
+        return toilctl(*LAUNCH)
+
+    return launch
+
+
+def test_leader_that_never_answers_is_named(launch_without_leader, playbooks):
+    result = launch_without_leader("Failed to connect to the host via ssh: connect to host h port 22: timed out")
     assert result.exit_code == 13
     assert f"The leader {playbooks.live('leader')[0]} does not answer over ssh." in result.stderr
     assert "'toilctl destroy-cluster -z us-west-2a c' clears the way" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("over ssh: admin@h: Permission denied (publickey).", "does not accept the key "),
+        ("over ssh: @@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@ IT IS", "The host key of i-"),
+        ("over ssh: Too many authentication failures", "Give the private key of key pair 'k' with --ssh-key FILE"),
+    ],
+)
+def test_leader_that_lets_nobody_in_is_not_called_silent(launch_without_leader, said, told):
+    result = launch_without_leader(said)
+    assert (result.exit_code, told in result.stderr) == (13, True)
+    assert "does not answer" not in result.stderr
 
 
 def test_partial_result_is_one_json_document(toilctl, playbooks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,9 @@ def test_environment_leads_to_the_cloud_and_to_nothing_else() -> None:
         "AWS_SESSION_TOKEN": "real",
         "AWS_REGION": "eu-west-1",
         "AWS_ENDPOINT_URL_S3": "https://elsewhere",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "AWS_URL": "https://elsewhere",
+        "AWS_ACCESS_KEY": "another",
         "NO_PROXY": "localhost",
         "HOME": "/root",
     }
@@ -43,10 +47,28 @@ def test_environment_leads_to_the_cloud_and_to_nothing_else() -> None:
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-west-2",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         "NO_PROXY": "localhost,172.31.255.254",
         "no_proxy": "172.31.255.254",
         "HOME": "/root",
     }
+
+
+@pytest.mark.parametrize("said", ["in the environment", "in a profile"])
+def test_sdk_that_is_told_to_ignore_endpoints_heeds_this_one(tmp_path, monkeypatch, said) -> None:
+    import boto3
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    profile = "[default]\nignore_configured_endpoint_urls = true\n"
+    (tmp_path / "config").write_text(profile if said == "in a profile" else "")
+    environment = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    if said == "in the environment":
+        environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
+    provisioner.redirect(environment, STATE)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert boto3.Session().client("ec2").meta.endpoint_url == STATE.endpoint
 
 
 def test_redirecting_twice_changes_nothing_more() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from toilctl.local.process.testing import TestCloud
-from toilctl.values.errors import NotFoundError, UsageError
+from toilctl.values.errors import HostError, NotFoundError, UsageError
 from toilctl.verbs.checks import key_pairs
 
 
@@ -14,6 +14,7 @@ from toilctl.verbs.checks import key_pairs
 def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty ~/.ssh and no agent."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     directory = tmp_path / ".ssh"
     directory.mkdir(mode=0o700)
@@ -67,12 +68,42 @@ def test_named_file_that_is_another_key_is_refused(ssh):
         key_pairs.find(key_pairs.KeyPair("k", wanted, ""), other)
 
 
-def test_file_with_a_passphrase_is_compared_by_the_public_key_beside_it(ssh):
+@pytest.mark.parametrize("beside", [True, False])
+def test_file_with_a_passphrase_is_known_and_wants_the_agent(ssh, agent, beside):
     public = make(ssh / "a", "-t", "ed25519", "-N", "secret")
-    assert key_pairs.find(key_pairs.KeyPair("k", public, ""), ssh / "a").path == ssh / "a"
-    (ssh / "a.pub").unlink()
-    with pytest.raises(UsageError, match="without a passphrase"):
-        key_pairs.find(key_pairs.KeyPair("k", public, ""), ssh / "a")
+    if not beside:
+        (ssh / "a.pub").unlink()
+    pair = key_pairs.KeyPair("k", public, "")
+    with pytest.raises(UsageError, match=f"a passphrase.* ssh-add {ssh}/a$"):
+        key_pairs.find(pair, ssh / "a")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", ssh / "a"], check=True)
+    agent(ssh / "a")
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", ssh / "a"], check=True)
+    found = key_pairs.find(pair, ssh / "a")
+    assert (found.in_agent, found.path.read_text().split()) == (True, public.split()[:2])
+
+
+def test_key_of_the_agent_is_found_among_nine_and_named_by_a_file(ssh, agent):
+    public = [make(ssh / f"key{number}", "-t", "ed25519", "-N", "") for number in range(9)]
+    agent(*(ssh / f"key{number}" for number in range(9)))
+    found = key_pairs.find(key_pairs.KeyPair("k", public[8], ""))
+    assert (str(found), found.path.read_text().split()) == ("in the ssh agent", public[8].split()[:2])
+    assert found.path.stat().st_mode & 0o777 == 0o600
+    assert key_pairs.find(key_pairs.KeyPair("k", public[8], ""), found.path) == found
+    assert key_pairs.find(key_pairs.KeyPair("k", public[8], ""), ssh / "key8").path == ssh / "key8"
+
+
+def test_trouble_of_a_file_that_is_meant_is_told_and_of_another_not(ssh):
+    public = make(ssh / "a", "-t", "ed25519", "-N", "")
+    (ssh / "k.pem").write_bytes((ssh / "a").read_bytes().replace(b"\n", b"\r\n"))
+    (ssh / "k.pem").chmod(0o600)
+    (ssh / "id_rsa").write_text("")
+    with pytest.raises(UsageError, match=r"k\.pem has the line ends of Windows"):
+        key_pairs.find(key_pairs.KeyPair("k", public, ""))
+    with pytest.raises(NotFoundError):
+        key_pairs.find(key_pairs.KeyPair("another", public, ""))
+    (ssh / "a").rename(ssh / "id_a")
+    assert key_pairs.find(key_pairs.KeyPair("k", public, "")).path == ssh / "id_a"
 
 
 def test_no_key_at_all(ssh):
@@ -80,34 +111,9 @@ def test_no_key_at_all(ssh):
         key_pairs.find(key_pairs.KeyPair("k", "ssh-ed25519 AAAA", ""))
 
 
-@pytest.mark.parametrize("named", ["IdentityAgent {agent}", 'IdentityAgent "{agent}"', "IdentityAgent $OTHER", ""])
-def test_agent_is_the_one_that_ssh_asks(tmp_path, monkeypatch, named):
-    """As on macOS, where the environment has an agent of the system's, and the configuration a password manager's."""
-    listing = "case $SSH_AUTH_SOCK in *'1 Password'*) echo ssh-ed25519 AAAA;; *) exit 1;; esac"
-    agent = tmp_path / "1 Password/agent.sock"
-    for name, text in (("ssh", f"cat '{tmp_path}/told'"), ("ssh-add", listing)):
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
-        (tmp_path / name).chmod(0o755)
-    # What ssh -G prints of it.
-    told = "user me\n" + (named.format(agent=agent).replace("IdentityAgent", "identityagent") + "\n" if named else "")
-    (tmp_path / "told").write_text(told)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setenv("OTHER", str(agent))
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "of-the-system") if named else str(agent))
-    assert key_pairs.find(key_pairs.KeyPair("k", "ssh-ed25519 AAAA", "")) == key_pairs.PrivateKey(None)
-
-
-def test_ssh_that_asks_no_agent_is_believed(ssh, monkeypatch):
-    (ssh / "config").write_text("Host *\n  IdentityAgent none\n")
-    real = subprocess.run
-
-    def run(argv, **options):
-        assert argv[0] != "ssh-add"
-        return real([*argv, "-F", str(ssh / "config")] if argv[0] == "ssh" else argv, **options)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
-    with pytest.raises(NotFoundError):
+def test_machine_without_ssh_is_told_what_to_install(ssh, monkeypatch):
+    monkeypatch.setenv("PATH", str(ssh))
+    with pytest.raises(HostError, match="openssh-client"):
         key_pairs.find(key_pairs.KeyPair("k", "ssh-ed25519 AAAA", ""))
 
 

@@ -1,20 +1,16 @@
 """ssh-cluster and rsync-cluster against a real sshd on this machine, whose ``sudo docker exec`` is a stand-in."""
 
-import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
-from dataclasses import dataclass, replace
-from getpass import getuser
 from pathlib import Path
 
 import pexpect
 import pytest
 
+from tests.unit.verbs.connect.real_host import NEEDED, PATIENCE_S
 from toilctl.system import ssh
 from toilctl.system.waiting import wait_until
 from toilctl.values import tags
@@ -22,109 +18,7 @@ from toilctl.values.errors import ConnectError, HostError
 from toilctl.verbs.connect import rsync_cluster
 from toilctl.verbs.connect.ssh_cluster import Session, connect
 
-SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
-pytestmark = pytest.mark.skipif(not SSHD or not shutil.which("rsync"), reason="needs sshd and rsync: apt-get install")
-
-DOCKER = """#!/bin/bash
-# docker exec -i [-t] [-e V=X] NAME WORD... | docker inspect -f FORMAT NAME
-verb=$1; shift
-if [ "$verb" = inspect ]; then [ -e "{home}/$3" ] && echo true; exit; fi
-while [ "${{1#-}}" != "$1" ]; do
-  [ "$1" = -e ] && {{ export "$2"; shift; }}; [ "$1" = -t ] && terminal=yes; shift
-done
-[ -e "{home}/$1" ] || {{ echo "Error: No such container: $1" >&2; exit 1; }}
-shift; cd "{home}/root" || exit
-# As the real one, it gives each command a session, and does not end it with whoever asked.
-[ "$terminal" ] && exec "$@"
-setsid "$@" | ( trap '' PIPE; cat 2>/dev/null; cat >/dev/null )
-exit "${{PIPESTATUS[0]}}"
-"""
-PATIENCE_S = 120
-SUDO = '#!/bin/bash\n[ "$1" = -n ] && shift\nexec "$@"\n'
-
-
-@dataclass
-class Host:
-    """A directory that plays host and container."""
-
-    home: Path
-    port: int
-    config: Path
-    process: subprocess.Popen
-
-    @property
-    def root(self) -> Path:
-        return self.home / "root"
-
-    def start(self) -> None:
-        self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", self.config], stderr=subprocess.DEVNULL)
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.05)
-        raise AssertionError("sshd does not answer")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-    def change_key(self) -> None:
-        self.stop()
-        for file in self.home.glob("host_key*"):
-            file.unlink()
-        keygen(self.home / "host_key")
-        self.start()
-
-
-def keygen(path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-
-
-def executable(path, text):
-    path.write_text(text)
-    path.chmod(0o755)
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    home = tmp_path_factory.mktemp("host")
-    (home / "bin").mkdir()
-    (home / "root").mkdir()
-    executable(home / "bin/docker", DOCKER.format(home=home))
-    executable(home / "bin/sudo", SUDO)
-    keygen(home / "host_key")
-    keygen(home / "id")
-    keygen(home / "other")
-    shutil.copy(home / "id.pub", home / "authorized_keys")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = home / "sshd_config"
-    config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {home}/host_key\nAuthorizedKeysFile {home}/authorized_keys\n"
-        f"StrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\nSetEnv PATH={home}/bin:{os.environ['PATH']}\n"
-    )
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    host = Host(home, port, config, None)
-    host.start()
-    yield host
-    host.stop()
-
-
-@pytest.fixture
-def here(host, cluster, monkeypatch, tmp_path):
-    """A cluster whose leader is the host; ssh finds its port, as nothing here listens on 22."""
-    (tmp_path / "bin").mkdir()
-    executable(tmp_path / "bin/ssh", f'#!/bin/sh\nexec {shutil.which("ssh")} -p {host.port} -F none "$@"\n')
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    (host.home / "toil_leader").touch()
-    shutil.rmtree(host.root)
-    host.root.mkdir()
-    leader = replace(cluster.leader, public_address="127.0.0.1")
-    return replace(cluster, settings=cluster.settings | {tags.LOGIN_USER: getuser()}, nodes=(leader,))
+pytestmark = NEEDED
 
 
 def run(cluster, host, *words, **changes):
@@ -225,7 +119,7 @@ def test_first_contact_writes_to_the_clusters_file_alone(here, host):
     own = Path.home() / ".ssh/known_hosts"
     before = own.read_bytes() if own.exists() else None
     run(here, host, "true")
-    assert ssh.known_hosts(here).read_text().startswith("i-0aaa ssh-ed25519 ")
+    assert ssh.options.known_hosts(here).read_text().startswith("i-0aaa ssh-ed25519 ")
     assert (own.read_bytes() if own.exists() else None) == before
 
 
@@ -295,6 +189,24 @@ def test_command_on_a_terminal_has_one_of_the_same_type_and_size(terminal):
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 5
+
+
+def test_terminal_and_forward_are_there_whatever_ssh_is_configured_to_do(terminal, here, host, tmp_path):
+    lines = ["RequestTTY no", "RemoteCommand false", "SessionType none", "StdinNull yes", "ForkAfterAuthentication yes",
+             f"LocalForward {tmp_path}/socket localhost:1", "PermitLocalCommand yes", "LocalCommand false"]  # fmt: skip
+    (tmp_path / "ssh_config").write_text("Host *\n  " + "\n  ".join(lines) + "\n")
+    child = terminal("sh", "-c", "tty; read line; echo got $line")
+    child.expect("/dev/pts/")
+    child.sendline("this")
+    child.expect("got this")
+    child.expect(pexpect.EOF)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Through the forward to the sshd itself, which says who it is.
+    asked = f"exec 3<>/dev/tcp/127.0.0.1/{port}; head -c 4 <&3"
+    assert run(here, host, "bash", "-c", f"{asked} > {tmp_path}/said", forwards=(f"{port}:127.0.0.1:{host.port}",)) == 0
+    assert (tmp_path / "said").read_text() == "SSH-"
 
 
 def test_terminal_type_that_the_container_does_not_know_is_replaced(terminal):
@@ -378,4 +290,4 @@ def test_state_directory_with_spaces_works_for_both(here, host, tmp_path, monkey
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / 'my 100% "state" it\'s'))
     assert run(here, host, "true") == 0
     assert copy(here, host, f"{host.home}/bin/sudo", ":") == 0
-    assert ssh.known_hosts(here).exists()
+    assert ssh.options.known_hosts(here).exists()

@@ -2,6 +2,7 @@ import json
 import os
 import shlex
 import socket
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -157,10 +158,28 @@ def test_port_that_somebody_has_is_in_use():
     assert not verb._in_use(port)
 
 
+def keygen(path, passphrase=""):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", path], check=True)
+    return path
+
+
 def test_named_key_is_taken_and_otherwise_the_key_pair_tells(cluster, monkeypatch, tmp_path):
     monkeypatch.setattr(verb.key_pairs, "of_cluster", lambda cluster: PrivateKey(tmp_path / "k.pem"))
-    assert verb.session_key(cluster, tmp_path / "mine") == tmp_path / "mine"
+    mine = keygen(tmp_path / "mine")
+    assert verb.session_key(cluster, mine) == mine
     assert verb.session_key(cluster, None) == tmp_path / "k.pem"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ssh_asks_for_a_passphrase_where_somebody_sees_it(cluster, monkeypatch, tmp_path, terminal):
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(verb.sys, "stdin", SimpleNamespace(isatty=lambda: terminal))
+    mine = keygen(tmp_path / "mine", "secret")
+    if terminal:
+        assert verb.session_key(cluster, mine) == mine
+        return
+    with pytest.raises(UsageError, match=f"ssh-add {mine}"):
+        verb.session_key(cluster, mine)
 
 
 def test_ssh_decides_when_the_key_pair_tells_nothing(cluster, monkeypatch):

@@ -274,7 +274,7 @@ def playbooks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
             return runner.PlaybookResult(not failures, failures, {}, tmp_path / "log")
 
         monkeypatch.setattr(runner, "run", run)
-        monkeypatch.setattr(key_pairs, "of_cluster", lambda *_: key_pairs.PrivateKey(None))
+        monkeypatch.setattr(key_pairs, "of_cluster", lambda *_: key_pairs.PrivateKey(Path("/k.pem")))
         return ran
 
     return let

@@ -11,7 +11,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,10 +21,11 @@ from types import FrameType
 from typing import Final
 
 import toilctl
-from toilctl.system import leaders, paths, ssh_errors
+from toilctl.system import leaders
+from toilctl.system.ssh import errors, options
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
-from toilctl.values.errors import ConnectError, HostError, NotFoundError, UsageError
+from toilctl.values.errors import ConnectError, HostError, NotFoundError, ToilctlError, UsageError
 
 CONTAINERS: Final = {Role.LEADER: "toil_leader", Role.WORKER: "toil_worker"}
 DEFAULT_LOGIN_USER: Final = "admin"
@@ -43,7 +43,7 @@ _TERMINAL: Final = 'infocmp >/dev/null 2>&1 || export TERM=xterm-256color; expor
 
 @dataclass(frozen=True)
 class SshTarget:
-    """A node to connect to, and the private key to do it with; without one, ssh's defaults and agent serve."""
+    """A node to connect to, and the file that names the key to ssh; without one, ssh's defaults and agent serve."""
 
     cluster: Cluster
     node: Node
@@ -71,50 +71,9 @@ class SshTarget:
         return CONTAINERS[self.node.role]
 
 
-def known_hosts(cluster: Cluster) -> Path:
-    """Return where this machine keeps the host keys of a cluster's nodes."""
-    return paths.cluster_dir(cluster.region, cluster.name) / "known_hosts"
-
-
-def host_key_options(cluster: Cluster, node: Node) -> dict[str, str]:
-    """Return how a node's host key is checked; the inventory gives Ansible the same.
-
-    Keys are recorded under the instance id: addresses are given to other machines later, ids never. A first contact
-    records the key, and another key for the same id is refused from then on.
-    """
-    return {
-        "HostKeyAlias": node.instance_id,
-        "UserKnownHostsFile": _as_ssh_path(known_hosts(cluster)),
-        "GlobalKnownHostsFile": "/dev/null",
-        "StrictHostKeyChecking": "accept-new",
-        "UpdateHostKeys": "no",
-        # Entries of nodes that are gone are dropped by their ids.
-        "HashKnownHosts": "no",
-    }
-
-
-def options(target: SshTarget) -> tuple[str, ...]:
+def arguments(target: SshTarget, *, forwards: bool = False) -> tuple[str, ...]:
     """Return ssh's options for a target, as arguments."""
-    chosen = host_key_options(target.cluster, target.node) | {
-        "Port": "22",
-        "ConnectTimeout": "15",
-        "ServerAliveInterval": "15",
-        "ServerAliveCountMax": "4",
-        # Nodes take keys only; without this a refused key ends in a password prompt that nobody can answer.
-        "PreferredAuthentications": "publickey",
-        # A shared connection of the user's own config is found by address, which may have been another node's.
-        "ControlMaster": "no",
-        "ControlPath": "none",
-        "RemoteCommand": "none",
-        # The messages are what failures are told apart by.
-        "LogLevel": "INFO",
-    }
-    if not (sys.stdin and sys.stdin.isatty()):
-        # ssh would ask for a passphrase on /dev/tty, where nobody may be looking.
-        chosen |= {"BatchMode": "yes"}
-    if target.key:
-        chosen |= {"IdentityFile": _as_ssh_path(target.key), "IdentitiesOnly": "yes"}
-    return tuple(word for name, value in chosen.items() for word in ("-o", f"{name}={value}"))
+    return options.arguments(target.cluster, target.node, target.key, forwards=forwards)
 
 
 def in_container(container: str, words: Sequence[str], *, tty: bool = False, tethered: bool = False) -> str:
@@ -142,10 +101,9 @@ def run(target: SshTarget, command: str, *, tty: bool = False, forwards: Sequenc
     :raises ConnectError: when the node cannot be reached, or the container that the command needs is not there.
     """
     flags = ["-t" if tty else "-T", *(word for forward in forwards for word in ("-L", forward))]
-    if forwards:
-        flags += ["-o", "ExitOnForwardFailure=yes"]
+    with_options = arguments(target, forwards=bool(forwards))
     with own_messages(target) as log:
-        code = interactive(["ssh", "-E", str(log), *options(target), *flags, target.login, *filter(None, [command])])
+        code = interactive(["ssh", "-E", str(log), *with_options, *flags, target.login, *filter(None, [command])])
         if code == SSH_FAILED:
             raise_if_failed(target, log)
     if code == _NO_CONTAINER:
@@ -161,8 +119,10 @@ def capture(target: SshTarget, command: str, timeout_s: float = TIMEOUT_S, text:
     :raises subprocess.TimeoutExpired: when it takes longer than ``timeout_s``.
     """
     with own_messages(target) as log:
-        argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *options(target), "-T", target.login, command]
-        result = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=timeout_s, check=False)
+        argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *arguments(target), "-T", target.login, command]
+        result = subprocess.run(
+            argv, input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
+        )
         if result.returncode == SSH_FAILED:
             raise_if_failed(target, log)
     if result.returncode == _NO_CONTAINER:
@@ -179,7 +139,7 @@ def streaming(target: SshTarget, command: str) -> Iterator[tuple[subprocess.Pope
     :raises ConnectError: on leaving, as ``run``.
     """
     with own_messages(target) as log:
-        argv = ["ssh", "-E", str(log), *options(target), "-T", target.login, command]
+        argv = ["ssh", "-E", str(log), *arguments(target), "-T", target.login, command]
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert isinstance(process.stdout, BufferedReader)  # noqa: S101 - for mypy; it was asked for
         try:
@@ -236,13 +196,18 @@ def raise_if_failed(target: SshTarget, log: Path) -> None:
 
     :raises ToilctlError: when the connection failed.
     """
-    attempt = ssh_errors.SshAttempt(
-        target.cluster.name, target.node.instance_id, target.login, known_hosts(target.cluster),
-        target.cluster.settings.get(tags.KEY_PAIR_NAME, ""), target.key,
-    )  # fmt: skip
-    failure = ssh_errors.explain(log.read_text(errors="replace"), attempt)
+    failure = explain(target, log.read_text(errors="replace"))
     if failure:
         raise failure
+
+
+def explain(target: SshTarget, said: str) -> ToilctlError | None:
+    """Return the error that ssh's messages tell of; None when they tell of none."""
+    attempt = errors.SshAttempt(
+        target.cluster.name, target.node.instance_id, target.login, options.known_hosts(target.cluster),
+        target.cluster.settings.get(tags.KEY_PAIR_NAME, ""), target.key,
+    )  # fmt: skip
+    return errors.explain(said, attempt)
 
 
 @contextmanager
@@ -251,7 +216,7 @@ def own_messages(target: SshTarget) -> Iterator[Path]:
     require_program("ssh", "openssh-client")
     if target.key and not target.key.is_file():
         raise UsageError(f"There is no private key {target.key}.", "Name the key pair's private key with --ssh-key.")
-    known_hosts(target.cluster).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options.known_hosts(target.cluster).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix="toilctl-ssh-") as directory:
         log = Path(directory) / "log"
         log.touch()
@@ -289,12 +254,3 @@ def interactive(argv: Sequence[str], environment: Mapping[str, str] | None = Non
         for number, handler in before:
             signal.signal(number, handler)
     return code if code >= 0 else 128 - code
-
-
-def _as_ssh_path(path: Path) -> str:
-    """Write a path as ssh's configuration reads it: percent signs are tokens, and spaces separate files."""
-    text = str(path).replace("%", "%%")
-    if not set(text) & set(" '\"\\"):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

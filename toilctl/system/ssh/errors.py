@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from toilctl.system.ssh import agent
 from toilctl.values.errors import ConnectError, HostError, ToilctlError
 
 
@@ -52,6 +53,12 @@ _MEANINGS: Final = (
         "key-file",
         "ssh does not use the private key: {said}.",
         "It must be a private key, its passphrase right, and readable by you alone: chmod 600 FILE.",
+    ),
+    _Meaning(
+        r"agent refused operation",
+        "agent",
+        "The ssh agent does not answer for its key: it may be locked, or wait for you to confirm.",
+        "Unlock it, or name the key pair's private key with --ssh-key FILE.",
     ),
     _Meaning(
         r"Permission denied \(|Too many authentication failures",
@@ -114,7 +121,7 @@ def _error(meaning: _Meaning, attempt: SshAttempt, said: str) -> ToilctlError:
     texts = {
         **vars(attempt),
         "said": said,
-        "offered": f"the key {attempt.key}" if attempt.key else "any key of your ssh agent or ~/.ssh",
+        "offered": _offered(attempt.key),
         "wanted": f"key pair {attempt.key_pair!r}" if attempt.key_pair else "the cluster's key pair",
     }
     return meaning.error(
@@ -125,3 +132,9 @@ def _error(meaning: _Meaning, attempt: SshAttempt, said: str) -> ToilctlError:
         instance_id=attempt.instance_id,
         login=attempt.login,
     )
+
+
+def _offered(key: Path | None) -> str:
+    if key is None:
+        return "any key of your ssh agent or ~/.ssh"
+    return "that key of your ssh agent" if agent.is_key_file(key) else f"the key {key}"
