@@ -10,13 +10,8 @@ from typing import Final
 RUNNERS: Final = ("CWL", "WDL")
 """How the classes begin by which Toil calls all jobs of a language's runner; the Toil plugin has the same."""
 
-_REPEATED: Final = re.compile(
-    r"""
-    (?<=\.) (?: \d+ | iteration\d+ ) (?=\.|$)   # which shard of a scatter (CWL, WDL), which turn of a loop (CWL)
-    | [0-9a-f]{8} (?: -[0-9a-f]{4} ){3} -[0-9a-f]{12}   # a tool that has no name gets another id in each run
-    """,
-    re.VERBOSE,
-)
+_REPEATED: Final = re.compile(r"(?<=\.)(?:\d+|iteration\d+)(?=\.|$)")
+"""Which shard of a scatter (CWL, WDL), or which turn of a loop (CWL)."""
 
 
 @lru_cache(maxsize=65536)

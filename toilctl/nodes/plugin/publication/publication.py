@@ -8,7 +8,7 @@ reader reads what is new. The first line is an object::
      "pid": 87, "generation": 1}
 
 It is another line each time that the file is written anew. The others are arrays, by their first element (times are
-seconds since the epoch, sizes are bytes):
+seconds since the epoch, sizes are bytes, and names are those of job_names.py):
 
 ======  =================================================================================================
 ``q``   id, name, cores, memory, disk, preemptible, service, since, job store id: a job waits
