@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from toilctl.system import ansible_release, paths, progress
+from toilctl.system import ansible_release, credentials, paths, progress
 from toilctl.system.children import terminate_children
 from toilctl.values import errors
-from toilctl.values.errors import Interrupted, PlaybookError
+from toilctl.values.errors import CredentialsError, Interrupted, PlaybookError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_MESSAGE: Final = 400
 _SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return code\.?")
 """What a failed command's own sentence is in ansible-core 2.19, and in 2.21."""
 _KEPT_LOGS: Final = 20
+_AGAIN: Final = "Type the same command again to go on from here."
 _SOCKET_PATH: Final = 103
 """The longest path of a socket: 103 characters on macOS, 107 on Linux (sys/un.h)."""
 _SOCKET_NAME: Final = 1 + 10 + 1 + 16
@@ -84,19 +85,21 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
     thread alone, so another one gives ``stop``, which ends all that this process runs.
 
     :raises HostError: when Ansible is not here, or of a release that is not supported.
+    :raises CredentialsError: when there are none of AWS's, or they expire before it is done.
     :raises Interrupted: after Ctrl-C, or once ``stop`` is set, when the playbook has stopped.
     """
-    import ansible_runner
+    from ansible_runner.interface import init_runner
 
     ansible_release.require_supported()
     root = paths.ansible_dir()
+    own = credentials.handed_over()
     events = _Events(_new_log(target, playbook), watch)
     with (
         tempfile.TemporaryDirectory(prefix="toilctl-") as private,
         _short_sockets() as sockets,
         _stopped_by_signals(stop) as stopped,
     ):
-        outcome = ansible_runner.run(
+        outcome = init_runner(
             private_data_dir=private,
             playbook=str(root / "playbooks" / playbook),
             inventory=str(root / "inventory"),
@@ -105,14 +108,21 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
             settings={"pexpect_timeout": 1},
             event_handler=events.handle,
             cancel_callback=lambda: stopped.is_set() and terminate_children(),
+            status_handler=_leave_no_environment,
             quiet=True,
             verbosity=2 if progress.debugging() else None,
         )
+        credentials.change(outcome.config.env, own)
+        outcome.run()
     events.close()
     if stopped.is_set():
-        raise Interrupted("Stopped.", resume or "Type the same command again to go on from here.", log=events.log)
+        raise Interrupted("Stopped.", resume or _AGAIN, log=events.log)
     progress.debug(f"{playbook}: {outcome.status}, rc {outcome.rc}; log {events.log}")
     succeeded = outcome.status == "successful"
+    said = (events.reason, *(failure.message for failure in events.failures))
+    if not succeeded and credentials.tell_expiry(" ".join(said)):
+        text = "The AWS credentials expired before the playbook was done."
+        raise CredentialsError(text, f"Renew them. {resume or _AGAIN}", log=events.log)
     return PlaybookResult(succeeded, events.failures, events.data, events.log, events.reason)
 
 
@@ -242,6 +252,12 @@ def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, s
         # On macOS a forked process may not use what its parent's libraries began; Ansible forks for every task.
         "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
     }
+
+
+def _leave_no_environment(status: Mapping[str, Any], runner_config: Any) -> None:
+    """Remove what ansible-runner writes of the environment: it holds credentials, and what is killed leaves files."""
+    if status.get("status") == "running":
+        (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
 
 
 def _new_log(target: PlaybookTarget, playbook: str) -> Path:

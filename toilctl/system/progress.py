@@ -62,6 +62,13 @@ def step(text: str) -> Iterator[None]:
         done(text, time.monotonic() - start)
 
 
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Leave the terminal to somebody who asks there."""
+    _close()
+    yield
+
+
 def _close() -> None:
     """Erase the line that ``begin`` left open."""
     if _state["open"]:

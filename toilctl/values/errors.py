@@ -75,7 +75,7 @@ class NotYetError(ToilctlError):
 
 
 class HostError(ToilctlError):
-    """This machine lacks something: a Docker engine, disk space, a free port, ssh, rsync or Toil."""
+    """This machine lacks something: a Docker engine, disk space, a free port, ssh, rsync, Toil, or a way to AWS."""
 
     exit_code = 9
     code = "host"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toilctl.system import inventory, progress, variables
+from toilctl.system import credentials, inventory, progress, variables
 from toilctl.values import price_table, tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, UsageError
@@ -31,6 +31,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
     region = zones_and_images.region_of(request.zones, request.region)
     with progress.step("Check the request"):
         permissions.check_identity(region)
+        credentials.check_last(credentials.LAUNCH_S, "a launch")
         existing = _existing(region, request)
         request = _as_before(request, existing)
         # What it was told before stays where nothing else is asked for; limits are asked for anew.
