@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from toilctl.cli.base import render
 from toilctl.system import progress
-from toilctl.values.errors import Interrupted, ToilctlError, UsageError
+from toilctl.values.errors import HostError, Interrupted, ToilctlError, UsageError
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 
 PANEL = "Common"
@@ -37,6 +37,7 @@ LogLevelOption = Annotated[str | None, typer.Option("--log-level", hidden=True)]
 """Toil's; DEBUG counts as --debug, the rest as nothing."""
 
 _current = {"provisioner": Provisioner()}
+_trouble: dict[str, HostError | None] = {"cloud": None}
 
 
 def provisioner() -> Provisioner:
@@ -44,13 +45,18 @@ def provisioner() -> Provisioner:
     return _current["provisioner"]
 
 
+def no_cloud() -> HostError | None:
+    """Return why the cloud that this command line chose cannot be asked, for commands that go on without."""
+    return _trouble["cloud"]
+
+
 def command(
-    app: typer.Typer, name: str, *, with_provisioner: bool = True, **settings: Any
+    app: typer.Typer, name: str, *, with_provisioner: bool = True, needs_cloud: bool = True, **settings: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a command to ``app``, with --debug, --output and (unless it never speaks to a cloud) --provisioner.
 
-    ``settings`` are ``typer.Typer.command``'s. The function does not see these options: ``render.show`` and
-    ``provisioner()`` follow them.
+    One that does not need the cloud looks at ``no_cloud()``. ``settings`` are ``typer.Typer.command``'s. The function
+    does not see these options: ``render.show`` and ``provisioner()`` follow them.
     """
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
@@ -65,7 +71,7 @@ def command(
             chosen = own.pop("provisioner", None)
             _set_up(debug or (log_level or "").upper() == "DEBUG", output)
             with _interruptible():
-                _current["provisioner"] = _select(chosen)
+                _current["provisioner"], _trouble["cloud"] = _select(chosen, needs_cloud)
                 function(*args, **own)
 
         _add_parameters(run, function, with_provisioner)
@@ -178,10 +184,15 @@ def _set_up(debug: bool, output: render.Output | None) -> None:
         render.set_output(output)
 
 
-def _select(name: ProvisionerName | None) -> Provisioner:
+def _select(name: ProvisionerName | None, needed: bool) -> tuple[Provisioner, HostError | None]:
     from toilctl.verbs import provisioner as provisioners
 
-    return Provisioner() if name is None else provisioners.select(name)
+    try:
+        return Provisioner() if name is None else provisioners.select(name), None
+    except HostError as error:
+        if needed:
+            raise
+        return Provisioner(), error
 
 
 def _guess_output(words: list[str]) -> render.Output:

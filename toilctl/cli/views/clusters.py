@@ -128,7 +128,7 @@ def scaled(result: Scaled) -> str:
 def destroyed(result: Destroyed) -> str:
     """One sentence."""
     if not result.existed:
-        return f"There is no cluster {result.cluster} in {result.where}: nothing to destroy."
+        return f"There is no cluster {result.cluster} in {result.where}: nothing to destroy.\n{result.next_step}"
     first = f"{result.cluster} in {result.where} is destroyed; nothing of it is left."
     if result.journal is None:
         return first
