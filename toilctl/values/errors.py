@@ -116,6 +116,13 @@ class Interrupted(ToilctlError):
     code = "interrupted"
 
 
+class OutputLost(ToilctlError):
+    """Who read the output, such as head, has gone; what was asked for went on until then."""
+
+    exit_code = 141
+    code = "output-lost"
+
+
 def named(code: str, otherwise: type[ToilctlError]) -> type[ToilctlError]:
     """Return the class of errors that has a code, as other processes name theirs."""
     return {kind.code: kind for kind in ToilctlError.__subclasses__()}.get(code, otherwise)
