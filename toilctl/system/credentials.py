@@ -138,9 +138,13 @@ def explain(error: Exception, profile: str | None = None) -> CredentialsError | 
 @cache
 def _session(identity: tuple[tuple[str, str], ...]) -> Any:  # noqa: ARG001 - part of the cache's key
     import boto3
+    from botocore.config import Config
 
     with _explained():
         made = boto3.Session()
+    # For the clients that the SDK makes to get credentials; ours say more of their own.
+    retries = {"mode": "standard", "total_max_attempts": 3}
+    made._session.set_default_client_config(Config(connect_timeout=5, retries=retries))
     with _explained(made):
         _ask_for_codes_here(made)
         found = made.get_credentials()
