@@ -143,8 +143,8 @@ def _session(identity: tuple[tuple[str, str], ...]) -> Any:  # noqa: ARG001 - pa
     with _explained():
         made = boto3.Session()
     # For the clients that the SDK makes to get credentials; ours say more of their own.
-    retries = {"mode": "standard", "total_max_attempts": 3}
-    made._session.set_default_client_config(Config(connect_timeout=5, retries=retries))
+    patience = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+    made._session.set_default_client_config(patience)
     with _explained(made):
         _ask_for_codes_here(made)
         found = made.get_credentials()
