@@ -19,7 +19,8 @@ _MEANINGS: Final = {
     "XDG_STATE_HOME": "Below it are known hosts, logs, kept journals, and the rehearsal cloud; `~/.local/state` unless "
     "set. Each has a rehearsal cloud of its own.",
     "XDG_CACHE_HOME": "Below it is what can be made again; `~/.cache` unless set.",
-    "AWS_PROFILE": "As every AWS client has it.",
+    "AWS_PROFILE": "As every AWS client has it. toilctl finds its credentials once, and asks for an MFA code then; "
+    "playbooks get what it found.",
     "AWS_REGION": "As every AWS client has it.",
     "AWS_ENDPOINT_URL": "An AWS endpoint other than Amazon's own; nodes' jobs get it, too.",
     "TOIL_OWNER_TAG": "The tag `Owner`, unless `--owner` says otherwise; else that is the key pair's name.",

@@ -1,4 +1,4 @@
-"""AWS's API: clients, pages, regions, and what its errors mean. Nothing else of toilctl proper imports boto3."""
+"""AWS's API: clients, pages, regions, and what its errors mean; `credentials` alone imports boto3 beside it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Final
 
-from toilctl.values.aws_errors import CAPACITY, DENIED, QUOTA, THROTTLED, is_not_found
+from toilctl.system import credentials
+from toilctl.values.aws_errors import CAPACITY, DENIED, EXPIRED, QUOTA, THROTTLED, is_not_found
 from toilctl.values.errors import CapacityError, CredentialsError, HostError, NotFoundError, ToilctlError, UsageError
 
 _LOCK = threading.Lock()
 
-CREDENTIALS_HELP: Final = (
-    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run 'aws configure' or 'aws sso login'; "
-    "to rehearse without AWS, add --provisioner local."
-)
-
 _BAD_CREDENTIALS: Final = frozenset({
-    "AuthFailure", "ExpiredToken", "ExpiredTokenException", "InvalidAccessKeyId", "InvalidClientTokenId",
-    "RequestExpired", "SignatureDoesNotMatch", "UnrecognizedClientException",
+    "AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException",
 })  # fmt: skip
 _ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9.:-]*")
+"""AWS's codes of errors. Of another program's answer, the SDK makes a number or nothing."""
+_CONNECT_ATTEMPTS: Final = 3
+"""Calls that are refused wait long, and may be granted; a place that is not reached at once is not there."""
 
 
 def client(service: str, region: str, *, hasty: bool = False) -> Any:
@@ -38,22 +37,25 @@ def client(service: str, region: str, *, hasty: bool = False) -> Any:
 
 
 @cache
-def _client(service: str, region: str, identity: tuple[tuple[str, str], ...], hasty: bool) -> Any:
+def _client(service: str, region: str, identity: tuple[tuple[str, str], ...], hasty: bool) -> Any:  # noqa: ARG001
     from botocore.config import Config
 
-    attempts, connect_s, read_s = (1, 2, 5) if hasty else (8, 10, 60)
+    attempts, connect_s, read_s = (1, 2, 5) if hasty else (8, 5, 60)
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=connect_s, read_timeout=read_s, user_agent_extra="toilctl",
     )  # fmt: skip
-    return _session(identity).client(service, region_name=region, config=config)
+    made = credentials.session().client(service, region_name=region, config=config)
+    made.meta.events.register_first("needs-retry.*", _give_up)
+    return made
 
 
-@cache
-def _session(identity: tuple[tuple[str, str], ...]) -> Any:  # noqa: ARG001 - part of the cache's key
-    import boto3
+def _give_up(attempts: int = 1, caught_exception: Exception | None = None, **_: Any) -> None:
+    """End a call to a place that cannot be reached sooner than one that AWS refuses."""
+    from botocore.exceptions import ConnectionError as NotConnected
 
-    return boto3.Session()
+    if isinstance(caught_exception, NotConnected) and attempts >= _CONNECT_ATTEMPTS:
+        raise caught_exception
 
 
 def pages(
@@ -116,38 +118,30 @@ def look(call: Callable[..., Any], **parameters: Any) -> Any:
 def explain(error: Exception) -> ToilctlError | None:
     """Turn an error of the SDK into one that a user can act on; None for an error that is not the SDK's."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
+    if isinstance(error, ResponseParserError):
+        return _answered_by_another("no answer of AWS's")
     if isinstance(error, exceptions.ClientError):
         return _explain_code(error)
-    missing = (
-        exceptions.NoCredentialsError,
-        exceptions.PartialCredentialsError,
-        exceptions.CredentialRetrievalError,
-        exceptions.TokenRetrievalError,
-        exceptions.SSOError,
-    )
-    if isinstance(error, missing):
-        return CredentialsError("No usable AWS credentials were found.", CREDENTIALS_HELP, reason=str(error))
-    if isinstance(error, exceptions.ProfileNotFound):
-        return CredentialsError(f"{_sentence(str(error))}", "Set AWS_PROFILE to one of ~/.aws/config, or unset it.")
     if isinstance(error, exceptions.NoRegionError | exceptions.InvalidRegionError):
         return UsageError("No region is known.", "Say which with -z ZONE, TOIL_AWS_ZONE or AWS_REGION.")
-    if isinstance(error, exceptions.HTTPClientError):
-        return HostError(_sentence(str(error)), "Check the network, and AWS_ENDPOINT_URL if it is set.")
-    return ToilctlError(_sentence(str(error))) if isinstance(error, exceptions.BotoCoreError) else None
+    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
+        return HostError(f"AWS cannot be reached: {_sentence(str(error))}", _network_step(error))
+    known = credentials.explain(error)
+    if known or not isinstance(error, exceptions.BotoCoreError):
+        return known
+    return ToilctlError(_sentence(str(error)), "Check ~/.aws/config and the AWS_ variables of the environment.")
 
 
 def _explain_code(error: Any) -> ToilctlError:
-    code, message = error_code(error), str(error.response["Error"].get("Message", ""))
+    code, message = error_code(error), str(error.response.get("Error", {}).get("Message", ""))
     facts = {"aws_code": code, "aws_message": message, "action": error.operation_name}
-    if code in _BAD_CREDENTIALS:
-        return CredentialsError(f"AWS does not accept these credentials ({code}).", CREDENTIALS_HELP, **facts)
-    if code in DENIED:
-        named = _ACTION.search(message)
-        action = named[1] if named else error.operation_name
-        return CredentialsError(
-            f"These credentials may not do {action}.", "Ask for that permission, or use another profile.", **facts
-        )
+    if not _CODE.fullmatch(code) or code == "Unknown":
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        return _answered_by_another(f"HTTP status {status} without one of AWS's errors", status=status)
+    if code in EXPIRED | _BAD_CREDENTIALS | DENIED:
+        return CredentialsError(*_not_allowed(code, message, error.operation_name), **facts)
     if code in THROTTLED:
         return ToilctlError(f"AWS is slowing down {error.operation_name}.", "Wait a minute and try again.", **facts)
     if code in CAPACITY | QUOTA:
@@ -155,6 +149,32 @@ def _explain_code(error: Any) -> ToilctlError:
     if is_not_found(code):
         return NotFoundError(_sentence(message), "", **facts)
     return ToilctlError(_sentence(f"AWS refused {error.operation_name} ({code}): {message}"), "", **facts)
+
+
+def _not_allowed(code: str, message: str, operation: str) -> tuple[str, str]:
+    if code in EXPIRED:
+        return f"The AWS credentials have expired ({code}).", credentials.RENEW
+    if code in _BAD_CREDENTIALS:
+        return f"AWS does not accept these credentials ({code}).", credentials.HELP
+    named = _ACTION.search(message)
+    action = named[1] if named else operation
+    return f"These credentials may not do {action}.", "Ask for that permission, or use another profile."
+
+
+def _answered_by_another(said: str, **facts: Any) -> HostError:
+    """Return the error for an answer that a proxy, a portal or another server gave in AWS's place."""
+    return HostError(f"What answered is not AWS: {said}.", _network_step(), **facts)
+
+
+def _network_step(error: Exception | None = None) -> str:
+    """Say what to look at, naming the variables that are set: no sentence quotes a proxy's password."""
+    from botocore.exceptions import SSLError
+
+    proxies = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+    leading = [name for name in (*proxies, "AWS_ENDPOINT_URL") if os.environ.get(name)]
+    if isinstance(error, SSLError):
+        leading.append("AWS_CA_BUNDLE")
+    return f"Check {' and '.join(['the network', *leading])}; 'curl -I https://sts.amazonaws.com' tries it alone."
 
 
 def _sentence(text: str) -> str:

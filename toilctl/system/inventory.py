@@ -9,7 +9,7 @@ from datetime import UTC
 from difflib import get_close_matches
 from typing import Any, Final
 
-from toilctl.system import aws
+from toilctl.system import aws, paths
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role, Zone
 from toilctl.values.errors import ConflictError, NotFoundError, UsageError
@@ -36,7 +36,7 @@ def find(name: str, zone: str | None = None, region: str | None = None) -> Clust
         place = where[0] if len(where) == 1 else "any region"
         raise NotFoundError(
             f"There is no cluster {name!r} in {place}.",
-            "'toilctl list-clusters' shows those there are; -z ZONE looks in another region.",
+            f"{look_elsewhere(name, where)} 'toilctl list-clusters' shows those there are.".strip(),
             cluster=name, regions=where,
         )  # fmt: skip
     if len(found) > 1:
@@ -47,6 +47,16 @@ def find(name: str, zone: str | None = None, region: str | None = None) -> Clust
             cluster=name, regions=places,
         )  # fmt: skip
     return found[0]
+
+
+def look_elsewhere(name: str, searched: Sequence[str]) -> str:
+    """Say where else a cluster may be than in the regions that were searched; empty when those are all."""
+    if len(searched) > 1:
+        return ""
+    seen = [region for region, known in paths.seen_clusters() if known == name and region not in searched]
+    if not seen:
+        return "-z ZONE or --region REGION looks in another region."
+    return f"This machine has connected to one in {' and '.join(seen)}: -z {seen[-1]}a looks there."
 
 
 def find_all(zone: str | None = None, region: str | None = None, name: str | None = None) -> tuple[Cluster, ...]:

@@ -29,6 +29,12 @@ def cluster_dir(region: str, name: str) -> Path:
     return state_dir() / "clusters" / region / name
 
 
+def seen_clusters() -> list[tuple[str, str]]:
+    """Return region and name of the clusters that this machine has connected to and not destroyed."""
+    found = (state_dir() / "clusters").glob("*/*/known_hosts")
+    return sorted((path.parents[1].name, path.parent.name) for path in found)
+
+
 def journals_dir() -> Path:
     """Return where this machine keeps the autoscalers' journals of clusters that are gone: REGION/NAME/*.jsonl.gz."""
     return state_dir() / "journals"

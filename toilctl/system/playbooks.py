@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from toilctl.system import ansible_environment, ansible_release, paths, progress
+from toilctl.system import ansible_environment, ansible_release, credentials, paths, progress
 from toilctl.system.children import terminate_children
 from toilctl.values import errors
-from toilctl.values.errors import Interrupted, PlaybookError
+from toilctl.values.errors import CredentialsError, Interrupted, PlaybookError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_MESSAGE: Final = 400
 _SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return code\.?")
 """What a failed command's own sentence is in ansible-core 2.19, and in 2.21."""
 _KEPT_LOGS: Final = 20
+_AGAIN: Final = "Type the same command again to go on from here."
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,14 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
     thread alone, so another one gives ``stop``, which ends all that this process runs.
 
     :raises HostError: when Ansible is not here, or of a release that is not supported.
+    :raises CredentialsError: when there are none of AWS's, or they expire before it is done.
     :raises Interrupted: after Ctrl-C, or once ``stop`` is set, when the playbook has stopped.
     """
     from ansible_runner.interface import init_runner
 
     ansible_release.require_supported()
     root = paths.ansible_dir()
+    own = credentials.handed_over()
     events = _Events(_new_log(target, playbook), watch)
     with (
         tempfile.TemporaryDirectory(prefix="toilctl-") as private,
@@ -103,17 +106,23 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
             settings={"pexpect_timeout": 1},
             event_handler=events.handle,
             cancel_callback=lambda: stopped.is_set() and terminate_children(),
+            status_handler=_leave_no_environment,
             quiet=True,
             verbosity=2 if progress.debugging() else None,
         )
         for name in (name for name, value in environment.items() if value is None and not runner.config.env[name]):
             del runner.config.env[name]
+        credentials.change(runner.config.env, own)
         runner.run()
     events.close()
     if stopped.is_set():
-        raise Interrupted("Stopped.", resume or "Type the same command again to go on from here.", log=events.log)
+        raise Interrupted("Stopped.", resume or _AGAIN, log=events.log)
     progress.debug(f"{playbook}: {runner.status}, rc {runner.rc}; log {events.log}")
     succeeded = runner.status == "successful"
+    said = (events.reason, *(failure.message for failure in events.failures))
+    if not succeeded and credentials.tell_expiry(" ".join(said)):
+        text = "The AWS credentials expired before the playbook was done."
+        raise CredentialsError(text, f"Renew them. {resume or _AGAIN}", log=events.log)
     return PlaybookResult(succeeded, events.failures, events.data, events.log, events.reason)
 
 
@@ -239,6 +248,12 @@ def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, s
         "TOILCTL_INTENT": intent,
         **({"ANSIBLE_DEPRECATION_WARNINGS": "True"} if progress.debugging() else {}),
     }
+
+
+def _leave_no_environment(status: Mapping[str, Any], runner_config: Any) -> None:
+    """Remove what ansible-runner writes of the environment: it holds credentials, and what is killed leaves files."""
+    if status.get("status") == "running":
+        (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
 
 
 def _new_log(target: PlaybookTarget, playbook: str) -> Path:

@@ -21,6 +21,8 @@ THROTTLED: Final = frozenset({
 """Too many requests."""
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"})
 """The credentials lack a permission."""
+EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+"""The credentials were good once."""
 
 
 def is_not_found(code: str) -> bool:

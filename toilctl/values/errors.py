@@ -75,7 +75,7 @@ class NotYetError(ToilctlError):
 
 
 class HostError(ToilctlError):
-    """This machine lacks something: a Docker engine, disk space, a free port, ssh, rsync or Toil."""
+    """This machine lacks something: a Docker engine, disk space, a free port, ssh, rsync, Toil, or a way to AWS."""
 
     exit_code = 9
     code = "host"
@@ -114,6 +114,13 @@ class Interrupted(ToilctlError):
 
     exit_code = 130
     code = "interrupted"
+
+
+class OutputLost(ToilctlError):
+    """Who read the output, such as head, has gone; what was asked for went on until then."""
+
+    exit_code = 141
+    code = "output-lost"
 
 
 def named(code: str, otherwise: type[ToilctlError]) -> type[ToilctlError]:

@@ -81,8 +81,13 @@ RESERVED_PREFIXES: Final = ("toilctl:", "aws:")
 RESERVED_KEYS: Final = frozenset({NAME, OWNER, "clusterName", "ToilNodeType", "sshKeyName"})
 """Keys that a user's own tags must not have: ours, and those by which Toil's provisioner finds its nodes."""
 
+MAX_COUNT: Final = 50
+"""How many tags one thing can have; EC2's limit, and IAM's."""
+MOST_OF_OURS: Final = 30
+"""How many of them are kept for toilctl's own: a security group has the most."""
+MAX_KEY_LENGTH: Final = 128
 MAX_VALUE_LENGTH: Final = 256
-"""Characters; EC2's limit."""
+"""Characters; EC2's limits."""
 _OF_EACH_NODE_TYPE: Final = {LIMITS: "limits", WORKERS: "numbers of workers", NODE_STORAGE: "storage"}
 
 

@@ -177,3 +177,25 @@ def test_terminal_without_utf_8_gets_question_marks_and_no_error(encoding):
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert (run.returncode, run.stderr) == (0, b"")
     assert "--node-types" in run.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("verb", [["list-clusters"], ["destroy-cluster", "c", "-z", "us-west-2a"]])
+def test_without_a_network_every_verb_ends_with_9_and_a_next_step(toilctl, monkeypatch, verb):
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    for name, value in {
+        "ACCESS_KEY_ID": "AKIA",
+        "SECRET_ACCESS_KEY": "x",
+        "ENDPOINT_URL": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    result = toilctl(*verb)
+    assert (result.exit_code, result.stderr.count("\n")) == (9, 2), result.stderr
+    error = toilctl.json(*verb)["error"]
+    assert (error["code"], "AWS_ENDPOINT_URL" in error["next_step"]) == ("host", True)
+
+
+def test_credentials_with_a_stray_space_are_one_sentence_also_as_json(toilctl, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE ")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    assert toilctl("list-clusters").exit_code == 3
+    assert toilctl.json("list-clusters")["error"]["code"] == "credentials"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from toilctl.system import ansible_environment, paths, playbooks, variables
-from toilctl.values.errors import CapacityError, Interrupted, PlaybookError
+from toilctl.values.errors import CapacityError, CredentialsError, Interrupted, PlaybookError
 
 TARGET = playbooks.PlaybookTarget("us-west-2", "c")
 
@@ -30,6 +30,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., playbo
     (root / "ansible.cfg").write_text("[defaults]\nlocalhost_warning = False\n")
     monkeypatch.setattr(paths, "ansible_dir", lambda: root)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
     # As with .venv/bin/toilctl: the directory of ansible-playbook is not on PATH.
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
@@ -52,6 +56,26 @@ def test_variables_arrive_and_data_comes_back(run):
     )
     assert result.succeeded
     assert result.data == {"types": ["c4.8xlarge:0.6"], "names": "c us-west-2 x"}
+
+
+def test_playbook_has_the_credentials_that_were_found_and_they_are_in_no_file(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    config = tmp_path / "config"
+    config.write_text("[profile nobody]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    names = " ".join(f"{{{{ lookup('env', 'AWS_{name}') }}}}" for name in ("PROFILE", "ACCESS_KEY_ID", "CONFIG_FILE"))
+    found = {"ansible.builtin.command": f"grep -rl a-[s]ecret {tmp_path}", "register": "found", "failed_when": False}
+    result = run([found, {"ansible.builtin.set_stats": {"data": {"env": names, "files": "{{ found.stdout }}"}}}])
+    assert result.data == {"env": f" AKIAIOSFODNN7EXAMPLE {os.devnull}", "files": ""}
+    assert "a-secret" not in result.log.read_text()
+
+
+def test_credentials_that_expire_while_it_goes_on_are_one_sentence(run):
+    said = "An error occurred (RequestExpired) when calling the RunInstances operation: Request has expired."
+    with pytest.raises(CredentialsError, match=r"expired before the playbook was done\. Renew them\. Go on like this"):
+        run([{"ansible.builtin.fail": {"msg": said}}])
 
 
 def test_failures_are_those_that_no_rescue_put_right_and_name_task_host_and_reason(run):

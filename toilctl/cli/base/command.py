@@ -5,19 +5,18 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from toilctl.cli.base import render
+from toilctl.cli.base import render, streams
 from toilctl.system import progress
-from toilctl.values.errors import Interrupted, ToilctlError, UsageError
+from toilctl.values.errors import HostError, Interrupted, ToilctlError, UsageError
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 
 PANEL = "Common"
@@ -37,6 +36,7 @@ LogLevelOption = Annotated[str | None, typer.Option("--log-level", hidden=True)]
 """Toil's; DEBUG counts as --debug, the rest as nothing."""
 
 _current = {"provisioner": Provisioner()}
+_trouble: dict[str, HostError | None] = {"cloud": None}
 
 
 def provisioner() -> Provisioner:
@@ -44,13 +44,18 @@ def provisioner() -> Provisioner:
     return _current["provisioner"]
 
 
+def no_cloud() -> HostError | None:
+    """Return why the cloud that this command line chose cannot be asked, for commands that go on without."""
+    return _trouble["cloud"]
+
+
 def command(
-    app: typer.Typer, name: str, *, with_provisioner: bool = True, **settings: Any
+    app: typer.Typer, name: str, *, with_provisioner: bool = True, needs_cloud: bool = True, **settings: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a command to ``app``, with --debug, --output and (unless it never speaks to a cloud) --provisioner.
 
-    ``settings`` are ``typer.Typer.command``'s. The function does not see these options: ``render.show`` and
-    ``provisioner()`` follow them.
+    One that does not need the cloud looks at ``no_cloud()``. ``settings`` are ``typer.Typer.command``'s. The function
+    does not see these options: ``render.show`` and ``provisioner()`` follow them.
     """
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
@@ -65,7 +70,7 @@ def command(
             chosen = own.pop("provisioner", None)
             _set_up(debug or (log_level or "").upper() == "DEBUG", output)
             with _interruptible():
-                _current["provisioner"] = _select(chosen)
+                _current["provisioner"], _trouble["cloud"] = _select(chosen, needs_cloud)
                 function(*args, **own)
 
         _add_parameters(run, function, with_provisioner)
@@ -151,20 +156,56 @@ class Root(TyperGroup):
     def main(self, args: Any = None, *rest: Any, **extra: Any) -> Any:
         """Run a command line."""
         words = list(sys.argv[1:] if args is None else args)
+        streams.open_closed()
+        before = sys.stdout, sys.stderr
+        out = streams.Watched(sys.stdout)
+        sys.stdout = cast(TextIO, out)
         progress.set_debug(False)
         _set_up("--debug" in words, _guess_output(words))
+        try:
+            code, error = self._run(words, *rest, **extra)
+            sys.stdout, sys.stderr = cast(TextIO, out), before[1]
+            code = _end(out, error, code)
+        finally:
+            sys.stdout = before[0]
+        sys.exit(code)
+
+    def _run(self, words: list[str], *rest: Any, **extra: Any) -> tuple[int, BaseException | None]:
         extra["standalone_mode"] = False
         try:
             code = super().main(words, *rest, **extra)
         except Exception as error:
-            if progress.debugging():
-                import traceback
+            return 0, error
+        except SystemExit as end:
+            # Typer makes an exit of any broken pipe, and hides what it was.
+            if isinstance(end.__context__, OSError):
+                return 0, end.__context__
+            code = end.code
+        return code if isinstance(code, int) else 0, None
 
-                traceback.print_exc()
-            known = _known(error)
+
+def _end(out: streams.Watched, error: BaseException | None, code: int) -> int:
+    """Say what went wrong, if anything did; return the exit code."""
+    if error and progress.debugging():
+        import traceback
+
+        traceback.print_exception(error)
+    progress.clear()
+    lost = out.trouble()
+    if error and not (lost and isinstance(error, OSError)):
+        known = _known(error)
+        code = known.exit_code
+        render.show_error(known)
+        lost = out.trouble()
+        if lost:
+            render.set_output(render.Output.TEXT)
             render.show_error(known)
-            sys.exit(known.exit_code)
-        sys.exit(code if isinstance(code, int) else 0)
+    if lost:
+        render.set_output(render.Output.TEXT)
+        render.show_error(lost)
+        code = code or lost.exit_code
+    streams.settle()
+    return code
 
 
 def kebab(name: str) -> str:
@@ -196,10 +237,15 @@ def _set_up(debug: bool, output: render.Output | None) -> None:
         render.set_output(output)
 
 
-def _select(name: ProvisionerName | None) -> Provisioner:
+def _select(name: ProvisionerName | None, needed: bool) -> tuple[Provisioner, HostError | None]:
     from toilctl.verbs import provisioner as provisioners
 
-    return Provisioner() if name is None else provisioners.select(name)
+    try:
+        return Provisioner() if name is None else provisioners.select(name), None
+    except HostError as error:
+        if needed:
+            raise
+        return Provisioner(), error
 
 
 def _guess_output(words: list[str]) -> render.Output:
@@ -231,17 +277,16 @@ def _interruptible() -> Iterator[None]:
         raise Interrupted("Stopped.", "Type the same command again to go on from here.") from None
 
 
-def _known(error: Exception) -> ToilctlError:
+def _known(error: BaseException) -> ToilctlError:
     if isinstance(error, ToilctlError):
         return error
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "toilctl"
         return UsageError(error.format_message(), f"Try '{path} --help'.")
-    if isinstance(error, BrokenPipeError):
-        # The reader, such as head, has seen enough; Python must not complain again when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if "botocore" in sys.modules:
+    if isinstance(error, typer.Abort):
+        return Interrupted("There was no answer.", "Type the same command again, where somebody can answer.")
+    if isinstance(error, Exception) and "botocore" in sys.modules:
         from toilctl.system import aws
 
         explained = aws.explain(error)

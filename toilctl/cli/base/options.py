@@ -81,8 +81,7 @@ def seen_clusters(incomplete: str) -> list[str]:
     """Complete with clusters that this machine has connected to: asking AWS would be too slow for a Tab."""
     from toilctl.system import paths
 
-    names = {path.parent.name for path in (paths.state_dir() / "clusters").glob("*/*/known_hosts")}
-    return sorted(name for name in names if name.startswith(incomplete))
+    return sorted({name for _, name in paths.seen_clusters() if name.startswith(incomplete)})
 
 
 ClusterArgument = Annotated[

@@ -6,10 +6,11 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from toilctl.values.errors import ToilctlError
+from toilctl.values.errors import OutputLost, ToilctlError
 
 SCHEMA: Final = 1
 """The version of the JSON envelope; it grows when a reader of the older one would stumble."""
@@ -45,14 +46,19 @@ def show(kind: str, result: T, to_text: Callable[[T], str]) -> None:
 
 
 def show_error(error: ToilctlError) -> None:
-    """Write an error: a sentence and the next step on stderr, or the envelope on stdout."""
-    if as_json():
-        facts = {"code": error.code, "message": error.message, "next_step": error.next_step}
-        sys.stdout.write(_envelope("error", error=facts | {"facts": plain(error.facts)}) + "\n")
+    """Write an error: a sentence and the next step on stderr, or the envelope on stdout.
+
+    Nothing is raised where that cannot be written; the exit code tells.
+    """
+    if isinstance(error, OutputLost):
         return
-    sys.stderr.write(f"Error: {error.message}\n")
-    if error.next_step:
-        sys.stderr.write(f"{error.next_step}\n")
+    with suppress(OSError):
+        if as_json():
+            facts = {"code": error.code, "message": error.message, "next_step": error.next_step}
+            sys.stdout.write(_envelope("error", error=facts | {"facts": plain(error.facts)}) + "\n")
+            sys.stdout.flush()
+            return
+        sys.stderr.write("\n".join(filter(None, (f"Error: {error.message}", error.next_step))) + "\n")
 
 
 def plain(value: Any) -> Any:

@@ -59,6 +59,7 @@ def launch_cluster(
     With --max-nodes, an autoscaler on the leader launches workers when jobs wait and ends them when they are idle.
     The same command again completes what is missing and launches nothing twice.
     """
+    from toilctl.verbs.checks import own_tags
     from toilctl.verbs.clusters import launch, plan_launch
     from toilctl.verbs.clusters.launch_plan import LaunchRequest
 
@@ -78,7 +79,7 @@ def launch_cluster(
         key_pair_name=key_pair_name,
         ssh_key=ssh_key,
         owner=owner,
-        extra_tags=dict(tag or ()),
+        extra_tags=own_tags.distinct(tag or ()),
         vpc_subnet=vpc_subnet,
         aws_ec2_profile_arn=aws_ec2_profile_arn,
         aws_ec2_extra_security_group_ids=tuple(aws_ec2_extra_security_group_id or ()),

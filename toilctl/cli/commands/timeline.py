@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from toilctl.cli.base import options, render
-from toilctl.cli.base.command import command, parsed_by
+from toilctl.cli.base.command import command, no_cloud, parsed_by
 from toilctl.cli.views import timeline as timeline_views
 
 commands = typer.Typer()
@@ -39,7 +39,7 @@ JournalOption = Annotated[
 ]  # fmt: skip
 
 
-@command(commands, "timeline")
+@command(commands, "timeline", needs_cloud=False)
 def timeline(
     name: options.ClusterArgument,
     since: SinceOption = None,
@@ -58,6 +58,6 @@ def timeline(
 
     request = verb.TimelineRequest(
         cluster=name, since=since, until=until, plot=plot, files=tuple(journal or ()), zone=zone, region=region,
-        ssh_key=ssh_key,
+        ssh_key=ssh_key, no_cloud=no_cloud(),
     )  # fmt: skip
     render.show("timeline", verb.timeline(request), timeline_views.text)

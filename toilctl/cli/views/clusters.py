@@ -10,7 +10,7 @@ from toilctl.cli.views import costs as cost_views
 from toilctl.cli.views.autoscale import limits
 from toilctl.system import progress
 from toilctl.values.cluster import Role
-from toilctl.values.wording import bought
+from toilctl.values.wording import bought, listed
 
 if TYPE_CHECKING:
     from toilctl.values.shared_storage import Shared
@@ -127,7 +127,7 @@ def scaled(result: Scaled) -> str:
 def destroyed(result: Destroyed) -> str:
     """One sentence."""
     if not result.existed:
-        return f"There is no cluster {result.cluster} in {result.where}: nothing to destroy."
+        return f"There is no cluster {result.cluster} in {result.where}: nothing to destroy.\n{result.next_step}"
     first = f"{result.cluster} in {result.where} is destroyed; nothing of it is left."
     if result.journal is None:
         return first
@@ -150,14 +150,18 @@ def _shape(plan: LaunchPlan) -> str:
     workers = f" and {_counts(kinds)}" if kinds else ""
     if plan.scaling:
         workers += f" and, as jobs demand, {limits(plan.scaling.limits)}"
-    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}, {_cost(plan)}"
+    return f"1 leader ({plan.leader_node_type}){workers}, engine {plan.software.engine}{_cost(plan)}"
 
 
 def _cost(plan: LaunchPlan) -> str:
+    """Return the end of the sentence that says what is launched."""
+    unknown = {*plan.cost.unknown, *(plan.cost_at_maximum.unknown if plan.cost_at_maximum else ())}
+    if unknown:
+        return f"; what it costs is not known here, for there is no price of {listed(sorted(unknown))}"
     if plan.cost_at_maximum is None:
-        return plan.cost.text()
+        return f", {plan.cost.text()}"
     least, most = (cost.text(dated=False) for cost in (plan.cost, plan.cost_at_maximum))
-    return f"{least} to begin with and {most} at the maximum (prices of {plan.cost.prices_as_of})"
+    return f", {least} to begin with and {most} at the maximum (prices of {plan.cost.prices_as_of})"
 
 
 def _scaling(plan: LaunchPlan) -> dict[str, str]:

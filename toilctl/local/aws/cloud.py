@@ -29,6 +29,7 @@ from toilctl.local.aws.iam.permissions import Permission, needed
 from toilctl.local.aws.iam.policies import Decision, decide
 from toilctl.local.aws.iam.principals import identify
 from toilctl.local.aws.requests import client_tokens
+from toilctl.local.aws.requests import tags as request_tags
 from toilctl.local.aws.requests.call import Call, Environ, parse
 from toilctl.local.aws.requests.client_tokens import Answer, Tokens
 from toilctl.local.aws.requests.refusals import Protocol, Refusal, denied, render, throttled, unknown_key
@@ -213,6 +214,7 @@ class Cloud:
             self.authorise(call, needed(call, self.account_id, existing))
             if call.dry_run and call.action != "RunInstances":
                 raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+            request_tags.check(call)
             environ[actions.CALL_KEY] = call
             if call.service == "ec2":
                 return self._answer_ec2(call, environ, start_response)

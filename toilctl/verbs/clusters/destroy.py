@@ -41,6 +41,8 @@ class Destroyed:
     nodes: int = 0
     journal: Path | None = None
     """Where its autoscaler's journal is kept."""
+    next_step: str = ""
+    """Where else it may be."""
 
 
 def destroy(
@@ -61,7 +63,8 @@ def destroy(
         )  # fmt: skip
     where = found[0].region if found else regions[0] if len(regions) == 1 else None
     if where is None or (not found and not leftovers(where, name)):
-        return Destroyed(name, where or "any region", existed=False)
+        elsewhere = inventory.look_elsewhere(name, regions)
+        return Destroyed(name, where or "any region", existed=False, next_step=elsewhere)
     kept = [kept_journals.keep(cluster, ssh_key) for cluster in found]
     result = playbooks.run(
         "destroy.yml",

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from toilctl.system import inventory, leaders, price_table, progress, variables
+from toilctl.system import credentials, inventory, leaders, price_table, progress, variables
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits
 from toilctl.values.tuning import SETTINGS
-from toilctl.verbs.checks import instance_types, key_pairs, permissions, zones_and_images
+from toilctl.verbs.checks import instance_types, key_pairs, own_tags, permissions, zones_and_images
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
@@ -31,6 +31,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
     region = zones_and_images.region_of(request.zones, request.region)
     with progress.step("Check the request"):
         permissions.check_identity(region)
+        credentials.check_last(credentials.LAUNCH_S, "a launch")
         existing = _existing(region, request)
         request = _as_before(request, existing)
         # What it was told before stays where nothing else is asked for; limits are asked for anew.
@@ -73,7 +74,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         orphan_timeout_s=int(variables.settled("orphan_timeout_s", request.orphan_timeout_s, orphan_timeout)),
         key_pair_name=alone.key_pair_name,
         private_key=private_key,
-        owner=request.owner or people_tags.owner(alone.key_pair_name),
+        owner=request.owner or own_tags.tidy(people_tags.owner(alone.key_pair_name)),
         extra_tags=request.extra_tags,
         vpc_subnet=request.vpc_subnet,
         aws_ec2_profile_arn=request.aws_ec2_profile_arn,
@@ -111,7 +112,7 @@ def _check_alone(request: LaunchRequest) -> _Alone:
             "Leave out the bid of --leader-node-type; when the leader goes, the workflow goes.", node_type=leader,
         )  # fmt: skip
     counts = _worker_counts(request)
-    _check_tags(request)
+    own_tags.check(request.extra_tags, request.owner, of_roles=not request.aws_ec2_profile_arn)
     if not request.key_pair_name:
         raise UsageError("No key pair was named.", "Name one that EC2 knows with --key-pair-name.")
     key = sse.checked(request.sse_key) if request.sse_key else None
@@ -138,18 +139,6 @@ def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:
             node_types=types, workers=counts,
         )  # fmt: skip
     return counts
-
-
-def _check_tags(request: LaunchRequest) -> None:
-    for key, value in request.extra_tags.items():
-        if key in tags.RESERVED_KEYS or key.startswith(tags.RESERVED_PREFIXES):
-            hint = "Use --owner for it." if key == tags.OWNER else "Choose another key."
-            raise UsageError(f"The tag {key!r} is toilctl's or Toil's own.", hint, key=key)
-        if len(value) > tags.MAX_VALUE_LENGTH or len(key) > tags.MAX_VALUE_LENGTH // 2:
-            raise UsageError(
-                f"The tag {key[:40]!r} is too long.",
-                f"EC2 allows 128 characters for keys and {tags.MAX_VALUE_LENGTH} for values.",
-            )
 
 
 def _existing(region: str, request: LaunchRequest) -> Cluster | None:

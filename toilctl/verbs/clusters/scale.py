@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toilctl.system import aws, inventory, leaders, playbooks, progress, variables
+from toilctl.system import aws, credentials, inventory, leaders, playbooks, progress, variables
 from toilctl.values import tags, worker_tags
 from toilctl.values.cluster import Cluster, Node
 from toilctl.values.errors import ConflictError, PartialError, UsageError
@@ -102,6 +102,8 @@ def plan(request: ScaleRequest, cluster: Cluster) -> tuple[ScalePlan, key_pairs.
         configure=tuple(nodes.missing_from(staying, known)),
         force=request.force,
     )
+    if decided.launches:
+        credentials.check_last(credentials.LAUNCH_S, "launching nodes")
     return decided, private_key
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,9 +14,9 @@ from toilctl.autoscaler.journal.timeline import GAP_INTERVALS, Timeline, tell
 from toilctl.autoscaler.journal.window import Moment, window
 from toilctl.charts import draw, of_timeline
 from toilctl.charts.picture import Picture, Steps, peaks
-from toilctl.system import inventory, ssh, variables
-from toilctl.values.cluster import Cluster
-from toilctl.values.errors import NotFoundError, UsageError
+from toilctl.system import aws, inventory, ssh, variables
+from toilctl.values.cluster import Cluster, Zone
+from toilctl.values.errors import CredentialsError, HostError, NotFoundError, ToilctlError, UsageError
 from toilctl.values.tuning import Tuning
 from toilctl.values.units import exact
 from toilctl.values.wording import listed, number
@@ -40,6 +40,8 @@ class TimelineRequest:
     zone: str | None = None
     region: str | None = None
     ssh_key: Path | None = None
+    no_cloud: HostError | None = None
+    """Why there is no cloud that could be asked."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +114,24 @@ def _source(request: TimelineRequest) -> _Source:
         text = listed(map(str, request.files))
         return _Source(text, list(kept_journals.read(request.files)))
     try:
-        cluster = inventory.find(request.cluster, request.zone, request.region)
-        ssh.leader_of(cluster)
+        cluster = _running(request)
     except NotFoundError as error:
         return _kept(request, error)
+    except Exception as error:  # Of a cloud that cannot be asked, a journal that is here tells all the same.
+        known = error if isinstance(error, ToilctlError) else aws.explain(error)
+        found = _newest(request) if isinstance(known, HostError | CredentialsError) else None
+        if known is None or found is None:
+            raise
+        return replace(found, note=f"Whether {request.cluster} runs is not known: {known.message} {found.note}")
     return _live(cluster, request.ssh_key)
+
+
+def _running(request: TimelineRequest) -> Cluster:
+    if request.no_cloud:
+        raise request.no_cloud
+    cluster = inventory.find(request.cluster, request.zone, request.region)
+    ssh.leader_of(cluster)
+    return cluster
 
 
 def _live(cluster: Cluster, ssh_key: Path | None) -> _Source:
@@ -141,13 +156,23 @@ def _kept(request: TimelineRequest, missing: NotFoundError) -> _Source:
 
     :raises NotFoundError: ``missing``, when there is none.
     """
-    kept = kept_journals.kept(request.cluster, inventory.named_region(request.zone, request.region))
-    if kept is None:
+    found = _newest(request)
+    if found is None:
         raise NotFoundError(
             f"{missing.message.rstrip('.')}, and no journal of an earlier one is kept on this machine.",
             f"{missing.next_step} --journal FILE reads one from elsewhere.".strip(), **missing.facts,
         )  # fmt: skip
-    note = f"{request.cluster} is gone; its journal was kept in {kept.path}."
+    return replace(found, note=f"{request.cluster} is gone; its {found.note.removeprefix('Its ')}")
+
+
+def _newest(request: TimelineRequest) -> _Source | None:
+    where = Zone.parse(request.zone).region if request.zone else request.region
+    if not request.no_cloud:
+        where = inventory.named_region(request.zone, request.region)
+    kept = kept_journals.kept(request.cluster, where)
+    if kept is None:
+        return None
+    note = f"Its journal was kept in {kept.path}."
     if kept.others:
         older = number(kept.others, "older journal of that name is", "older journals of that name are")
         note += f" {older} beside it; --journal FILE reads them."

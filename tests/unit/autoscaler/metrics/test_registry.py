@@ -39,6 +39,7 @@ from toilctl.autoscaler.journal.report import ActionReport, InterruptionReport, 
 from toilctl.autoscaler.metrics import definitions
 from toilctl.autoscaler.metrics.registry import Metrics
 from toilctl.autoscaler.model.playbook_events import LaunchRefusal
+from toilctl.autoscaler.model.reasons import EndReason
 from toilctl.autoscaler.model.snapshot import Snapshot
 from toilctl.autoscaler.service import reporting
 from toilctl.local.process.testing import TestCloud
@@ -243,6 +244,11 @@ def test_launches_and_terminations_count_nodes(told):
     assert told("node_terminations_total", reason="idle") == 2
     assert told("node_terminations_total", reason="lost") == 1
     assert sum(told.all("node_terminations_total").values()) == 3
+
+
+def test_counter_of_each_reason_begins_at_0_so_that_its_first_step_is_seen(told):
+    assert {reason for (reason,) in told.all("node_terminations_total")} == {*EndReason}
+    assert {*told.all("node_terminations_total").values()} == {0}
 
 
 def test_interruptions_are_counted_by_where_and_how(told):

@@ -327,10 +327,11 @@ def test_ssh_cidr_that_is_none(toilctl, cidr):
     assert (result.exit_code, "is not an address range" in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("tag", ["toilctl:cluster=x", "Name=x", "clusterName=x", "aws:x=y"])
-def test_tags_that_are_ours_or_toils(toilctl, tag):
-    result = toilctl(*USUAL, "-t", tag)
-    assert (result.exit_code, "is toilctl's or Toil's own" in result.stderr) == (2, True)
+@pytest.mark.parametrize("tag", ["toilctl:cluster=x", "Name=x", "owner=x", "AWS:x=y", "note#1=x"])
+def test_tags_that_aws_or_we_do_not_take_are_refused_by_the_dry_run(toilctl, tag):
+    result = toilctl(*USUAL, "-t", tag, "--dry-run")
+    assert (result.exit_code, "tag" in result.stderr.splitlines()[0]) == (2, True)
+    assert toilctl(*USUAL, "-t", "k=1", "-t", "k=2", "--dry-run").exit_code == 2
 
 
 def test_more_vcpus_than_the_quota(toilctl, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from toilctl.system import paths
 from toilctl.values import tags
 
 pytestmark = pytest.mark.usefixtures("playbooks")
@@ -31,11 +32,21 @@ def test_engine_that_does_not_answer_is_a_note(toilctl, cluster, monkeypatch):
     assert "The engine could not be asked: Slurm does not answer." in result.stdout
 
 
-@pytest.mark.parametrize("words", [("describe-cluster", "x"), ("scale-cluster", "x", "-w", "1")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("describe-cluster", "x"), ("scale-cluster", "x", "-w", "1"), ("ssh-cluster", "x"), ("explain", "x"),
+        ("rsync-cluster", "x", "a", ":b"), ("autoscale", "x"), ("runs", "x"), ("run", "x", "--", "true"),
+    ],
+)  # fmt: skip
 def test_cluster_that_does_not_exist(toilctl, words):
     result = toilctl(*words)
     assert result.exit_code == 4
-    assert "There is no cluster 'x' in us-west-2." in result.stderr
+    assert "There is no cluster 'x' in us-west-2.\n-z ZONE or --region REGION looks in another region." in result.stderr
+    known = paths.cluster_dir("eu-west-1", "x") / "known_hosts"
+    known.parent.mkdir(parents=True)
+    known.touch()
+    assert "one in eu-west-1: -z eu-west-1a looks there." in toilctl(*words).stderr
 
 
 def test_without_a_region_all_are_searched_and_two_matches_are_named(toilctl, cluster, account, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.stand_in import LAUNCH
-from toilctl.system import ssh
+from toilctl.system import paths, ssh
 from toilctl.values import tags
 
 CAPTURE = ssh.capture
@@ -18,8 +18,22 @@ pytestmark = pytest.mark.usefixtures("playbooks")
 
 def test_destroy_leaves_nothing_and_again_is_success(toilctl, cluster):
     assert toilctl("destroy-cluster", "c").stdout == "c in us-west-2 is destroyed; nothing of it is left.\n"
-    assert toilctl("destroy-cluster", "c").stdout == "There is no cluster c in us-west-2: nothing to destroy.\n"
+    assert toilctl("destroy-cluster", "c").stdout.startswith(
+        "There is no cluster c in us-west-2: nothing to destroy.\n"
+    )
     assert cluster.names == ["destroy.yml"]
+
+
+def test_cluster_that_is_not_in_this_region_may_be_in_another(toilctl, home):
+    none = "There is no cluster c in us-west-2: nothing to destroy.\n"
+    result = toilctl("destroy-cluster", "c")
+    assert (result.exit_code, result.stdout) == (0, f"{none}-z ZONE or --region REGION looks in another region.\n")
+    known = paths.cluster_dir("eu-west-1", "c") / "known_hosts"
+    known.parent.mkdir(parents=True)
+    known.touch()
+    seen = "This machine has connected to one in eu-west-1: -z eu-west-1a looks there."
+    assert toilctl("destroy-cluster", "c").stdout == f"{none}{seen}\n"
+    assert toilctl.json("destroy-cluster", "c")["data"]["next_step"] == seen
 
 
 def test_destroy_leaves_a_cluster_whose_name_begins_alike_alone(toilctl, cluster):

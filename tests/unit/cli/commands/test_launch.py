@@ -48,6 +48,14 @@ def test_spot_workers_and_alternatives(toilctl, playbooks):
     assert playbooks.runs == []
 
 
+@pytest.mark.parametrize("count", [("-w", "1"), ("--maxNodes", "3")])
+def test_cost_that_is_not_known_is_said_in_a_sentence(toilctl, playbooks, count):
+    where = ("-z", "us-west-2a", "--keyPairName", "k", "--engine", "slurm", "--dry-run")
+    result = toilctl("launch-cluster", "c", "--leaderNodeType", "t2.medium", "--nodeTypes", "m3.large", *count, *where)
+    assert "engine slurm; what it costs is not known here, for there is no price of m3.large" in result.stdout
+    assert "unknown (" not in result.stdout
+
+
 def test_toils_spelling_of_every_option(toilctl, account):
     ec2, iam = account.client("ec2"), account.client("iam")
     arn = iam.create_instance_profile(InstanceProfileName="x")["InstanceProfile"]["Arn"]

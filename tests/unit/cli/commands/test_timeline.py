@@ -146,6 +146,33 @@ def test_journal_outlives_its_cluster(toilctl: Any, leader: Leader, autoscaled: 
     assert toilctl("timeline", "c", "-z", "us-east-1a").exit_code == 4
 
 
+def test_journal_outlives_its_cloud(
+    toilctl: Any, leader: Leader, autoscaled: Playbooks, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = toilctl.json("timeline", "c")["data"]
+    assert toilctl("destroy-cluster", "c").exit_code == 0
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    down = toilctl.json("timeline", "c", "--provisioner", "local")["data"]
+    assert (down["timeline"], down["region"]) == (before["timeline"], "us-west-2")
+    path = home / "state/toilctl/journals/us-west-2/c/0123abcd.jsonl.gz"
+    no_cloud = "Whether c runs is not known: No rehearsal cloud is running."
+    assert down["notes"] == [f"{no_cloud} Its journal was kept in {path}."]
+    for more in ("--journal", str(path)), ("-z", "us-west-2a"):
+        assert toilctl("timeline", "c", "--provisioner", "local", *more).exit_code == 0
+    assert toilctl("timeline", "x", "--provisioner", "local").exit_code == 9
+
+
+def test_journal_is_read_where_aws_cannot_be_reached(
+    toilctl: Any, leader: Leader, autoscaled: Playbooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert toilctl("destroy-cluster", "c").exit_code == 0
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    (note,) = toilctl.json("timeline", "c")["data"]["notes"]
+    assert note.startswith("Whether c runs is not known: AWS cannot be reached: ")
+    assert toilctl("timeline", "x").exit_code == 9
+
+
 def test_cluster_of_the_same_name_that_runs_again_is_meant(toilctl: Any, leader: Leader, autoscaled: Playbooks) -> None:
     assert toilctl("destroy-cluster", "c").exit_code == 0
     assert toilctl(*LAUNCH).exit_code == 0

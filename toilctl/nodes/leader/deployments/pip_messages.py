@@ -97,10 +97,12 @@ def _not_found(said: str, told: Circumstances) -> RefusedError | None:
     found = _NOT_FOUND.search(said)
     if not found:
         return None
-    what, by = found["what"].strip(), _by(found["by"])
+    # A marker, such as that of an extra, is true within what needs it, and false for who downloads the package alone.
+    what, by = found["what"].partition(";")[0].strip(), _by(found["by"])
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     needed = f"{what} (needed by {by})" if by else what
-    download = f"pip download --dest DIR --only-binary=:all: --python-version {python} '{what}'"
+    wanted = f"{by}=={told.toil}" if by.startswith("toil[") and by.endswith("]") else what
+    download = f"pip download --dest DIR --only-binary=:all: --python-version {python} '{wanted}'"
     if told.with_wheelhouse:
         message, step = f"{needed} is not in the wheelhouse, for Python {python}.", f"Put it there: {download}"
     elif _NO_INDEX.search(said):

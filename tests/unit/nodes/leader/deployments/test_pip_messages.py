@@ -17,6 +17,12 @@ WARNING: Retrying after connection broken by 'NewConnectionError('Failed to esta
 ERROR: Could not find a version that satisfies the requirement tabulate>=0.9 (from tallies) (from versions: none)
 ERROR: No matching distribution found for tabulate>=0.9
 """
+NO_EXTRA = """\
+WARNING: Retrying after connection broken by 'NewConnectionError('Failed to establish a new connection')': /cwltool/
+ERROR: Could not find a version that satisfies the requirement cwltool==3.1; extra == "cwl" (from toil[cwl]) \
+(from versions: none)
+ERROR: No matching distribution found for cwltool==3.1; extra == "cwl"
+"""
 NO_CERTIFICATE = NO_INDEX.replace(
     "NewConnectionError", "SSLError(SSLCertVerificationError(1, 'CERTIFICATE_VERIFY_FAILED"
 )
@@ -121,6 +127,15 @@ def test_leader_without_an_index_is_told_of_the_wheelhouse(said: str) -> None:
     assert error.message == ("tabulate>=0.9 (needed by tallies) cannot be had: the leader reaches no package index.")
     assert f"--python-version {PYTHON} 'tabulate>=0.9'" in error.next_step
     assert "--wheelhouse DIR" in error.next_step
+
+
+def test_what_an_extra_needs_is_proposed_without_the_extra_and_all_of_toils_at_once() -> None:
+    error = refused(NO_EXTRA)
+    assert error.message == "cwltool==3.1 (needed by toil[cwl]) cannot be had: the leader reaches no package index."
+    assert f"--python-version {PYTHON} 'toil[cwl]==9.6.0'," in error.next_step
+    other = refused(NO_EXTRA.replace("toil[cwl]", "tallies[cwl]"), with_wheelhouse=True)
+    assert f"--python-version {PYTHON} 'cwltool==3.1' " in other.next_step
+    assert "extra ==" not in str(error) + error.next_step + str(other) + other.next_step + other.facts["package"]
 
 
 def test_versions_that_there_are_are_listed() -> None:
