@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from toilctl.autoscaler.journal.report import TickReport
-from toilctl.autoscaler.model.advice import Advice, Remedy
+from toilctl.autoscaler.model.advice import Advice
 from toilctl.autoscaler.model.plan import Infeasible, Waiting
-from toilctl.values.wording import listed
+from toilctl.verbs.reports import remedies
+from toilctl.verbs.reports.remedies import Place
 
+_NOWHERE: Final = Place()
 T = TypeVar("T", Waiting, Infeasible)
 
 _WORDS: Final[Mapping[Advice, str]] = {
@@ -37,59 +39,31 @@ _INSTEAD: Final = frozenset(
 """For a job, these are what else can be done than to wait for what its sentence says."""
 
 
-def completed(report: TickReport, cluster: str) -> TickReport:
+def completed(report: TickReport, place: Place) -> TickReport:
     """Return a report whose sentences end with what to type for its advice."""
+    cluster = place.cluster
     return replace(
         report,
         problem=_with_words(report.problem, report.advice, cluster),
         notes=tuple(_with_words(note, report.advice, cluster) for note in report.notes),
-        waiting=with_words(report.waiting, cluster),
-        infeasible=with_words(report.infeasible, cluster),
+        waiting=with_words(report.waiting, place),
+        infeasible=with_words(report.infeasible, place),
     )
 
 
-def with_words(jobs: Iterable[T], cluster: str = "") -> tuple[T, ...]:
-    """Return jobs whose next step ends with what to type for their advice; options alone where there is no cluster."""
-    return tuple(replace(one, next_step=_next_step(one, cluster)) for one in jobs)
+def with_words(jobs: Iterable[T], place: Place = _NOWHERE) -> tuple[T, ...]:
+    """Return jobs whose next step ends with what to type for their advice."""
+    return tuple(replace(one, next_step=_next_step(one, place)) for one in jobs)
 
 
-def _next_step(of: Waiting | Infeasible, cluster: str) -> str:
+def _next_step(of: Waiting | Infeasible, place: Place) -> str:
     text = of.next_step
     if isinstance(of, Infeasible) and of.remedy is not None:
-        return f"{text.removesuffix('.')}; {_remedy(of, of.remedy, cluster)}."
+        return f"{text.removesuffix('.')}; {remedies.words(of, of.remedy, place)}."
     for one in of.advice:
-        words = _WORDS[one].format(cluster or "NAME")
+        words = _WORDS[one].format(place.cluster or "NAME")
         text = f"{text.removesuffix('.')}{', or' if one in _INSTEAD else ';'} {words}."
     return text
-
-
-def _remedy(of: Infeasible, remedy: Remedy, cluster: str) -> str:
-    """Say what makes a place for jobs that have none."""
-    storage = [f"--node-storage {','.join(map(str, remedy.storage_gb))}"] if remedy.storage_gb else []
-    if remedy.advice is Advice.ENLARGE_DISKS:
-        return f"give {remedy.node_type} larger disks with {_autoscale(cluster, *storage)}"
-    if remedy.advice is Advice.ALLOW_NODES:
-        return f"raise the maximum of {remedy.node_type} with {_autoscale(cluster, '--max-nodes …', *storage)}"
-    command = _autoscale(cluster, "--node-types …", *storage)
-    if remedy.advice is Advice.ADD_ON_DEMAND:
-        return f"add {remedy.node_type}, on demand, with {command}{_or_preemptible(of)}"
-    sizes = [f"{remedy.cores} {'core' if remedy.cores == 1 else 'cores'}", f"{remedy.memory_gib} GiB of memory"]
-    sizes += [f"{remedy.instance_store_gb} GB of instance store"] if remedy.instance_store_gb else []
-    kind = "a node type" if of.shape.preemptible else "an on-demand node type"
-    return f"add {kind} that has at least {listed(sizes)} with {command}"
-
-
-def _autoscale(cluster: str, *options: str) -> str:
-    return f"'{' '.join(('toilctl autoscale', cluster, *options))}'" if cluster else " ".join(options)
-
-
-def _or_preemptible(of: Infeasible) -> str:
-    """Name the other way where spot nodes are large enough."""
-    lacking: dict[str, set[str]] = {}
-    for one in of.lacks:
-        lacking.setdefault(one.node_type, set()).add(one.resource)
-    helps = {"preemptible"} in lacking.values()
-    return ", or run the workflow with --defaultPreemptible" if helps else ""
 
 
 def _with_words(text: str, advice: Mapping[str, Sequence[Advice]], cluster: str) -> str:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from toilctl.autoscaler.journal.report import JOURNAL, LAST_REPORT, TickReport
 from toilctl.system import progress, ssh
+from toilctl.values import tags
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConnectError
+from toilctl.values.scaling_policy import Limits
 from toilctl.verbs.connect import let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
 from toilctl.verbs.reports import advice
+from toilctl.verbs.reports.remedies import Place
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,11 @@ def ask(cluster: Cluster, ssh_key: Path | None, lines: int = 0) -> AutoscalerAns
         text = let_in.with_admission(cluster, lambda: as_root(ssh.leader_of(cluster, key), script))
     # Sentences of a leader with an older toilctl have the words already, without the name.
     found = understood(text.replace("toilctl autoscale NAME", f"toilctl autoscale {cluster.name}"))
+    place = Place(cluster.name, Limits.parse(cluster.settings.get(tags.LIMITS, "")))
     return AutoscalerAnswer(
-        found.report and advice.completed(found.report, cluster.name),
+        found.report and advice.completed(found.report, place),
         found.age_s,
-        tuple(advice.completed(one, cluster.name) for one in found.journal),
+        tuple(advice.completed(one, place) for one in found.journal),
     )
 
 

@@ -39,7 +39,7 @@ def test_options_after_the_name_are_the_remote_commands(run):
     code, asked, words = run("ssh-cluster", "-z", "us-west-2b", "c", "ls", "-z", "--help", "--output", "json")
     assert code == 7
     assert asked == [("c", "us-west-2b", None)]
-    assert "bash ls -z --help --output json;" in words[-1]
+    assert "toil_leader ls -z --help --output json;" in words[-1]
 
 
 def test_host_and_forwards_stand_before_the_name(run):

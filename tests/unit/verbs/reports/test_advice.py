@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from toilctl.autoscaler.journal.report import TickReport
-from toilctl.autoscaler.model.advice import Advice
-from toilctl.autoscaler.model.plan import Waiting
+from toilctl.autoscaler.model.advice import Advice, Remedy
+from toilctl.autoscaler.model.plan import Infeasible, Lack, Waiting
 from toilctl.autoscaler.model.reasons import WaitReason
 from toilctl.values.jobs import Shape
+from toilctl.values.scaling_policy import Limits
 from toilctl.verbs.reports.advice import completed, with_words
+from toilctl.verbs.reports.remedies import Place
 
 
 def waiting(next_step: str, *advice: Advice) -> Waiting:
@@ -42,7 +44,7 @@ def waiting(next_step: str, *advice: Advice) -> Waiting:
     ],
 )  # fmt: skip
 def test_next_step_ends_with_what_to_type(text: str, advice: tuple[Advice, ...], told: str) -> None:
-    assert with_words([waiting(text, *advice)], "c")[0].next_step == told
+    assert with_words([waiting(text, *advice)], Place("c"))[0].next_step == told
 
 
 @pytest.mark.parametrize("advice", Advice)
@@ -59,7 +61,7 @@ def test_notes_and_the_problem_of_a_report_are_completed() -> None:
         waiting=(waiting("It waits."),), problem=f"{fault} The last good settings are followed.",
         advice={spent: (Advice.RAISE_BUDGET,), fault: (Advice.WRITE_SETTINGS,)},
     )  # fmt: skip
-    told = completed(report, "c")
+    told = completed(report, Place("c"))
     assert told.notes == (
         "A note.",
         "The cluster has cost $5.00, so nothing more is launched; raise it with 'toilctl autoscale c --budget …'.",
@@ -69,3 +71,38 @@ def test_notes_and_the_problem_of_a_report_are_completed() -> None:
         "The last good settings are followed."
     )
     assert told.waiting == report.waiting
+
+
+LIMITS = Limits.parse("c4.8xlarge:0.6=0..20,r3.8xlarge=0..0")
+LARGER = Remedy(Advice.ADD_LARGER_NODES, cores=36, memory_gib=61)
+
+
+@pytest.mark.parametrize(
+    ("remedy", "place", "told"),
+    [
+        (Remedy(Advice.ADD_ON_DEMAND, "c4.8xlarge"), Place("c", LIMITS),
+         "add c4.8xlarge, on demand, with 'toilctl autoscale c --node-types c4.8xlarge:0.6,r3.8xlarge,c4.8xlarge "
+         "--max-nodes 20,0,N', or run the workflow with --defaultPreemptible"),
+        (Remedy(Advice.ENLARGE_DISKS, "r3.8xlarge", (50, 64)), Place("c", LIMITS),
+         "give r3.8xlarge larger disks with 'toilctl autoscale c --node-storage 50,64'"),
+        # What a workflow asks for is not among the cluster's own node types.
+        (Remedy(Advice.ENLARGE_DISKS, "r3.8xlarge", (50, 64, 50)), Place("c", LIMITS),
+         "give r3.8xlarge larger disks with 'toilctl autoscale c --node-storage 64'"),
+        (Remedy(Advice.ALLOW_NODES, "r3.8xlarge", (64,)), Place("c", LIMITS),
+         "raise the maximum of r3.8xlarge with 'toilctl autoscale c --max-nodes 20,N --node-storage 64'"),
+        (Remedy(Advice.ALLOW_NODES, "m5.large"), Place("c", LIMITS),
+         "raise the maximum of m5.large with 'toilctl autoscale c --max-nodes …'"),
+        (LARGER, Place("c", LIMITS), "add an on-demand node type that has at least 36 cores and 61 GiB of memory with "
+         "'toilctl autoscale c --node-types c4.8xlarge:0.6,r3.8xlarge,TYPE --max-nodes 20,0,N'"),
+        (LARGER, Place("c"), "add an on-demand node type that has at least 36 cores and 61 GiB of memory with the "
+         "workflow's own --nodeTypes …"),
+        (Remedy(Advice.ENLARGE_DISKS, "r3.8xlarge", (64,)), Place("c"),
+         "give r3.8xlarge larger disks with the workflow's own --nodeStorage 64"),
+        (LARGER, Place(), "add an on-demand node type that has at least 36 cores and 61 GiB of memory with "
+         "--node-types …"),
+    ],
+)  # fmt: skip
+def test_job_that_can_never_run_is_told_what_to_type_where_it_is(remedy: Remedy, place: Place, told: str) -> None:
+    lacks = (Lack("c4.8xlarge:0.6", "preemptible", 0, 0),)
+    job = Infeasible(Shape(36, 1, 1, False), 1, ("huge",), "cores", "It fits none.", (remedy.advice,), lacks, remedy)
+    assert with_words([job], place)[0].next_step == f"It fits none; {told}."
