@@ -14,6 +14,9 @@ _MEANINGS: Final = {
     "TOIL_APPLIANCE_SELF": "The appliance, before all other rules of Toil's.",
     "TOIL_DOCKER_REGISTRY": "The registry of Toil's appliance, by Toil's rules.",
     "TOIL_DOCKER_NAME": "The name of Toil's appliance, by Toil's rules.",
+    "TOIL_CUSTOM_INIT_COMMAND": "A command for bash that each node runs once, before the appliance's image is pulled; "
+    "workers that come later run it, too.",
+    "TOIL_CUSTOM_DOCKER_INIT_COMMAND": "A command for bash that each container runs before its services start.",
     "TOILCTL_CONNECT_ADDRESS": "`private` connects to private addresses, such as from within the VPC.",
     "TOILCTL_BOOT_TIMEOUT_S": "Seconds that a new node may take until ssh answers.",
     "XDG_STATE_HOME": "Below it are known hosts, logs, kept journals, and the rehearsal cloud; `~/.local/state` unless "

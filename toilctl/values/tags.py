@@ -71,6 +71,8 @@ SHARED: Final = "toilctl:shared"
 """The file system that all nodes have: ``nfs``, ``efs:ID`` or a path."""
 SSE_KEY: Final = "toilctl:sse-key"
 """``yes`` where the leader has a key that Toil encrypts with; never the key."""
+CUSTOM_INIT: Final = "toilctl:custom-init"
+"""``yes`` where the leader has commands that nodes run before their services; never the commands."""
 FUSE: Final = "toilctl:fuse"
 """``yes`` where jobs may mount with FUSE."""
 

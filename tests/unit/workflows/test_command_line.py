@@ -255,6 +255,24 @@ def test_older_and_repeated_options_of_nodes_become_one_list_each(options: str, 
     assert all(isinstance(number, int) for number in (*taken.minNodes, *taken.maxNodes))
 
 
+@pytest.mark.parametrize(
+    ("options", "now"),
+    [
+        ("--provisioner aws --node-types c3.large --max-nodes=2",
+         "--provisioner aws --nodeTypes c3.large --maxNodes=2"),
+        ("-p aws --preemptable-node-type c3.large:0.1 --max-preemptible-nodes 3",
+         "-p aws --nodeTypes c3.large:0.1 --maxNodes 3"),
+        ("--provisioner aws --node-storage 300 --scale-interval 5 -- --max-nodes 2",
+         "--provisioner aws --nodeStorage 300 --scaleInterval 5 -- --max-nodes 2"),
+        ("--max-nodes 2 --node-storage 3", "--max-nodes 2 --node-storage 3"),
+    ],
+)  # fmt: skip
+def test_hyphens_in_the_scalers_options_are_read_where_they_are_meant(options: str, now: str) -> None:
+    command = parse(f"wf {STORE} {options}")
+    assert shlex.join(command.words) == f"wf {STORE} {now}"
+    assert bool(command.rewritten) == (options != now)
+
+
 def test_each_change_is_told_with_its_reason_in_the_order_of_the_command() -> None:
     command = parse(f"cwltoil --metrics --alphaPacking 0.8 --jobStore={STORE} --logLevel=off wf.cwl")
     assert [one[:2] for one in command.rewritten] == [

@@ -14,11 +14,13 @@ from toilctl.values.node_types import NodeType
 from toilctl.verbs.clusters import nodes
 from toilctl.verbs.clusters.launch_plan import LaunchPlan
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
-from toilctl.verbs.settings import sse_key
+from toilctl.verbs.settings import custom_init, sse_key
 from toilctl.verbs.settings.software import Software
 
 _WAITING_MENDS_NOTHING: Final = frozenset({"host-key", "key-file", "agent", "permission"})
 """Reasons of ssh's for which the same launch again would end in the same way."""
+_NOTES: Final = {"sse_key_replaced": sse_key.NOTE, "custom_init_failed": custom_init.NOTE}
+"""What a playbook tells that its user is to know."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def _outcome(
                 ("destroy-cluster", ""),
             )
         ),
-        note=sse_key.NOTE if result.data.get("sse_key_replaced") else "",
+        note=" ".join(note for told, note in _NOTES.items() if result.data.get(told)),
     )
     if members.trouble and not result.succeeded:
         _raise_if_leader_is_silent(plan, cluster, result, provisioner)

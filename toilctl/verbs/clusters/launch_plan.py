@@ -86,6 +86,8 @@ class LaunchPlan:
     """Of an autoscaled cluster."""
     exists: bool
     """Whether a cluster of this name and these settings is there; then the launch completes it."""
+    without_custom_init: bool = False
+    """Whether commands of the environment for new nodes are left out: the cluster's nodes run already."""
 
     def settings(self) -> dict[str, str]:
         """Return the tags of the security group by which a later launch compares, as role ec2_network writes them."""
@@ -134,6 +136,8 @@ class LaunchPlan:
             appliance_image=self.software.appliance_image,
             shared=self.shared,
             sse_key=str(self.sse_key) if self.sse_key else None,
+            custom_init_command="" if self.without_custom_init else None,
+            custom_docker_init_command="" if self.without_custom_init else None,
             enable_fuse=self.enable_fuse,
             ansible_ssh_private_key_file=str(self.private_key.path),
         )

@@ -17,7 +17,7 @@ from toilctl.verbs.checks import instance_types, key_pairs, own_tags, permission
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
-from toilctl.verbs.settings import node_storage, people_tags, scaling, software
+from toilctl.verbs.settings import custom_init, node_storage, people_tags, scaling, software
 from toilctl.verbs.settings import sse_key as sse
 
 
@@ -88,6 +88,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         cost=price_table.cost(region, (leader, *workers)),
         cost_at_maximum=price_table.cost(region, (leader, *highest)) if scales else None,
         exists=existing is not None,
+        without_custom_init=custom_init.is_too_late(existing),
     )
     tags.check_lengths(decided.settings())
     return same_cluster.checked(decided, existing) if existing else decided
@@ -113,6 +114,7 @@ def _check_alone(request: LaunchRequest) -> _Alone:
         )  # fmt: skip
     counts = _worker_counts(request)
     own_tags.check(request.extra_tags, request.owner, of_roles=not request.aws_ec2_profile_arn)
+    custom_init.check()
     if not request.key_pair_name:
         raise UsageError("No key pair was named.", "Name one that EC2 knows with --key-pair-name.")
     key = sse.checked(request.sse_key) if request.sse_key else None

@@ -1,4 +1,4 @@
-"""Who pays, and tags for all that is made, where Toil's documents have them: in the environment."""
+"""Who pays, tags for all that is made, and commands for nodes, where Toil's documents have them: in the environment."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.unit.cli.stand_in import LAUNCH
+from toilctl.values import tags
 
 pytestmark = pytest.mark.usefixtures("playbooks")
 
@@ -56,3 +57,33 @@ def test_tags_that_cannot_be_are_refused_with_one_sentence(toilctl, playbooks, m
     result = toilctl(*LAUNCH, "--output", "json")
     assert (result.exit_code, json.loads(result.stdout)["error"]["message"]) == (2, says)
     assert playbooks.runs == []
+
+
+@pytest.mark.parametrize("name", ["TOIL_CUSTOM_INIT_COMMAND", "TOIL_CUSTOM_DOCKER_INIT_COMMAND"])
+@pytest.mark.parametrize("command", ["docker login -p s3cret\nls", "a\ts3cret", "s3cret\r"])
+def test_command_for_nodes_that_toil_refuses_is_refused_and_not_shown(toilctl, playbooks, monkeypatch, name, command):
+    monkeypatch.setenv(name, command)
+    result = toilctl(*LAUNCH)
+    assert (result.exit_code, f"{name} has a newline or a tab." in result.stderr) == (2, True)
+    assert "s3cret" not in result.stderr + result.stdout
+    assert playbooks.runs == []
+
+
+COMMANDS = ("custom_init_command", "custom_docker_init_command")
+
+
+def test_commands_for_nodes_are_the_playbooks_to_read_and_no_variable_has_them(toilctl, playbooks, monkeypatch):
+    monkeypatch.setenv("TOIL_CUSTOM_INIT_COMMAND", "docker login -p s3cret")
+    assert toilctl(*LAUNCH).exit_code == 0
+    assert "s3cret" not in str(playbooks.runs)
+    assert not set(COMMANDS) & set(playbooks.runs[0][1])
+
+
+def test_nodes_that_run_without_commands_are_not_made_anew_for_them(toilctl, cluster, monkeypatch):
+    monkeypatch.setenv("TOIL_CUSTOM_DOCKER_INIT_COMMAND", "docker login -p s3cret")
+    result = toilctl(*LAUNCH)
+    assert "TOIL_CUSTOM_DOCKER_INIT_COMMAND left out: the cluster's nodes run already, without." in result.stderr
+    assert [cluster.runs[0][1][name] for name in COMMANDS] == ["", ""]
+    cluster.tag("c", {tags.CUSTOM_INIT: "yes"})
+    assert "left out" not in toilctl(*LAUNCH).stderr
+    assert not set(COMMANDS) & set(cluster.runs[1][1])

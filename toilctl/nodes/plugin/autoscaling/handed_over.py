@@ -107,13 +107,15 @@ def _take_scaler(config: Any, here: cluster_settings.LeaderSettings) -> None:
 def _say_tuning(wish: Asked, here: cluster_settings.LeaderSettings) -> None:
     if wish.storage:
         _say(f"toilctl: workers that it launches for this workflow have root volumes of {wish.storage} GB or more.")
+    names = {one.setting: one.name for one in scaler_options.OPTIONS if one.setting}
+    typed_here = ", ".join(f"{names[name]} {value}" for name, value in (one.split("=") for one in wish.tuning.split()))
     if wish.tuning and here.limited:
         _say(
-            f"toilctl: {wish.tuning} is left out: the cluster has limits of its own, and its own settings count. To "
+            f"toilctl: {typed_here} left out: the cluster has limits of its own, and its own settings count. To "
             f"change them, type on your own machine: {_command(Asked(tuning=wish.tuning), here)}"
         )
     elif wish.tuning:
-        _say(f"toilctl: it follows {wish.tuning}, too.")
+        _say(f"toilctl: it follows {typed_here}, too.")
 
 
 def _command(wish: Asked, here: cluster_settings.LeaderSettings) -> str:
@@ -153,7 +155,7 @@ def _storage(config: Any) -> str:
     """Return the root volume of each node type that is asked for with one: the largest of its instance types."""
     asked_for = {one.name: value for one, value in _values(config)}
     usual = asked_for.get(scaler_options.STORAGE)
-    sizes = dict(one.split(":") for one in asked_for.get(scaler_options.OVERRIDES, ()))
+    sizes = dict(_overrides(config, asked_for.get(scaler_options.OVERRIDES, ())))
     found = []
     for types, bid in config.nodeTypes or ():
         of_types = [int(size) for one in types if (size := sizes.get(one, usual)) is not None]
@@ -166,6 +168,20 @@ def _storage(config: Any) -> str:
 def _say(line: str) -> None:
     """Say a line once, however many configurations a workflow makes."""
     logger.warning(line)
+
+
+def _overrides(config: Any, texts: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield instance types and the size of their root volumes; what fits none of the node types is told."""
+    known = {name for types, _ in config.nodeTypes or () for name in types}
+    for text in texts:
+        name, _, size = text.rpartition(":")
+        if name in known and size.isdecimal():
+            yield name, int(size)
+        else:
+            _say(
+                f"toilctl: {scaler_options.OVERRIDES} {text} is left out: it is no TYPE:GB of an instance type "
+                f"in {scaler_options.NODE_TYPES}."
+            )
 
 
 def asked_limits(node_types: Sequence[Any], least: Sequence[int], most: Sequence[int]) -> list[str]:

@@ -112,8 +112,17 @@ def test_cluster_with_limits_of_its_own_keeps_its_settings_and_a_line_says_what_
     leader: Callable[..., Take], caplog: pytest.LogCaptureFixture
 ) -> None:
     leader(limits="\n- m3.large=0..2")(*TYPES, "--targetTime", "600", "--nodeStorage", "300")
+    assert "--targetTime 600 left out: the cluster has limits of its own" in caplog.text
     assert "toilctl autoscale my --target-time 600" in caplog.text
     assert "root volumes of m3.large:0.05=300,m3.large=300 GB" in caplog.text
+
+
+@pytest.mark.parametrize("override", ["c9.large:5", "m3.large", "m3.large:much", "m3.large:-5"])
+def test_override_that_fits_nothing_is_told(
+    leader: Callable[..., Take], caplog: pytest.LogCaptureFixture, override: str
+) -> None:
+    assert leader()(*TYPES, "--nodeStorageOverrides", override).storage == ""
+    assert f"--nodeStorageOverrides {override} is left out" in caplog.text
 
 
 def test_cluster_without_an_autoscaler_is_told_all_that_one_would_need(
