@@ -50,6 +50,9 @@ def reaches(request, here, host, tmp_path, monkeypatch):
         WAYS[request.param](here, key, tmp_path / "file", arrived)
         return arrived.exists() and arrived.read_text() == "content"
 
+    # Playbooks are given credentials, whatever they do with them.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
     variables.defaults()  # read once per process, from where toilctl's own playbooks are
     monkeypatch.setattr(paths, "ansible_dir", lambda: made_for(here, tmp_path / "ansible"))
     return copy
