@@ -24,6 +24,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_MESSAGE: Final = 400
 _SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return code\.?")
 """What a failed command's own sentence is in ansible-core 2.19, and in 2.21."""
+_UNLISTED: Final = re.compile(r"Failed to parse inventory with 'auto' plugin: (.+)")
+"""Why EC2's nodes are not known; the error that follows says no more than that."""
 _KEPT_LOGS: Final = 20
 _AGAIN: Final = "Type the same command again to go on from here."
 
@@ -161,7 +163,7 @@ class _Events:
         self.data: Mapping[str, Any] = {}
         self._error, self._said_last = "", "no reason given"
         self._failures: dict[str, Failure] = {}
-        self._play, self._since = "", 0.0
+        self._play, self._since, self._unlisted = "", 0.0, False
 
     def handle(self, event: Mapping[str, Any]) -> bool:
         self._write(event)
@@ -211,7 +213,9 @@ class _Events:
     def _write(self, event: Mapping[str, Any]) -> None:
         text = _ANSI.sub("", str(event.get("stdout") or ""))
         lines = text.strip().splitlines()
-        if lines and lines[0].startswith(("[ERROR]", "ERROR!", "ERROR: ")):
+        if unlisted := _UNLISTED.search(text):
+            self._error, self._unlisted = unlisted[1], True
+        elif lines and not self._unlisted and lines[0].startswith(("[ERROR]", "ERROR!", "ERROR: ")):
             self._error = lines[0].partition(" ")[2]
         # What belongs to no event of a playbook, Ansible says for itself.
         if lines and event.get("event") == "verbose":

@@ -72,6 +72,17 @@ def test_playbook_has_the_credentials_that_were_found_and_they_are_in_no_file(ru
     assert "a-secret" not in result.log.read_text()
 
 
+def test_inventory_that_ec2_does_not_give_has_ec2s_reason(tmp_path):
+    said = "An error occurred (RequestExpired) when calling the DescribeInstances operation: Request has expired."
+    result = playbooks._Events(tmp_path / "log")
+    for text in (
+        f"[WARNING]: Failed to parse inventory with 'auto' plugin: Failed to describe instances: {said}\nOrigin: x",
+        "[ERROR]: Completely failed to parse inventory source cluster.aws_ec2.yml",
+    ):
+        result.handle({"event": "verbose", "stdout": text})
+    assert result.reason == f"Failed to describe instances: {said}"
+
+
 def test_credentials_that_expire_while_it_goes_on_are_one_sentence(run):
     said = "An error occurred (RequestExpired) when calling the RunInstances operation: Request has expired."
     with pytest.raises(CredentialsError, match=r"expired before the playbook was done\. Renew them\. Go on like this"):
