@@ -46,14 +46,17 @@ def _created(
 
 
 def fetching(command: str, script: Resource) -> str:
-    """Return a shell command that runs a worker's command where the user's code is, or is about to be, unpacked.
+    """Return a command that runs a worker's command where the user's code is, or is about to be, unpacked.
+
+    It is one program with its arguments, since Toil puts ``exec`` before it.
 
     Toil's own way for batch systems without files starts a second Python for each job, which downloads and unpacks all
     anew and removes it again.
     """
     directory = f'"${{TOIL_WORKDIR:-/var/tmp}}/{KEPT}"'
     name = script.resourceEnvNamePrefix + script.pathHash
-    return (
+    return shlex.join([
+        "sh", "-c",
         f"export {script.rootDirPathEnvName}={directory} {name}={shlex.quote(script.pickle())}; "
-        f'mkdir -p -m 700 "${script.rootDirPathEnvName}"; {command}'
-    )
+        f'mkdir -p -m 700 "${script.rootDirPathEnvName}" && exec {command}',
+    ])  # fmt: skip

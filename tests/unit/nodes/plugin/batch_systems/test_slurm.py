@@ -54,8 +54,10 @@ def test_job_of_a_user_script_finds_it_unpacked(plugin: ModuleType, monkeypatch:
     from toil.resource import DirectoryResource
 
     script = DirectoryResource("it's", "hash", "http://store/sort", "content")
-    command = prepared(plugin, monkeypatch, script, {}).command
-    assert command.endswith("; _toil_worker sort")
+    # Toil writes exec before it.
+    shell, option, command = shlex.split(prepared(plugin, monkeypatch, script, {}).command)
+    assert (shell, option) == ("sh", "-c")
+    assert command.endswith(" && exec _toil_worker sort")
     assert f"JTRES_hash={shlex.quote(script.pickle())}" in command
 
 

@@ -38,7 +38,7 @@ def elsewhere():
 
         def issueBatchJob(self, command, job, job_environment=None):
             fetched = user_scripts.fetching(command, self.script)
-            return super().issueBatchJob(f"cd /; unset PYTHONPATH; {fetched}", job, job_environment)
+            return super().issueBatchJob(f"cd /; unset PYTHONPATH; exec {fetched}", job, job_environment)
 
     return Elsewhere
 
