@@ -14,6 +14,11 @@ sys.path.insert(0, str(ROOT / "roles/appliance/files"))
 from toilctl_plugin.sources import archive, roots, selection
 
 
+@pytest.fixture(autouse=True)
+def without_a_path_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 def project(root: Path, *names: str) -> Path:
     """Make a directory with files that have something in them."""
     for name in names:
