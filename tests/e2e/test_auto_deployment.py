@@ -14,14 +14,14 @@ from uuid import uuid4
 import pytest
 
 from tests.e2e.autoscaled import WORKFLOWS
-from tests.e2e.world import KEY_PAIR, REGION, World
+from tests.e2e.world import KEY_PAIR, NEEDS_MESOS, REGION, World
 
 pytestmark = pytest.mark.e2e
 
 CLUSTER = "chapter"
 LAUNCH = (
-    "launch-cluster", CLUSTER, "--node-type", "t2.medium", "-z", "us-west-2a", "--keyPairName", KEY_PAIR, "--engine",
-    "slurm", "-w", "1", "--shared", "nfs",
+    "launch-cluster", CLUSTER, "--node-type", "t2.medium", "-z", "us-west-2a", "--keyPairName", KEY_PAIR, "-w", "1",
+    "--shared", "nfs", "--engine",
 )  # fmt: skip
 SORTED = "[1, 2, 3]"
 SETUP = "from setuptools import find_packages, setup\nsetup(name='chapter', version='1', packages=find_packages())\n"
@@ -69,11 +69,13 @@ def store() -> str:
     return f"aws:{REGION}:chapter-{uuid4().hex[:8]}"
 
 
-@pytest.fixture(scope="module")
-def chapter(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chapter]:
+@pytest.fixture(scope="module", params=["slurm", pytest.param("mesos", marks=NEEDS_MESOS)])
+def chapter(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chapter]:
+    engine = str(request.param)
+    world: World = request.getfixturevalue("mesos_world" if engine == "mesos" else "world")
     project = Path(shutil.copytree(WORKFLOWS / "chapter", tmp_path_factory.mktemp("project") / "chapter"))
     (project / "setup.py").write_text(SETUP)
-    world.toilctl(*LAUNCH)
+    world.toilctl(*LAUNCH, engine)
     world.toilctl("rsync-cluster", CLUSTER, "-a", project, ":/root/")
     yield Chapter(world)
     world.toilctl("destroy-cluster", CLUSTER, check=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,16 +16,10 @@ import pexpect
 import pytest
 
 from tests.e2e.autoscaled import COUNT_JOBS, GROW_S, RUN_S, WORKFLOWS, Autoscaled
-from tests.e2e.world import KEY_PAIR, SOON_S, World, wait_for
+from tests.e2e.world import KEY_PAIR, NEEDS_MESOS, SOON_S, World, wait_for
 from toilctl.autoscaler.memory.spot_history import TAKEN_CODE
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(
-        not os.environ.get("TOILCTL_MESOS_PREFIX"),
-        reason="no package registry has Mesos, and TOILCTL_MESOS_PREFIX names no directory that has it",
-    ),
-]
+pytestmark = [pytest.mark.e2e, NEEDS_MESOS]
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = "on-mesos"

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from toilctl.local.state import LocalState
 
 TIMEOUT_S = 1200
@@ -25,6 +27,10 @@ KEY_PAIR = "k"
 NOT_INHERITED = ("AWS_", "TOIL_", "TOILCTL_", "XDG_STATE", "SSH_", "ANSIBLE_", "RSYNC_")
 
 Finished = subprocess.CompletedProcess[str]
+NEEDS_MESOS = pytest.mark.skipif(
+    not os.environ.get("TOILCTL_MESOS_PREFIX"),
+    reason="no package registry has Mesos, and TOILCTL_MESOS_PREFIX names no directory that has it",
+)
 
 
 @dataclass
