@@ -14,7 +14,7 @@ import ansible.module_utils
 import pytest
 
 from tests.checkout import ROOT
-from tests.unit.roles.ec2_fleets import Launch
+from tests.unit.roles.ec2.ec2_fleets import Launch
 from toilctl.local.process.testing import TestCloud
 
 ROLES = ROOT / "roles"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.ec2_fleets import Crash, CrashingClient, Launch, live
+from tests.unit.roles.ec2.ec2_fleets import Crash, CrashingClient, Launch, live
 from toilctl.local.process.testing import TestCloud
 
 

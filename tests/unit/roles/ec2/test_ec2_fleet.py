@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.roles.ec2_fleets import Launch, live, tags_of
+from tests.unit.roles.ec2.ec2_fleets import Launch, live, tags_of
 from toilctl.local.process.testing import TestCloud
 
 
