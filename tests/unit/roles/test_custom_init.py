@@ -34,7 +34,7 @@ def play(tmp_path: Path) -> Run:
     hosts = {
         host: {
             "ansible_connection": "local", "ansible_python_interpreter": sys.executable,
-            "custom_init_state": str(tmp_path / host / "state"),
+            "custom_init_state": str(tmp_path / host / "state/custom-init"),
         }
         for host in ("leader-1", "worker-1")
     }  # fmt: skip
@@ -44,8 +44,6 @@ def play(tmp_path: Path) -> Run:
         "leader": {"hosts": {"leader-1": hosts["leader-1"]}},
         "worker": {"hosts": {"worker-1": hosts["worker-1"]}},
     }
-    for host in hosts:
-        (tmp_path / host).mkdir()
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump(inventory))
     (tmp_path / "play.yml").write_text(PLAY)
 
@@ -67,7 +65,7 @@ def test_commands_are_kept_as_they_are_run_once_and_shown_to_nobody(play: Run, t
     assert (tmp_path / "init/container").read_text() == "echo container"
     for path in (tmp_path / "init/host", tmp_path / "init/container"):
         assert path.stat().st_mode & 0o777 == 0o400
-    (log,) = [path for path in tmp_path.glob("*/state.log") if path.parent.name == "leader-1"]
+    (log,) = [path for path in tmp_path.glob("*/state/custom-init.log") if "leader-1" in path.parts]
     assert log.read_text() == f"{{{{ 1 + 1 }}}} {tmp_path} s3cret\n"
     assert log.stat().st_mode & 0o777 == 0o600
     log.write_text("ran once")
