@@ -39,7 +39,9 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     def begin(*words: str, container: str = "there", **how: Any) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-c", SOURCE, container, *words]
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(argv, **{**streams, **how}))
+        # Whoever runs the tests may have been told to ignore it, as by nohup.
+        heeded = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+        started.append(subprocess.Popen(argv, **{**streams, **heeded, **how}))
         return started[-1]
 
     yield begin

@@ -21,7 +21,7 @@ from toilctl.autoscaler.simulation.trace import JobTrace, TraceJob
 from toilctl.system import aws, instance_table
 from toilctl.values import wording
 from toilctl.values.cluster import Engine, Zone
-from toilctl.values.errors import UsageError
+from toilctl.values.errors import ToilctlError, UsageError
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.scaling_policy import NodeLimits, Policy
 from toilctl.values.tuning import SETTINGS
@@ -191,7 +191,8 @@ def _check_known(region: str, names: Sequence[str]) -> None:
     try:
         instance_types.describe(region, names)
     except Exception as error:
-        if isinstance(error, UsageError) or (reason := aws.explain(error)) is None:
+        reason = error if isinstance(error, ToilctlError) else aws.explain(error)
+        if isinstance(error, UsageError) or reason is None:
             raise
         table = instance_table.shipped()
         close = get_close_matches(names[0], table.types, n=3)

@@ -51,8 +51,8 @@ def test_spot_workers_and_alternatives(toilctl, playbooks):
 @pytest.mark.parametrize("count", [("-w", "1"), ("--maxNodes", "3")])
 def test_cost_that_is_not_known_is_said_in_a_sentence(toilctl, playbooks, count):
     where = ("-z", "us-west-2a", "--keyPairName", "k", "--engine", "slurm", "--dry-run")
-    result = toilctl("launch-cluster", "c", "--leaderNodeType", "t2.medium", "--nodeTypes", "m3.large", *count, *where)
-    assert "engine slurm; what it costs is not known here, for there is no price of m3.large" in result.stdout
+    result = toilctl("launch-cluster", "c", "--leaderNodeType", "t2.medium", "--nodeTypes", "c8a.large", *count, *where)
+    assert "engine slurm; what it costs is not known here, for there is no price of c8a.large" in result.stdout
     assert "unknown (" not in result.stdout
 
 

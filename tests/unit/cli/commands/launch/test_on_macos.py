@@ -11,7 +11,6 @@ import pytest
 from tests.unit.cli.conftest import Toilctl
 from tests.unit.cli.stand_in import LAUNCH, Playbooks
 from tests.unit.macos import MacOS
-from toilctl.system import playbooks as runner
 from toilctl.verbs.connect import send_files
 
 
@@ -72,16 +71,3 @@ def test_missing_program_is_named_with_what_brings_it(toilctl: Toilctl, cluster:
     (mac.bin / "ssh").unlink()
     result = toilctl("ssh-cluster", "c", "true")
     assert (result.exit_code, "brew install openssh on macOS" in result.stderr) == (9, True)
-
-
-@pytest.mark.parametrize(("home", "elsewhere"), [("/Users/ann", False), ("/" + "h" * 80, True)])
-def test_sockets_of_connections_have_short_paths(
-    home: str, elsewhere: bool, mac: MacOS, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", home)
-    with runner._short_sockets() as variables:
-        directory = variables.get("ANSIBLE_SSH_CONTROL_PATH_DIR", f"{home}/.ansible/cp")
-        assert bool(variables) == elsewhere
-        # A name of group_vars', and what ssh adds while it makes the socket.
-        assert len(f"{directory}/{'n' * 10}.{'x' * 16}") < 104
-        assert not elsewhere or Path(directory).stat().st_mode & 0o077 == 0
