@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from toilctl.system import collections
+from toilctl.system import collections, progress
 
 OLD_AWS_NAMES: Final = ("AWS_URL", "AWS_ACCESS_KEY", "AWS_SECRET_KEY")
 """Of before the SDK: amazon.aws reads them, and would go elsewhere than toilctl, or with other credentials."""
@@ -47,6 +47,23 @@ def changes(own: Mapping[str, str], inherited: Mapping[str, str] | None = None) 
         # Each call of a module would be written between the decisions in the autoscaler's journal.
         **({"ANSIBLE_NO_TARGET_SYSLOG": "True"} if _ON_A_LEADER in before else {}),
         **own,
+    }
+
+
+def of_run(root: Path, region: str, cluster: str, intent: str) -> dict[str, str]:
+    """Return what the variables of one run are.
+
+    :param root: where playbooks, roles and inventory are.
+    """
+    # ansible-playbook is the one beside this Python, also where its bin directory is not on PATH.
+    bin_dir = str(Path(sys.executable).parent)
+    return {
+        "PATH": os.pathsep.join([bin_dir, os.environ.get("PATH", os.defpath)]),
+        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
+        "TOILCTL_CLUSTER": cluster,
+        "TOILCTL_REGION": region,
+        "TOILCTL_INTENT": intent,
+        **({"ANSIBLE_DEPRECATION_WARNINGS": "True"} if progress.debugging() else {}),
     }
 
 

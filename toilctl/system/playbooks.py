@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import re
 import signal
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,8 @@ _SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return
 _UNLISTED: Final = re.compile(r"Failed to parse inventory with 'auto' plugin: (.+)")
 """Why EC2's nodes are not known; the error that follows says no more than that."""
 _KEPT_LOGS: Final = 20
+_FORKS: Final = threading.Lock()
+"""In a process that has imported filelock, a thread that forks while another one does gets an error."""
 _AGAIN: Final = "Type the same command again to go on from here."
 
 
@@ -96,9 +97,11 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
         tempfile.TemporaryDirectory(prefix="toilctl-") as private,
         ansible_environment.directories() as directories,
         _stopped_by_signals(stop) as stopped,
+        ExitStack() as forking,
     ):
         # What is None must not be there; the runner's own envvars can only be added to those of this process.
-        environment = ansible_environment.changes(_environment(root, target, intent) | directories)
+        said_of_run = ansible_environment.of_run(root, target.region, target.cluster, intent)
+        environment = ansible_environment.changes(said_of_run | directories)
         runner = init_runner(
             private_data_dir=private,
             playbook=str(root / "playbooks" / playbook),
@@ -107,8 +110,8 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
             envvars={name: value or "" for name, value in environment.items()},
             settings={"pexpect_timeout": 1},
             event_handler=events.handle,
-            cancel_callback=lambda: stopped.is_set() and terminate_children(),
-            status_handler=_leave_no_environment,
+            cancel_callback=functools.partial(_cancelled, forking, stopped),
+            status_handler=functools.partial(_about_to_fork, forking),
             quiet=True,
             verbosity=2 if progress.debugging() else None,
         )
@@ -240,24 +243,11 @@ def _failure(data: Mapping[str, Any], *, unreachable: bool) -> Failure:
     )
 
 
-def _environment(root: Path, target: PlaybookTarget, intent: str) -> dict[str, str]:
-    """Return what this one run adds."""
-    # ansible-playbook is the one beside this Python, also where its bin directory is not on PATH.
-    bin_dir = str(Path(sys.executable).parent)
-    return {
-        "PATH": os.pathsep.join([bin_dir, os.environ.get("PATH", os.defpath)]),
-        "ANSIBLE_CONFIG": str(root / "ansible.cfg"),
-        "TOILCTL_CLUSTER": target.cluster,
-        "TOILCTL_REGION": target.region,
-        "TOILCTL_INTENT": intent,
-        **({"ANSIBLE_DEPRECATION_WARNINGS": "True"} if progress.debugging() else {}),
-    }
-
-
-def _leave_no_environment(status: Mapping[str, Any], runner_config: Any) -> None:
-    """Remove what ansible-runner writes of the environment: it holds credentials, and what is killed leaves files."""
+def _about_to_fork(forking: ExitStack, status: Mapping[str, Any], runner_config: Any) -> None:
+    """Remove what ansible-runner writes of the environment, which holds credentials; and let no other thread fork."""
     if status.get("status") == "running":
         (Path(runner_config.artifact_dir) / "command").unlink(missing_ok=True)
+        forking.enter_context(_FORKS)
 
 
 def _new_log(target: PlaybookTarget, playbook: str) -> Path:
@@ -293,3 +283,9 @@ def _stopped_by_signals(stop: threading.Event | None = None) -> Iterator[threadi
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _cancelled(forking: ExitStack, stopped: threading.Event) -> bool:
+    """Tell the runner whether to end; it asks as soon as it has forked, and every second from then on."""
+    forking.close()
+    return stopped.is_set() and terminate_children()

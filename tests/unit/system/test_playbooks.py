@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 import yaml
 
@@ -207,10 +208,22 @@ def test_ctrl_c_stops_the_playbook_and_all_its_processes(run, tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_several_threads_run_playbooks_at_once_each_with_its_own_events_and_log(run, capfd):
+def test_several_threads_run_playbooks_at_once_each_with_its_own_events_and_log(run, capfd, monkeypatch):
+    spawn, alone, forks = pexpect.spawn, threading.Lock(), []
+
+    def one_at_a_time(*words, **options):
+        # filelock, where it is imported, refuses all others.
+        forks.append(alone.acquire(blocking=False))
+        time.sleep(0.2)
+        try:
+            return spawn(*words, **options)
+        finally:
+            alone.release()
+
     pause = {"name": "Pause", "ansible.builtin.command": "sleep 1"}
     run([pause, {"ansible.builtin.set_stats": {"data": {"n": "{{ n }}"}}}], variables={"n": 0})
     capfd.readouterr()
+    monkeypatch.setattr(pexpect, "spawn", one_at_a_time)
     seen: dict[int, list[str]] = {1: [], 2: [], 3: []}
     results: dict[int, playbooks.PlaybookResult] = {}
 
@@ -224,6 +237,7 @@ def test_several_threads_run_playbooks_at_once_each_with_its_own_events_and_log(
         thread.start()
     for thread in threads:
         thread.join()
+    assert forks == [True] * 3
     assert {number: result.data for number, result in results.items()} == {n: {"n": n} for n in seen}
     assert len({result.log for result in results.values()}) == 3
     assert all(events.count("runner_on_ok") == 2 for events in seen.values())
