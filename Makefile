@@ -55,9 +55,9 @@ test: ## Lint, unit, contract, playbook, role and end-to-end tests, with this Py
 	@$(STEP) "molecule" $(MAKE) molecule
 	@$(STEP) "unit, contract and playbook tests" $(MAKE) unit
 	@$(STEP) "Debian 13's Python, the newest Ansible" $(MAKE) debian13
-	@# They mostly wait: three files at a time, each with a rehearsal cloud of its own.
+	@# Three files at a time, the longest first, each with a rehearsal cloud of its own.
 	@$(STEP) "end-to-end tests" .ci/second-try \
-		pytest -m "e2e and not any_python" --numprocesses 3 --dist loadfile --durations=10 $(PYTEST)
+		pytest -m "e2e and not any_python" --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations=10 $(PYTEST)
 
 lint: $(VENV)/.dev ## Ruff, mypy, import-linter, yamllint, ansible-lint, the manual
 	@ruff check .
