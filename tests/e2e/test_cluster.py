@@ -190,6 +190,12 @@ def test_workflow_started_in_a_shell_runs_on_several_workers(story: Story) -> No
     assert len({node for _, node in ended} & story.workers()) >= 2
 
 
+def test_command_ends_with_whoever_reads_what_it_says(story: Story) -> None:
+    said = story.world.run("bash", "-c", f"timeout 300 toilctl ssh-cluster {CLUSTER} yes | head -2").stdout
+    assert said == "y\ny\n"
+    assert story.world.on_leader(CLUSTER, "pgrep", "-c", "yes", check=False).strip() == "0"
+
+
 def test_result_is_the_input_sorted(story: Story, tmp_path: Path) -> None:
     story.world.toilctl("rsync-cluster", CLUSTER, f":{story.sorted_file}", ":/tmp/unsorted.txt", tmp_path)
     unsorted = (tmp_path / "unsorted.txt").read_bytes().splitlines()

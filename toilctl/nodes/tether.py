@@ -12,6 +12,7 @@ import os
 import select
 import subprocess
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 DOCKER = ("sudo", "-n", "docker", "exec")
@@ -23,6 +24,7 @@ CHUNK = 65536
 LOOK_S = 1.0
 PATIENCE_MS = 10_000
 """How long a command may take to begin that nobody waits for any more."""
+HANG_UP_S = 60
 HUNG_UP = 129
 
 
@@ -71,10 +73,13 @@ class Tether:
         while not self._knows_pid() and self.poll.poll(PATIENCE_MS):
             if self._take() is None:
                 break
+        # As long as nobody takes what the command said, Docker tells nobody of the end of another one.
+        os.close(self.said)
         if self._knows_pid() and self.process.poll() is None:
             argv = [*DOCKER, self.container, "bash", "-c", HANG_UP, "bash", self.pid.decode().strip()]
             null = subprocess.DEVNULL
-            subprocess.run(argv, check=False, stdin=null, stdout=null, stderr=null)
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(argv, check=False, stdin=null, stdout=null, stderr=null, timeout=HANG_UP_S)
 
     def _pass_on(self) -> bool:
         """Pass on what was said; return whether there may be more."""
