@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toilctl.local.process import client
-from toilctl.system import user_keys
+from toilctl.system.ssh import user_keys
 from toilctl.values.errors import NotFoundError, UsageError
 
 

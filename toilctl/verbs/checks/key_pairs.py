@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toilctl.system import aws, ssh, user_keys
-from toilctl.system.ssh import agent, key_files
+from toilctl.system import aws, ssh
+from toilctl.system.ssh import agent, key_files, user_keys
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import NotFoundError, UsageError
 from toilctl.values.tags import KEY_PAIR_NAME

@@ -34,7 +34,7 @@ def pack(directory: Path, module: str, *, from_environment: bool) -> io.BytesIO:
     plugin = Path(__file__).resolve().parents[2]
     files: dict[str, Path] = {}
     environment = directory if from_environment else roots.environment()
-    if environment is not None and environment.name == "site-packages":
+    if environment is not None:
         files.update(selection.of_environment(environment).files)
     for root in roots.of_python_path(plugin):
         files.update(selection.of_project(root).files)
