@@ -50,4 +50,6 @@ def aws_env(cloud: TestCloud, monkeypatch: pytest.MonkeyPatch) -> TestCloud:
         monkeypatch.delenv(name, raising=False)
     for name, value in cloud.env.items():
         monkeypatch.setenv(name, value)
+    # It keeps the keys that it found first, which are another cloud's.
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     return cloud

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,8 @@ from toilctl.values.errors import HostError
 
 REGION: Final = "us-west-2"
 """Where the seeded images, parameters and hosts are; as on AWS, another region is another world."""
+CONTROL_HEADER: Final = "X-Toilctl-Control"
+"""The header by which a request to ``/_toilctl`` shows that it comes from the cloud's owner; see ``control_token``."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class LocalState:
             # A profile may say otherwise, too, and the endpoint would count for nothing.
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         }
+
+
+def control_token(secret_access_key: str) -> str:
+    """Return what opens a cloud's own interface: who has its secret key knows it, and the key does not travel."""
+    return hmac.new(secret_access_key.encode(), b"/_toilctl", hashlib.sha256).hexdigest()
 
 
 def local_dir() -> Path:

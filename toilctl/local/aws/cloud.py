@@ -1,9 +1,9 @@
 """The rehearsal cloud's AWS side: moto behind a WSGI application that adds what AWS has and moto has not.
 
-A request is read (``requests.call``), throttled when so set (``base.faults``), tied to its caller
-(``iam.principals``) and authorised (``iam.permissions``); a repeated client token gets its first answer
-(``requests.client_tokens``); then moto answers, corrected in places (``moto_fixes``, ``ec2.actions``). Of one
-process's moto there is one, so one cloud at a time.
+A request is read (``requests.call``), tied to its caller (``iam.principals``) by its signature
+(``requests.signatures``), throttled when so set (``base.faults``) and authorised (``iam.permissions``); a repeated
+client token gets its first answer (``requests.client_tokens``); then moto answers, corrected in places
+(``moto_fixes``, ``ec2.actions``). Of one process's moto there is one, so one cloud at a time.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from toilctl.local.aws.ec2.interruptions import Interruptions
 from toilctl.local.aws.ec2.offerings import Stock
 from toilctl.local.aws.iam.permissions import Permission, needed
 from toilctl.local.aws.iam.policies import Decision, decide
-from toilctl.local.aws.iam.principals import identify
-from toilctl.local.aws.requests import client_tokens
+from toilctl.local.aws.iam.principals import AccessKey, Principal, identify
+from toilctl.local.aws.requests import client_tokens, signatures
 from toilctl.local.aws.requests import tags as request_tags
 from toilctl.local.aws.requests.call import Call, Environ, parse
 from toilctl.local.aws.requests.client_tokens import Answer, Tokens
@@ -44,6 +44,9 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 ACCOUNT_ID: Final = "123456789012"
 """moto's account."""
+
+ADMITTED: Final = "toilctl.admitted"
+"""Where a request's environment may have a function, to be called once it is known whose request it is."""
 
 _PARALLEL: Final = frozenset({"s3", "sqs", "sdb"})
 """Services whose requests need not wait for each other: jobs use them, and they touch no instance."""
@@ -83,7 +86,7 @@ class Cloud:
         """
         if not _running.acquire(blocking=False):
             raise RuntimeError("a process can have one rehearsal cloud at a time, for moto keeps its state in modules")
-        self.account_id = ACCOUNT_ID
+        self.account_id, self.root_key = ACCOUNT_ID, AccessKey.make()
         self.cidr, self.public_cidr, self.image = cidr, public_cidr, image
         self.clock, self.faults, self.lock = Clock(), Faults(), threading.RLock()
         self.lifetimes = Lifetimes(self.clock, self.faults, hosts=hosts)
@@ -160,7 +163,6 @@ class Cloud:
         try:
             call = parse(environ)
             protocol = call.protocol
-            self.calls[call.name] += 1
             return self._admit(call, environ, start_response)
         except Refusal as refusal:
             status, headers, body = render(refusal, protocol)
@@ -180,7 +182,7 @@ class Cloud:
 
         :raises Refusal: for the first that it has not.
         """
-        principal = identify(call, self.iam, self.sts, self.clock.utcnow())
+        principal = self._identify(call)
         if principal.root:
             return
         for permission in permissions:
@@ -188,6 +190,9 @@ class Cloud:
             decision = decide(principal.documents, permission.action, permission.resource, context)
             if decision is not Decision.ALLOWED:
                 raise denied(call.protocol, principal.arn, permission.action, permission.resource, decision.value)
+
+    def _identify(self, call: Call) -> Principal:
+        return identify(call, self.root_key, self.iam, self.sts, self.clock.utcnow())
 
     def _start(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -202,12 +207,16 @@ class Cloud:
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def _admit(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if self.faults.take("throttle", action=call.name) or self.faults.take("throttle", action=call.action):
-            raise throttled(call.protocol)
         if not call.access_key_id:
             if not s3_public_objects.is_public(call, self.account_id):
                 raise unknown_key(call.protocol)
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
+        signatures.check(environ, call, self._identify(call).secret)
+        environ.get(ADMITTED, bool)()
+        signatures.check_content(environ, call)
+        self.calls[call.name] += 1
+        if self.faults.take("throttle", action=call.name) or self.faults.take("throttle", action=call.action):
+            raise throttled(call.protocol)
         with nullcontext() if call.service in _PARALLEL else self.lock:
             self.refresh()
             existing = self.resources(call.region if call.service == "ec2" else "us-east-1")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from toilctl.local.aws.cloud import Cloud, StartResponse
+from toilctl.local.aws.cloud import ADMITTED, Cloud, StartResponse
 from toilctl.local.aws.requests.call import Environ
 from toilctl.values.wording import ON_DEMAND
 
@@ -74,6 +74,7 @@ class Imds:
         instance = self._instance(environ.get("REMOTE_ADDR", ""))
         if instance is None or instance.metadata_options.http_endpoint == "disabled":
             raise Refused("403 Forbidden")
+        environ.get(ADMITTED, bool)()
         path = [part for part in environ.get("PATH_INFO", "/").split("/") if part]
         if environ["REQUEST_METHOD"] == "PUT":
             return self._issue(environ, path, instance)

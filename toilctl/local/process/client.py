@@ -129,9 +129,11 @@ def _died(returncode: int) -> HostError:
 
 
 def _ask(method: str, what: str, document: Mapping[str, Any] | None = None) -> Any:
-    url = f"{state.load().endpoint}/_toilctl/{what}"
+    running = state.load()
+    url = f"{running.endpoint}/_toilctl/{what}"
     body = None if document is None else json.dumps(document).encode()
     headers = {"Content-Type": "application/json"}
+    headers[state.CONTROL_HEADER] = state.control_token(running.secret_access_key)
     request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310 - our own state file's http URL
     # Straight there: a proxy of the environment knows no rehearsal cloud.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -19,13 +19,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final
 
 from toilctl.local import state
 from toilctl.local.aws.base.account import KINDS, image_id
 from toilctl.local.aws.cloud import Cloud
-from toilctl.local.aws.iam.principals import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY
 from toilctl.local.aws.instance_metadata import Imds
 from toilctl.local.process.control_api import Controlled
 from toilctl.local.process.wsgi_server import Serving
@@ -102,9 +102,10 @@ def _run(settings: Settings) -> int:
             address, cidrs = networks.gateway, {"cidr": networks.cidr, "public_cidr": networks.public_cidr}
         cloud = Cloud(image=settings.image, hosts=settings.hosts, **cidrs)
         stack.callback(cloud.close)
-        api = Serving(Controlled(cloud), address, settings.port)
+        peers = [IPv4Network(cidr) for cidr in cidrs.values()]
+        api = Serving(Controlled(cloud), address, settings.port, peers)
         stack.callback(api.stop)
-        imds = Serving(Imds(cloud), address, 0)
+        imds = Serving(Imds(cloud), address, 0, peers)
         stack.callback(imds.stop)
         hosts = None
         if networks is not None:
@@ -143,8 +144,8 @@ def _state(settings: Settings, cloud: Cloud, api: Serving, imds: Serving) -> Loc
         endpoint=api.url,
         pid=os.getpid(),
         region=state.REGION,
-        access_key_id=ROOT_ACCESS_KEY_ID,
-        secret_access_key=ROOT_SECRET_ACCESS_KEY,
+        access_key_id=cloud.root_key.id,
+        secret_access_key=cloud.root_key.secret,
         cidr=cloud.cidr,
         public_cidr=cloud.public_cidr,
         appliance_image=settings.appliance_image,

@@ -40,12 +40,10 @@ class TestCloud:
     @property
     def env(self) -> dict[str, str]:
         """The variables that point a process at this cloud, and away from any other."""
-        from toilctl.local.aws.iam.principals import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY
-
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": ROOT_SECRET_ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": self.cloud.root_key.id,
+            "AWS_SECRET_ACCESS_KEY": self.cloud.root_key.secret,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_CONFIG_FILE": "/dev/null",
             "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",

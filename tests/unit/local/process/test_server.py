@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,13 @@ def test_state_survives_its_file(directory: Path) -> None:
     running = client.start_background()
     assert state.LocalState.from_json(json.dumps(json.loads(running.to_json()))) == running
     assert running.env["AWS_ENDPOINT_URL"] == running.endpoint
+
+
+def test_each_start_has_new_keys_and_another_clouds_owner_is_forbidden(directory: Path) -> None:
+    first = client.start_background()
+    client.stop_background()
+    second = client.start_background()
+    assert first.access_key_id != second.access_key_id
+    state.save(replace(second, secret_access_key=first.secret_access_key))
+    with pytest.raises(UsageError, match="owner"):
+        client.hosts()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from toilctl.local.aws.requests.call import Call
 from toilctl.local.aws.requests.refusals import expired, unknown_key
@@ -15,11 +16,22 @@ if TYPE_CHECKING:
     from moto.iam.models import IAMBackend, Role, User
     from moto.sts.models import AssumedRole, STSBackend
 
-ROOT_ACCESS_KEY_ID: Final = "AKIATOILCTLREHEARSAL"
-"""The key that the rehearsal cloud hands out; all is allowed to it. Twenty characters, as a real one has."""
-ROOT_SECRET_ACCESS_KEY: Final = "rehearsal-only-no-secret-no-access-at-all"  # noqa: S105 - opens nothing but this cloud
-
 Document = Mapping[str, Any]
+
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """An access key: what names it, and what signs with it."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def make(cls) -> Self:
+        """Make one that nobody can guess, with as many characters as AWS's have: 20 and 40."""
+        return cls("AKIA" + "".join(secrets.choice(_BASE32) for _ in range(16)), secrets.token_urlsafe(30))
 
 
 @dataclass(frozen=True)
@@ -27,24 +39,30 @@ class Principal:
     """A caller and the policies that speak for it."""
 
     arn: str
+    secret: str = field(repr=False)
+    """With what it signs."""
     documents: tuple[Document, ...] = ()
     root: bool = False
 
 
-def identify(call: Call, iam: IAMBackend, sts: STSBackend, now: datetime) -> Principal:
-    """Find the owner of the access key that signed a call.
+def identify(call: Call, root: AccessKey, iam: IAMBackend, sts: STSBackend, now: datetime) -> Principal:
+    """Find the owner of the access key that a call names; whether it is signed with it, ``signatures`` tells.
 
+    :param root: the account's own key; all is allowed to it.
     :raises Refusal: when nobody has that key, its session token is another, or it has expired.
     """
-    if call.access_key_id == ROOT_ACCESS_KEY_ID:
-        return Principal(f"arn:aws:iam::{iam.account_id}:root", root=True)
+    if call.access_key_id == root.id:
+        return Principal(f"arn:aws:iam::{iam.account_id}:root", root.secret, root=True)
     session = sts.get_assumed_role_from_access_key(call.access_key_id)
     if session is not None:
         return _session(call, iam, session, now)
     user = iam.get_user_from_access_key_id(call.access_key_id)
     if user is None or call.session_token:
         raise unknown_key(call.protocol)
-    return Principal(user.arn, tuple(_user_documents(iam, user)))
+    key = next(key for key in user.access_keys if key.access_key_id == call.access_key_id)
+    if key.status != "Active":
+        raise unknown_key(call.protocol)
+    return Principal(user.arn, key.secret_access_key, tuple(_user_documents(iam, user)))
 
 
 def _session(call: Call, iam: IAMBackend, session: AssumedRole, now: datetime) -> Principal:
@@ -52,9 +70,10 @@ def _session(call: Call, iam: IAMBackend, session: AssumedRole, now: datetime) -
         raise unknown_key(call.protocol)
     if session.expiration < now:
         raise expired(call.protocol)
-    role = next((role for role in iam.roles.values() if role.arn == session.role_arn), None)
+    role = next((role for role in list(iam.roles.values()) if role.arn == session.role_arn), None)
     # A session outlives its role, and can do nothing then.
-    return Principal(session.arn, tuple(_own_documents(role)) if role is not None else ())
+    documents = tuple(_own_documents(role)) if role is not None else ()
+    return Principal(session.arn, session.secret_access_key, documents)
 
 
 def _user_documents(iam: IAMBackend, user: User) -> Iterator[Document]:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from toilctl.local.aws.requests.refusals import Protocol
+from toilctl.local.aws.requests.refusals import Protocol, Refusal
 
 Environ = dict[str, Any]
+
+MAX_PARAMETERS_BYTES: Final = 10 * 1024 * 1024
+"""More than any request has whose body is parameters; the largest are messages of SQS, 1 MiB."""
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
 _IP_HOST = re.compile(r"[\d.]+|\[.*\]|localhost")
@@ -92,9 +95,11 @@ def _protocol(service: str, target: str) -> Protocol:
 
 def _body(environ: Environ) -> bytes:
     try:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
+        length = max(0, int(environ.get("CONTENT_LENGTH") or 0))
     except ValueError:
         length = 0
+    if length > MAX_PARAMETERS_BYTES:
+        raise Refusal("RequestEntityTooLarge", "Request is too large", 413)
     body: bytes = environ["wsgi.input"].read(length) if length else b""
     environ["wsgi.input"] = io.BytesIO(body)
     return body

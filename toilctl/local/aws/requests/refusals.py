@@ -44,6 +44,26 @@ _EXPIRED: Final = {
     Protocol.JSON: ("ExpiredTokenException", "The security token included in the request is expired", 400),
     Protocol.S3: ("ExpiredToken", "The provided token has expired.", 400),
 }
+_SIGNED_OTHERWISE: Final = (
+    "The request signature we calculated does not match the signature you provided. "
+    "Check your AWS Secret Access Key and signing method."
+)
+_UNSIGNED: Final = {
+    Protocol.EC2: _UNKNOWN_KEY[Protocol.EC2],
+    Protocol.QUERY: ("SignatureDoesNotMatch", _SIGNED_OTHERWISE, 403),
+    Protocol.JSON: ("InvalidSignatureException", _SIGNED_OTHERWISE, 400),
+    Protocol.S3: ("SignatureDoesNotMatch", _SIGNED_OTHERWISE, 403),
+}
+_SKEWED: Final = {
+    Protocol.EC2: ("RequestExpired", "Request has expired. Its date is {given}; it is {now}.", 400),
+    Protocol.QUERY: ("SignatureDoesNotMatch", "Signature expired or not yet current: {given}; it is {now}.", 403),
+    Protocol.JSON: ("InvalidSignatureException", "Signature expired or not yet current: {given}; it is {now}.", 400),
+    Protocol.S3: (
+        "RequestTimeTooSkewed",
+        "The difference between the request time and the current time is too large: {given}; it is {now}.",
+        403,
+    ),
+}
 _THROTTLED: Final = {
     Protocol.EC2: ("RequestLimitExceeded", "Request limit exceeded.", 503),
     Protocol.QUERY: ("Throttling", "Rate exceeded", 400),
@@ -66,6 +86,17 @@ def unknown_key(protocol: Protocol) -> Refusal:
 def expired(protocol: Protocol) -> Refusal:
     """Refuse session credentials after their expiration."""
     return Refusal(*_EXPIRED[protocol])
+
+
+def wrongly_signed(protocol: Protocol) -> Refusal:
+    """Refuse a request whose signature is not that of its access key's secret."""
+    return Refusal(*_UNSIGNED[protocol])
+
+
+def skewed(protocol: Protocol, given: str, now: str) -> Refusal:
+    """Refuse a request that was signed too long ago, or in the future."""
+    code, message, status = _SKEWED[protocol]
+    return Refusal(code, message.format(given=given, now=now), status)
 
 
 def throttled(protocol: Protocol) -> Refusal:
