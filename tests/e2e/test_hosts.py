@@ -215,6 +215,12 @@ def test_host_has_none_of_this_machines_disks(world: World, peer: HostSpec) -> N
     assert world.ssh(peer, attempt) == "not permitted"
 
 
+def test_host_does_not_change_this_machines_kernel_unawares(world: World, peer: HostSpec) -> None:
+    for attempt in ("sysctl -w kernel.core_pattern=x", "tee /sys/kernel/uevent_helper", "dmesg", "swapon /etc/hosts"):
+        assert world.ssh(peer, f"sudo {attempt} < /dev/null > /dev/null 2>&1 || echo refused") == "refused"
+    assert world.ssh(peer, "sudo awk '/^Seccomp:/ {print $2}' /proc/1/status") == "2"
+
+
 def test_stop_and_start_keep_the_file_system_and_addresses(world: World, peer: HostSpec) -> None:
     world.ssh(peer, "echo kept > ~/file; rm -f ~/boot; cp /proc/sys/kernel/random/boot_id ~/boot")
     stopped = world.want(replace(peer, state="stopping"))

@@ -116,6 +116,21 @@ def test_host_learns_of_itself_from_the_metadata_service(rehearsal: Rehearsal, i
     assert rehearsal.ssh(instance, made_key, script).split() == facts
 
 
+def test_host_that_signs_nothing_is_forbidden(rehearsal: Rehearsal, made_key: Path, instance: str) -> None:
+    for url in (f"{rehearsal.cloud.endpoint}/_toilctl/hosts", f"{rehearsal.cloud.endpoint}/"):
+        asked = f"curl -s -o /dev/null -w '%{{http_code}}' {url}"
+        assert rehearsal.ssh(instance, made_key, asked) == "403"
+
+
+def test_container_of_another_network_of_this_machine_is_not_answered(rehearsal: Rehearsal, instance: str) -> None:
+    client = docker_engine.connect()
+    image = hosts_image(client, instance, rehearsal)
+    ask = ["-c", f"curl -s -m 5 {rehearsal.cloud.endpoint}; echo $?"]
+    said = client.containers.run(image, ask, entrypoint="/bin/sh", remove=True)
+    # No answer, connection reset, or no way there at all.
+    assert said.decode().strip() in {"52", "56", "28", "7"}
+
+
 def test_console_output_is_the_hosts(rehearsal: Rehearsal, instance: str) -> None:
     def output() -> str:
         return str(rehearsal.ec2.get_console_output(InstanceId=instance)["Output"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from toilctl.local.host_spec import HostSpec
+from toilctl.local.hosts import system_calls
 from toilctl.local.hosts.networks import Networks
 
 CLOUD_LABEL: Final = "toilctl.cloud"
@@ -16,9 +17,9 @@ NFS_DIRECTORY: Final = "/var/lib/rehearsal-nfs"
 """Where all hosts of a cloud have the same files, which data/node/host-nfs gives out as NFS and EFS."""
 
 CAPABILITIES: Final = (
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP",
-    "NET_BIND_SERVICE", "NET_ADMIN", "NET_RAW", "SYS_CHROOT", "SYS_PTRACE", "SYS_ADMIN", "MKNOD", "AUDIT_WRITE",
-    "SETFCAP", "SYS_NICE", "LINUX_IMMUTABLE", "IPC_LOCK", "SYSLOG", "SYS_BOOT",
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "NET_BIND_SERVICE",
+    "NET_ADMIN", "NET_RAW", "SYS_CHROOT", "SYS_PTRACE", "SYS_ADMIN", "MKNOD", "AUDIT_WRITE", "SETFCAP", "SYS_NICE",
+    "SYS_BOOT",
 )  # fmt: skip
 """What systemd, sshd and a nested Docker use. Not --privileged: that would bring this machine's devices into every
 host's /dev, and a role that looks for disks would find real ones. SYS_BOOT reaches no further than the container."""
@@ -26,7 +27,7 @@ host's /dev, and a role that looks for disks would find real ones. SYS_BOOT reac
 ISOLATION: Final[dict[str, Any]] = {
     "cap_drop": ["ALL"],
     "cap_add": list(CAPABILITIES),
-    "security_opt": ["seccomp=unconfined", "apparmor=unconfined", "label=disable"],
+    "security_opt": [f"seccomp={system_calls.profile()}", "apparmor=unconfined", "label=disable"],
     # Its own cgroup tree, in version 1 and 2 alike: nested containers and units cannot touch this machine's.
     "cgroupns": "private",
     "tmpfs": {"/run": "", "/run/lock": ""},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from toilctl.local.host_spec import HostSpec
-from toilctl.local.hosts import containers
+from toilctl.local.hosts import containers, system_calls
 from toilctl.local.hosts.hosts import Container, Power, Step, at_rest, next_step, powered_off
 from toilctl.local.hosts.networks import Networks
 from toilctl.local.images import images
@@ -100,7 +101,29 @@ def test_container_is_not_privileged_and_has_no_devices_of_this_machine_but_fuse
     assert not made.get("privileged")
     assert set(made["devices"]) <= {"/dev/fuse:/dev/fuse:rwm"}
     assert made["cap_drop"] == ["ALL"]
-    assert not {"SYS_MODULE", "SYS_RAWIO", "SYS_TIME", "SYS_RESOURCE"} & set(made["cap_add"])
+    kept_back = {"SYS_MODULE", "SYS_RAWIO", "SYS_TIME", "SYS_RESOURCE", "SYSLOG", "DAC_READ_SEARCH", "IPC_LOCK"}
+    assert not kept_back & set(made["cap_add"])
+
+
+@pytest.mark.parametrize("version_2", [True, False])
+def test_container_may_not_call_what_reaches_past_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version_2: bool
+) -> None:
+    controllers = tmp_path / "controllers"
+    monkeypatch.setattr(system_calls, "_VERSION_2", controllers)
+    if version_2:
+        controllers.touch()
+    profile = json.loads(system_calls.profile())
+    (rule,) = profile["syscalls"]
+    assert (profile["defaultAction"], rule["action"]) == ("SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO")
+    forbidden = set(rule["names"])
+    assert {"kexec_load", "init_module", "open_by_handle_at", "swapon", "clock_settime"} <= forbidden
+    # What systemd and a nested Docker cannot do without.
+    assert not {"mount", "unshare", "setns", "pivot_root", "keyctl", "reboot"} & forbidden
+    assert ("bpf" in forbidden) == (not version_2)
+    options = containers.creation("0123abcd", SPEC, "toilctl/node-plain:1", NETWORKS, "")["security_opt"]
+    assert not [option for option in options if option == "seccomp=unconfined"]
+    assert [json.loads(one.removeprefix("seccomp=")) for one in options if one.startswith("seccomp=")]
 
 
 def test_hosts_of_one_cloud_share_a_volume_and_clouds_do_not() -> None:
