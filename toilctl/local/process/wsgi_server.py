@@ -22,7 +22,6 @@ MAX_CONNECTIONS: Final = 256
 """At once. Each takes a thread and a file descriptor, of which a process may have 1,024 in all."""
 IDLE_S: Final = 30.0
 """How long a client may send nothing, or take nothing, before its connection ends."""
-_LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Serving:
         :param peers: the networks whose connections are taken, beside this machine's own.
         :raises OSError: when the address is in use.
         """
-        self._server = _make_server(application, host, port, (*peers, _LOOPBACK, IPv4Network(host)))
+        self._server = _make_server(application, host, port, peers)
         self.host, self.port = host, int(self._server.socket.getsockname()[1])
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -91,6 +90,16 @@ class Connections:
             one.shutdown(socket.SHUT_RDWR)
 
 
+def is_this_machines(address: IPv4Address) -> bool:
+    """Tell whether an address is one of this machine's: its own connections come from any, for Docker masks them."""
+    with socket.socket() as attempt:
+        try:
+            attempt.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
 def _make_server(application: Any, host: str, port: int, peers: Sequence[IPv4Network]) -> Any:
     from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import ThreadedWSGIServer
@@ -110,7 +119,8 @@ def _make_server(application: Any, host: str, port: int, peers: Sequence[IPv4Net
         daemon_threads = True
 
         def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - socketserver's
-            return any(IPv4Address(client_address[0]) in peer for peer in peers)
+            address = IPv4Address(client_address[0])
+            return any(address in peer for peer in peers) or is_this_machines(address)
 
         def process_request(self, request: Any, client_address: Any) -> None:
             connections.open(request)

@@ -28,7 +28,8 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def _rehearsal(cloud: TestCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toilctl.local.state.load", lambda: SimpleNamespace(endpoint=cloud.endpoint))
+    running = SimpleNamespace(endpoint=cloud.endpoint, secret_access_key=cloud.cloud.root_key.secret)
+    monkeypatch.setattr("toilctl.local.state.load", lambda: running)
 
 
 @pytest.mark.parametrize("name", KINDS)

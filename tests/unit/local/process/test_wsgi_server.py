@@ -7,7 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
@@ -93,26 +93,31 @@ def test_admitted_request_is_answered_however_many_others_come(serve: Callable[.
             one.close()
 
 
+def ask_from(address: str, serving: Serving) -> bytes:
+    with socket.socket() as peer:
+        peer.bind((address, 0))
+        peer.settimeout(60)
+        peer.connect((serving.host, serving.port))
+        try:
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            return peer.recv(1000)
+        except ConnectionError:
+            return b""
+
+
 def test_connections_of_those_who_are_no_peers_are_dropped(
     serve: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wsgi_server, "_LOOPBACK", IPv4Network("10.0.0.0/8"))
-    serving = serve(peers=[IPv4Network("172.31.0.0/16")])
-    assert fetch(serving) == b"hello"
-    with socket.socket() as stranger:
-        stranger.bind(("127.0.0.2", 0))
-        stranger.settimeout(60)
-        stranger.connect((serving.host, serving.port))
-        with pytest.raises((ConnectionError, AssertionError)):  # noqa: PT012 - it may be reset at either
-            stranger.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert stranger.recv(1000)
-    peers = serve(peers=[IPv4Network("127.0.0.2/32")])
-    with socket.socket() as peer:
-        peer.bind(("127.0.0.2", 0))
-        peer.settimeout(60)
-        peer.connect((peers.host, peers.port))
-        peer.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert peer.recv(1000).startswith(b"HTTP/1.1 200")
+    monkeypatch.setattr(wsgi_server, "is_this_machines", lambda address: str(address) == "127.0.0.1")
+    serving = serve(peers=[IPv4Network("127.0.1.0/24")])
+    for address in ("127.0.0.1", "127.0.1.7"):
+        assert ask_from(address, serving).startswith(b"HTTP/1.1 200")
+    assert ask_from("127.0.2.7", serving) == b""
+
+
+@pytest.mark.parametrize(("address", "ours"), [("127.0.0.1", True), ("192.0.2.77", False), ("8.8.8.8", False)])
+def test_addresses_of_this_machine_are_known(address: str, ours: bool) -> None:
+    assert wsgi_server.is_this_machines(IPv4Address(address)) == ours
 
 
 def test_nothing_listens_after_the_end(serve: Callable[..., Serving]) -> None:

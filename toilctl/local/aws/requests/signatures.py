@@ -14,7 +14,6 @@ from __future__ import annotations
 import hmac
 import io
 import re
-import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -86,11 +85,15 @@ def _check_age(call: Call, given: str, expires: str | None) -> None:
         lasts = int(expires or 0)
     except ValueError:
         raise wrongly_signed(call.protocol) from None
-    now, skew = time.time(), S3_SKEW_S if call.protocol is Protocol.S3 else SKEW_S
+    now, skew = _now(), S3_SKEW_S if call.protocol is Protocol.S3 else SKEW_S
     if expires is not None and not (0 < lasts <= MAX_PRESIGNED_S and signed - skew <= now <= signed + lasts):
         raise Refusal("AccessDenied", "Request has expired", 403)
     if expires is None and abs(now - signed) > skew:
         raise skewed(call.protocol, given, datetime.fromtimestamp(now, UTC).strftime(_TIME))
+
+
+def _now() -> float:
+    return datetime.now(UTC).timestamp()
 
 
 def _check_headers(environ: Environ, call: Call, names: Iterable[str]) -> None:
@@ -137,7 +140,7 @@ def _check_version_2(environ: Environ, call: Call, secret: str, query: dict[str,
             return query.get("Expires", "")
 
     expires = query.get("Expires", "")
-    if not expires.isdigit() or int(expires) < time.time():
+    if not expires.isdigit() or int(expires) < _now():
         raise Refusal("AccessDenied", "Request has expired", 403)
     names = [name for name in query if name in ("content-type", "content-md5") or name.startswith("x-amz-")]
     request = _request(environ, [], b"")

@@ -171,7 +171,7 @@ def test_presigned_url_opens_one_object_with_one_method_for_its_time(
             fetch(wrong)
     assert send(cloud, AWSRequest("DELETE", url, {}, ""))[0] == 403
     now = time.time()
-    monkeypatch.setattr("toilctl.local.aws.requests.signatures.time.time", lambda: now + 61)
+    monkeypatch.setattr("toilctl.local.aws.requests.signatures._now", lambda: now + 61)
     with pytest.raises(urllib.error.HTTPError, match="403"):
         fetch(url)
 
