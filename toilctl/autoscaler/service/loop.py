@@ -33,6 +33,7 @@ from toilctl.autoscaler.service import reporting
 from toilctl.autoscaler.service.guard import Guard, alone
 from toilctl.autoscaler.service.signals import Signals
 from toilctl.engines.client import EngineClient
+from toilctl.nodes.watch.systemd import ALIVE, tell_systemd
 from toilctl.system import aws
 from toilctl.system.waiting import wait_until
 from toilctl.values.errors import ToilctlError
@@ -206,11 +207,13 @@ def run(autoscaler: Autoscaler, settings: SettingsFile, signals: Signals) -> Non
     """Tick until told to stop; at once when the settings change, or EC2 gives notice of an interruption."""
     while not signals.stop.is_set():
         began = time.monotonic()
+        tell_systemd(ALIVE)
         signals.hurry.clear()
         written = settings.changed_at()
         autoscaler.tick()
         wait_s = autoscaler.interval_s
         while time.monotonic() - began < wait_s and not signals.hurry.is_set():
+            tell_systemd(ALIVE)
             if signals.stop.wait(_LOOK_S) or settings.changed_at() != written or autoscaler.news():
                 break
 
