@@ -60,8 +60,12 @@ class HttpService:
     def __init__(self, address: str, port: int, respond: Respond) -> None:
         self.listening = socket.socket()
         self.listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listening.bind((address, port))
-        self.listening.listen(1024)
+        try:
+            self.listening.bind((address, port))
+            self.listening.listen(1024)
+        except OSError:
+            self.listening.close()
+            raise
         self.port = int(self.listening.getsockname()[1])
         self.respond = respond
         self.slow = ThreadPoolExecutor(1)

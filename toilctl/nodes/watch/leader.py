@@ -31,6 +31,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)")
 # From EC2's notice to the end: the EC2 user guide, "Spot Instance interruption notices". And what clocks differ by.
 NOTICE_S, SLACK_S = 120.0, 60.0
 LIMIT = 10_000
+# As often a worker looks at its metadata: what differs sooner is no news of EC2's, and each one is looked at by the
+# autoscaler at once.
+NEWS_S = 5.0
 KEPT_S = 86400.0
 TIDY_S = 3600.0
 
@@ -70,6 +73,10 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)  # noqa: UP017 - Python 3.9 has no UTC
 
 
+class TooSoon(Exception):
+    """An address has told something else a moment ago."""
+
+
 class Notices:
     """The notices of a cluster's workers, a file for each address."""
 
@@ -82,6 +89,9 @@ class Notices:
         path = self.directory / f"{address}.json"
         if self.had(path) == notice:
             return False
+        with contextlib.suppress(FileNotFoundError):
+            if 0 <= time.time() - path.stat().st_mtime < NEWS_S:
+                raise TooSoon
         self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.tidy(room=0 if path.exists() else 1)
         self.write(path, json.dumps({**notice, "heard_at": utc_now().isoformat(timespec="milliseconds")}))
@@ -152,6 +162,8 @@ class Server:
         except OSError as error:
             self.say(f"Notices cannot be kept: {error}.")
             return Answer(500, "The notice could not be kept.")
+        except TooSoon:
+            return Answer(429, f"One notice in {NEWS_S:.0f} s is heard.")
         self.say("")
         if news:
             when = f" at {notice['takes_at']}" if notice["takes_at"] else ""

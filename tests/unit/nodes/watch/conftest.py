@@ -145,7 +145,9 @@ def metadata() -> Iterator[Metadata]:
 
 
 @pytest.fixture
-def leader(tmp_path: Path) -> Iterator[Leader]:
+def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Leader]:
+    # Here notices follow each other at once.
+    monkeypatch.setattr(leader_watch, "NEWS_S", 0)
     service = Leader(tmp_path / "notices")
     yield service
     service.stop()

@@ -188,3 +188,14 @@ def test_what_is_no_file_is_in_nobodys_way(leader):
     (leader.directory / "stray").mkdir(parents=True)
     os.utime(leader.directory / "stray", (0, 0))
     assert leader.post(**TERMINATE)[0] == 200
+
+
+def test_address_is_not_heard_again_at_once(leader, monkeypatch):
+    monkeypatch.setattr(leader_watch, "NEWS_S", 60)
+    assert leader.post(**TERMINATE)[0] == 200
+    first = leader.notice()
+    assert leader.post(**TERMINATE | {"kind": "stop"}) == (429, "One notice in 60 s is heard.\n")
+    assert leader.post(**TERMINATE)[0] == 200
+    assert leader.notice() == first
+    aged(leader.directory / "127.0.0.1.json", 61)
+    assert leader.post(**TERMINATE | {"kind": "stop"})[0] == 200
