@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Final, Protocol
 
 from toilctl.values import cluster
 from toilctl.values.capacity import Resources
@@ -16,6 +16,11 @@ from toilctl.values.jobs import Demand
 
 Run = Callable[[Sequence[str]], str]
 """Runs words in the leader's container and returns what they print, with the exceptions of ``subprocess.run``."""
+
+UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What comes of reading values of another form than expected; nothing else does, whatever an answer has."""
+LAST_SECOND: Final = 2**32
+"""In the year 2106: no moment of an engine's is later, so that none leaves the calendar when something is added."""
 
 _LOOK = "Look at its log in the leader's container: toilctl ssh-cluster NAME ls /var/log/slurm /var/lib/mesos."
 
@@ -97,6 +102,16 @@ def ask(run: Run, words: Sequence[str], engine: str, next_step: str = "") -> str
             engine=engine,
             words=list(words),
         ) from error
+
+
+def moment(seconds: float) -> datetime:
+    """Return a moment from seconds since the epoch.
+
+    :raises ValueError: when it is before the epoch, or later than any engine tells.
+    """
+    if not 0 <= seconds <= LAST_SECOND:
+        raise ValueError(seconds)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def nonsense(engine: str, answer: str) -> EngineError:

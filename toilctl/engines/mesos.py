@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from toilctl.engines import mesos_demand, mesos_http, mesos_tasks
-from toilctl.engines.client import EngineNode, Run, nonsense, unknown_node
+from toilctl.engines.client import UNREADABLE, EngineNode, Run, nonsense, unknown_node
 from toilctl.engines.mesos_http import CUT, NAME
 from toilctl.engines.mesos_tasks import Task
 from toilctl.engines.published import Published
@@ -26,6 +26,7 @@ GRACE_S: Final = 5.0
 """Between asking tasks to end, and killing them, on an agent whose host is about to be taken away."""
 PAGE: Final = 5000
 """Tasks in an answer: some 5 MB."""
+_MOST_PAGES: Final = 250
 _OVERLAP: Final = 1000
 """Tasks that two pages share: as many ended ones as the master forgets when it forgets a framework's."""
 
@@ -65,7 +66,7 @@ class Mesos:
             running[task.agent_id] += (task.job_id,)
         try:
             return tuple(_node(agent, running[agent["id"]], look.marked) for agent in look.agents)
-        except (KeyError, TypeError, ValueError):
+        except UNREADABLE:
             raise nonsense(NAME, str(look.agents)) from None
 
     def tasks(self) -> tuple[Task, ...]:
@@ -121,18 +122,18 @@ class Mesos:
         try:
             tasks = mesos_tasks.active(self._pages(first["tasks"]), agents["slaves"])
             return _Look(frozenset(marks.split()), tuple(agents["slaves"]), tasks)
-        except (KeyError, TypeError, ValueError):
+        except UNREADABLE:
             raise nonsense(NAME, rest.replace(CUT, " ")) from None
 
     def _pages(self, page: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """Yield all tasks from the first page on; one that moves while they are read may come twice."""
-        offset = 0
         yield from page
-        while len(page) >= PAGE:
+        for number in range(1, _MOST_PAGES):
+            if len(page) < PAGE:
+                return
             # In ascending order tasks move to a later place when they start, and to an earlier one only when others
             # are forgotten.
-            offset += PAGE - _OVERLAP
-            words = [*mesos_http.curl(self.timeout_s), self._tasks_url(offset)]
+            words = [*mesos_http.curl(self.timeout_s), self._tasks_url(number * (PAGE - _OVERLAP))]
             (answer,) = mesos_http.read(mesos_http.answer(self.run, words), 1)
             page = answer["tasks"]
             yield from page

@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import Final
 
 from toilctl.engines.mesos_tasks import Task
-from toilctl.engines.published import PublishedWorkflow
+from toilctl.engines.published_lines import PublishedWorkflow
 from toilctl.values import job_names
 from toilctl.values.jobs import Demand, Job, Shape
 
-_TOIL_NAME: Final = re.compile(r"'(?P<name>.*)' (?P<words>.*)v\d+", re.DOTALL)
-"""How Toil names its tasks: ``'sort' kind-sort/instance-x1 v1``: a job's name, its id in the job store, a version.
+_VERSION: Final = re.compile(r"(?P<words>.*)v\d+", re.DOTALL)
+"""How the name of a task of Toil's ends.
+
+How Toil names its tasks: ``'sort' kind-sort/instance-x1 v1``: a job's name, its id in the job store, a version.
 
 Between the first two some have a name of their own: ``'CWLJob' align.17.bwa kind-CWLJob/instance-x2 v1``.
 """
@@ -51,8 +53,8 @@ def _matches(
 ) -> Iterator[tuple[str, tuple[str, str]]]:
     for job_id, store_id in workflow.store_ids.items():
         for task in by_task_id.get(job_id, ()):
-            name = _TOIL_NAME.fullmatch(task.name)
-            if name and store_id in name["words"].split():
+            name = _of_toil(task.name)
+            if name and store_id in name[1].split():
                 yield job_id, (task.framework, task.task_id)
 
 
@@ -64,8 +66,16 @@ def _of_task(task: Task) -> Job:
 
 
 def _kind(task: str) -> str:
-    name = _TOIL_NAME.fullmatch(task)
+    name = _of_toil(task)
     if name is None:
         return job_names.kind(task)
-    unit, _, _store_id = name["words"].strip().rpartition(" ")
-    return job_names.of_toil(name["name"], unit)
+    unit, _, _store_id = name[1].strip().rpartition(" ")
+    return job_names.of_toil(name[0], unit)
+
+
+def _of_toil(task: str) -> tuple[str, str] | None:
+    """Return the job's name, and the words after it; None when Toil has not named the task."""
+    # One expression for all of it would take a long name apart in ever more ways.
+    before, quote, rest = task.rpartition("' ")
+    version = _VERSION.fullmatch(rest)
+    return (before[1:], version["words"]) if quote and before.startswith("'") and version else None

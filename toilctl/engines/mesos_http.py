@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from toilctl.engines.client import Run, ask, nonsense, unknown_node
+from toilctl.engines.client import UNREADABLE, Run, ask, nonsense, unknown_node
 from toilctl.values.errors import EngineError
 
 NAME: Final = "Mesos"
 
 # ASCII's record separator: no JSON has it unescaped, and a body may have any number of lines.
 CUT: Final = "\x1e"
+_CODE: Final = re.compile(r"[0-9]{3}")
 _WRITE_OUT: Final = f"{CUT}%{{http_code}}{CUT}"
 _PAGE: Final = "toilctl ssh-cluster -L 5050 NAME, then http://localhost:5050"
 _LOG: Final = "look at its log in the leader's container: toilctl ssh-cluster NAME ls /var/lib/mesos"
@@ -46,14 +48,14 @@ def read(printed: str, expected: int, agent: str = "") -> list[Any]:
     """
     parts = printed.split(CUT)
     bodies, codes = parts[:-1:2], parts[1::2]
-    if len(codes) != expected or parts[-1].strip() or not all(code.isdigit() for code in codes):
+    if len(codes) != expected or parts[-1].strip() or not all(map(_CODE.fullmatch, codes)):
         raise nonsense(NAME, printed)
     for body, code in zip(bodies, codes, strict=True):
         if code != "200":
             raise _refused(int(code), body.strip(), agent)
     try:
         return [json.loads(body) if body.strip() else None for body in bodies]
-    except ValueError:
+    except UNREADABLE:
         raise nonsense(NAME, printed.replace(CUT, " ")) from None
 
 

@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from toilctl.engines.client import UNREADABLE, moment
 from toilctl.values.capacity import Resources
 
 _ENDED: Final = frozenset(
@@ -34,7 +35,7 @@ class Task:
     """The agent's instance id, where it tells it."""
     resources: Resources
     started: datetime | None
-    """None when it does not run yet."""
+    """None when it does not run yet, or its executor tells no moment."""
 
     @property
     def job_id(self) -> str:
@@ -45,7 +46,7 @@ class Task:
 def active(listed: Iterable[Mapping[str, Any]], agents: Iterable[Mapping[str, Any]]) -> tuple[Task, ...]:
     """Return the tasks that have not ended, each once although it may be listed twice.
 
-    :raises KeyError, TypeError, ValueError: when the master's answers are not of its form.
+    :raises Exception: one of ``client.UNREADABLE`` when the master's answers are not of its form.
     """
     known = {agent["id"]: agent for agent in agents}
     # What was read last is the newest.
@@ -71,7 +72,6 @@ def resources(held: Mapping[str, Any]) -> Resources:
 
 
 def _task(task: Mapping[str, Any], agent: Mapping[str, Any] | None) -> Task:
-    running = [one["timestamp"] for one in task["statuses"] if one["state"] == "TASK_RUNNING"]
     return Task(
         framework=task["framework_id"],
         task_id=task["id"],
@@ -80,5 +80,14 @@ def _task(task: Mapping[str, Any], agent: Mapping[str, Any] | None) -> Task:
         address=address(agent) if agent else None,
         instance_id=instance_id(agent) if agent else None,
         resources=resources(task["resources"]),
-        started=datetime.fromtimestamp(min(running), UTC) if running else None,
+        started=_started(task["statuses"]),
     )
+
+
+def _started(statuses: Iterable[Mapping[str, Any]]) -> datetime | None:
+    running = [one["timestamp"] for one in statuses if one["state"] == "TASK_RUNNING"]
+    try:
+        return moment(min(running)) if running else None
+    except UNREADABLE:
+        # Executors tell it, and anybody may write one.
+        return None

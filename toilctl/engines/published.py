@@ -10,43 +10,34 @@ import fcntl
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from toilctl.engines import published_lines
+from toilctl.engines.client import UNREADABLE
+from toilctl.engines.published_lines import PublishedWorkflow
 from toilctl.engines.run_times import estimates
-from toilctl.values.job_names import kind
-from toilctl.values.jobs import Job, Shape
+from toilctl.system import files
 
 DIRECTORY: Final = "/var/lib/toilctl/demand"
 DIRECTORY_VARIABLE: Final = "TOILCTL_DEMAND_DIR"
-FORMAT: Final = 1
 _SUFFIX: Final = ".jsonl"
-_MIB: Final = 2**20
 _HISTORY: Final = 20_000
 """How many run times are kept; estimates need the last 50 of each name."""
-
-
-@dataclass
-class PublishedWorkflow:
-    """A workflow that runs, and its jobs that wait or run."""
-
-    framework: str = ""
-    """The engine's id of it; empty where nobody knows."""
-    name: str = ""
-    limits: tuple[str, ...] = ()
-    """What its user typed as Toil's own autoscaling options: ``NODE_TYPE=MIN..MAX``."""
-    tuning: str = ""
-    """How eager scaling is to be, as ``toilctl.values.tuning`` has it, without what was not typed."""
-    storage: str = ""
-    """Root volumes, as ``toilctl.values.worker_tags`` has them."""
-    jobs: dict[str, Job] = field(default_factory=dict)
-    """By the id that Toil's batch system gave; a running job's node is a private address, or empty."""
-    store_ids: dict[str, str] = field(default_factory=dict)
-    """The jobs' names in the job store, by the same ids, where the framework is not known."""
+_PIECE: Final = 2**22
+"""How much of a file is read at once, in bytes; a line that is longer than that is none of a workflow's."""
+_LOOK: Final = 2**28
+"""How much of a file is read at one look, in bytes: what is left waits for the next one."""
+_HEAD: Final = 2**16
+_MOST_FILES: Final = 10_000
+_MOST_JOBS: Final = 300_000
+"""How many jobs count that have not ended, of all workflows together: three times what a cluster is made for."""
+_TRIES: Final = 3
+_TOLD: Final = 5
+"""How many problems are told one by one."""
 
 
 @dataclass
@@ -55,74 +46,135 @@ class _Follower:
 
     head: bytes
     """Its first line, which is another one each time that the file is written anew."""
+    workflow: PublishedWorkflow | None
+    """None for a file of another form, which is left alone."""
     offset: int = 0
-    workflow: PublishedWorkflow = field(default_factory=PublishedWorkflow)
-    readable: bool = True
-    """False for a file of another form, which is left alone."""
+    cut: bool = False
+    """Whether what comes next is the rest of a line that is too long."""
+    unread: int = 0
+    """Lines that could not be read."""
 
 
 class Published:
-    """All workflows that publish; each call reads what is new."""
+    """All workflows that publish; each call reads what is new. No file keeps the others from counting."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory or Path(os.environ.get(DIRECTORY_VARIABLE, DIRECTORY))
         self._followed: dict[Path, _Follower] = {}
         self._runs: deque[tuple[str, float]] = deque(maxlen=_HISTORY)
+        self._problems: dict[str, str] = {}
 
     def workflows(self) -> tuple[PublishedWorkflow, ...]:
-        """Return the workflows that run now, by the time of their start."""
-        try:
-            there = sorted(path for path in self._directory.iterdir() if path.suffix == _SUFFIX)
-        except FileNotFoundError:
-            there = []
-        alive = {path: found for path in there if (found := self._follow(path))}
-        gone = self._followed.keys() - set(there)
-        self._followed = {path: one for path, one in self._followed.items() if path not in gone}
-        return tuple(one for one in alive.values() if one is not None)
+        """Return the workflows that run now, by the names of their files."""
+        self._problems = {}
+        there = dict.fromkeys(self._there())
+        self._followed = {path: one for path, one in self._followed.items() if path in there}
+        return tuple(found for path in there if (found := self._look(path)))
 
     def run_times_s(self) -> Mapping[str, float]:
         """Return how long jobs of each name take, from all that ended well."""
         return estimates(self._runs)
 
-    def _follow(self, path: Path) -> PublishedWorkflow | None:
+    def problems(self) -> tuple[str, ...]:
+        """Return what could not be read at the last look, a sentence each."""
+        told = [f"{self._directory}/{name}: {why}." for name, why in islice(self._problems.items(), _TOLD)]
+        more = len(self._problems) - len(told)
+        return (*told, *([f"{self._directory}: {more} more files cannot be read."] if more else []))
+
+    def _there(self) -> list[Path]:
+        try:
+            with os.scandir(self._directory) as found:
+                names = list(islice((one.name for one in found if one.name.endswith(_SUFFIX)), _MOST_FILES + 1))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._problems["."] = _why(error)
+            return []
+        if len(names) > _MOST_FILES:
+            self._problems["."] = f"it has more than {_MOST_FILES} files, and some do not count"
+        return [self._directory / name for name in sorted(names[:_MOST_FILES])]
+
+    def _look(self, path: Path) -> PublishedWorkflow | None:
         """Read what is new of a file; return its workflow if that lives."""
         try:
-            with path.open("rb") as opened:
-                # Before the reading: what a workflow writes last, before it dies, must not be missed.
-                alive = _is_held(opened)
-                if not alive and not os.path.samestat(path.stat(), os.fstat(opened.fileno())):
+            for _ in range(_TRIES):
+                with files.open_regular(path) as opened:
+                    # Before the reading: what a workflow writes last, before it dies, must not be missed.
+                    alive = _is_held(opened)
+                    if alive or os.path.samestat(path.lstat(), os.fstat(opened.fileno())):
+                        return self._follow(path, opened, alive=alive)
                     # It was written anew a moment ago: the new file is the held one.
-                    return self._follow(path)
-                follower = self._follower(path, opened)
-                self._read(follower, opened)
         except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._problems[_named(path)] = _why(error)
+        return None
+
+    def _follow(self, path: Path, opened: BinaryIO, *, alive: bool) -> PublishedWorkflow | None:
+        follower = self._follower(path, opened)
+        if follower.workflow is None:
+            self._problems[_named(path)] = "it is no file of a workflow's, and does not count"
             return None
-        return follower.workflow if alive and follower.readable else None
+        self._read(follower, follower.workflow, opened)
+        if not alive:
+            follower.workflow.gone()
+            return None
+        if follower.unread:
+            self._problems[_named(path)] = f"lines that cannot be read: {follower.unread}; the others count"
+        return follower.workflow
 
     def _follower(self, path: Path, opened: BinaryIO) -> _Follower:
-        head = opened.readline()
+        head = opened.readline(_HEAD)
         known = self._followed.get(path)
         if known is None or known.head != head:
-            known = self._followed[path] = _Follower(head)
+            known = self._followed[path] = _Follower(head, published_lines.header(head), len(head))
         return known
 
-    def _read(self, follower: _Follower, opened: BinaryIO) -> None:
-        opened.seek(follower.offset)
-        data = opened.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        if not whole or not follower.readable:
-            return
-        first, follower.offset = follower.offset == 0, follower.offset + len(whole)
+    def _read(self, follower: _Follower, workflow: PublishedWorkflow, opened: BinaryIO) -> None:
+        until = follower.offset + _LOOK
+        others = sum(len(one.workflow.jobs) for one in self._followed.values() if one.workflow) - len(workflow.jobs)
+        while follower.offset < until:
+            opened.seek(follower.offset)
+            data = opened.read(_PIECE)
+            end = data.rfind(b"\n") + 1
+            if not end and len(data) < _PIECE:
+                return
+            follower.offset += end or len(data)
+            begin = data.find(b"\n") + 1 if follower.cut else 0
+            follower.unread += not end and not follower.cut
+            follower.cut = not end
+            events, broken = _parsed(data[begin:end])
+            follower.unread += broken + self._take(workflow, events, _MOST_JOBS - others)
+
+    def _take(self, workflow: PublishedWorkflow, events: Iterable[Any], room: int) -> int:
+        """Take events in; return how many could not be read."""
+        broken = 0
+        for event in events:
+            try:
+                taken = published_lines.take(workflow, event, room)
+            except UNREADABLE:
+                broken += 1
+                continue
+            if taken:
+                self._runs.append(taken)
+        return broken
+
+
+def _parsed(lines: bytes) -> tuple[list[Any], int]:
+    """Return what some whole lines say, and how many of them cannot be read."""
+    try:
+        # One parse of all lines is several times faster than one of each.
+        return json.loads(b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"), 0
+    except UNREADABLE:
+        pass
+    events: list[Any] = []
+    broken = 0
+    for line in filter(None, lines.split(b"\n")):
         try:
-            # One parse of all lines is several times faster than one of each.
-            lines = json.loads(b"[" + whole[:-1].replace(b"\n", b",") + b"]")
-            if first:
-                follower.readable = _take_header(follower.workflow, lines.pop(0))
-            if follower.readable:
-                self._runs.extend(_take(follower.workflow, lines))
-        except (ValueError, TypeError, IndexError):
-            # Somebody else's, or a damaged one: the others count all the same.
-            follower.readable = False
+            events.append(json.loads(line))
+        except UNREADABLE:
+            broken += 1
+    return events, broken
 
 
 def _is_held(opened: BinaryIO) -> bool:
@@ -133,46 +185,10 @@ def _is_held(opened: BinaryIO) -> bool:
     return False
 
 
-def _take_header(workflow: PublishedWorkflow, header: Any) -> bool:
-    if not isinstance(header, dict) or header.get("toilctl") != FORMAT:
-        return False
-    workflow.framework, workflow.name = str(header.get("framework", "")), str(header.get("name", ""))
-    workflow.limits = tuple(map(str, header.get("limits", ())))
-    workflow.tuning, workflow.storage = str(header.get("tuning", "")), str(header.get("storage", ""))
-    return True
+def _named(path: Path) -> str:
+    """Return a file's name, which may be any bytes, as text that can be shown."""
+    return ascii(path.name)[1:-1][:200]
 
 
-def _take(workflow: PublishedWorkflow, events: list[Any]) -> Iterator[tuple[str, float]]:
-    """Take events in; yield name and seconds of each job that ended well."""
-    jobs, prefix = workflow.jobs, workflow.framework
-    for event in events:
-        what, key = event[0], event[1]
-        if what == "q":
-            _, _, name, cores, memory, disk, preemptible, service, since, store_id = event
-            shape = _shape(cores, memory, disk, preemptible)
-            jobs[key] = Job(f"{prefix}/{key}", kind(name), shape, None, _time(since), service == 1)
-            if not prefix:
-                workflow.store_ids[key] = store_id
-        elif what == "r" and key in jobs:
-            jobs[key] = _running(jobs[key], event[2], _time(event[3]))
-        elif what == "e" and (job := jobs.pop(key, None)):
-            workflow.store_ids.pop(key, None)
-            if event[2] == 0 and event[3] is not None:
-                yield job.name, float(event[3])
-        elif what == "t":
-            yield kind(str(key)), float(event[2])
-
-
-def _running(job: Job, node: str, since: datetime) -> Job:
-    return Job(job.job_id, job.name, job.shape, node, since, job.service)
-
-
-@lru_cache(maxsize=4096)
-def _shape(cores: float, memory: int, disk: int, preemptible: int) -> Shape:
-    # Thousands of jobs have the same: kept once.
-    return Shape(float(cores), -(-memory // _MIB), -(-disk // _MIB), preemptible == 1)
-
-
-@lru_cache(maxsize=4096)
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _why(error: OSError) -> str:
+    return f"it cannot be read: {(error.strerror or str(error)).lower()}"

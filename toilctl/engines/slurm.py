@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from toilctl.engines import slurm_jobs
-from toilctl.engines.client import EngineNode, Run, ask, nonsense, unknown_node
+from toilctl.engines.client import UNREADABLE, EngineNode, Run, ask, nonsense, unknown_node
 from toilctl.engines.run_times import estimates
-from toilctl.engines.slurm_names import expand
+from toilctl.engines.slurm_names import expand, when
 from toilctl.values.capacity import Resources
 from toilctl.values.cluster import NodeState
 from toilctl.values.errors import EngineError
@@ -44,7 +43,9 @@ _ASK_JOBS: Final = (
 )
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]+")
 # Values may have spaces (OS, Reason): what ends one is the next key.
-_FIELD: Final = re.compile(r"(\w+)=(.*?)(?=\s+\w+=|\s*$)")
+_FIELD: Final = re.compile(r"\b(\w{1,64})=(.*?)(?=\s{1,8}\w{1,64}=|$)")
+_MOST: Final = 10**12
+"""No number of a node's is larger."""
 # INVALID_REG: it has less than it claimed, and Slurm will not use it.
 _GONE: Final = frozenset({"INVALID_REG", "DOWN", "FAIL", "ERROR", "UNKNOWN", "POWERED_DOWN", "POWERING_DOWN"})
 _PLACEHOLDER: Final = "FUTURE"
@@ -70,10 +71,11 @@ class Slurm:
         if not cut:
             raise nonsense(_NAME, listed)
         try:
-            jobs = tuple(slurm_jobs.jobs(listed))
-        except (ValueError, KeyError, TypeError):
+            jobs, unread = slurm_jobs.jobs(listed)
+        except UNREADABLE:
             raise nonsense(_NAME, listed) from None
-        return Demand(jobs, estimates(slurm_jobs.runs(history)))
+        problems = (f"Slurm tells of {unread} jobs what cannot be read; the others count.",) if unread else ()
+        return Demand(jobs, estimates(slurm_jobs.runs(history)), problems=problems)
 
     def cordon(self, name: str) -> None:
         """Give a node no new jobs, until ``uncordon``."""
@@ -126,13 +128,13 @@ class Slurm:
 def _running(jobs: str) -> Mapping[str, tuple[str, ...]]:
     """Return the jobs that hold each node's resources; pending ones have no nodes."""
     running = defaultdict[str, tuple[str, ...]](tuple)
-    for line in jobs.splitlines():
+    for line in filter(None, jobs.split("\n")):
         job, _, rest = line.strip().partition("|")
         state, cut, nodes = rest.partition("|")
         if not cut:
             raise nonsense(_NAME, line)
         try:
-            names = list(expand(nodes)) if nodes and state != "PENDING" else []
+            names = expand(nodes) if nodes and state != "PENDING" else []
         except ValueError:
             raise nonsense(_NAME, line) from None
         for name in names:
@@ -141,9 +143,14 @@ def _running(jobs: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _listed(answer: str) -> Iterator[dict[str, str]]:
-    for line in filter(None, map(str.strip, answer.splitlines())):
+    known = False
+    for line in filter(None, map(str.strip, answer.split("\n"))):
         if line == "No nodes in the system":
             return
+        if known and not line.startswith("NodeName="):
+            # The rest of a reason that has several lines.
+            continue
+        known = True
         # The first of two wins: a reason, which comes last, may be any text.
         fields = dict(reversed(_FIELD.findall(line)))
         if not {"NodeName", "State", "CPUTot", "RealMemory"} <= fields.keys():
@@ -154,10 +161,10 @@ def _listed(answer: str) -> Iterator[dict[str, str]]:
 def _node(fields: Mapping[str, str], running: Mapping[str, tuple[str, ...]]) -> EngineNode:
     name = fields["NodeName"]
     try:
-        disk = int(fields.get("TmpDisk", "0"))
-        resources = Resources(int(fields["CPUTot"]), int(fields["RealMemory"]), disk)
+        disk = _number(fields.get("TmpDisk", "0"))
+        resources = Resources(_number(fields["CPUTot"]), _number(fields["RealMemory"]), disk)
         used = _used(fields)
-    except ValueError:
+    except UNREADABLE:
         raise nonsense(_NAME, str(dict(fields))) from None
     return EngineNode(
         name=name,
@@ -166,7 +173,7 @@ def _node(fields: Mapping[str, str], running: Mapping[str, tuple[str, ...]]) -> 
         state=_state(fields),
         running=running.get(name, ()),
         resources=resources,
-        idle_since=None if name in running else _time(fields.get("LastBusyTime", "")),
+        idle_since=None if name in running else when(fields.get("LastBusyTime", "")),
         used=used,
     )
 
@@ -175,11 +182,14 @@ def _used(fields: Mapping[str, str]) -> Resources | None:
     if not {"CPUAlloc", "AllocMem"} <= fields.keys():
         return None
     # Slurm does not keep account of disk.
-    return Resources(int(fields["CPUAlloc"]), int(fields["AllocMem"]), 0)
+    return Resources(_number(fields["CPUAlloc"]), _number(fields["AllocMem"]), 0)
 
 
-def _time(text: str) -> datetime | None:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text[:1].isdigit() else None
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _MOST:
+        raise ValueError(number)
+    return number
 
 
 def _state(fields: Mapping[str, str]) -> NodeState:

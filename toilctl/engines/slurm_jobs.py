@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from toilctl.engines.slurm_names import expand, numbers
+from toilctl.engines.client import UNREADABLE
+from toilctl.engines.slurm_names import expand, numbers, when
 from toilctl.values import job_names
 from toilctl.values.jobs import Job, Shape
 
@@ -33,11 +33,15 @@ _UNITS_MIB: Final = {"": 1, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2, "P":
 _AMOUNT: Final = re.compile(r"([\d.]+)([KMGTP]?)")
 _TOIL_NAME: Final = re.compile(r"toil_job_\d+_(.*)", re.DOTALL)
 _ARRAY: Final = re.compile(r"(?P<array>\d+)_\[(?P<tasks>[^%\]]*)(?:%(?P<limit>\d+))?\]")
-_ENDED: Final = re.compile(
-    r"JobId=\d+ UserId=.*? GroupId=.*? Name=(?P<name>.*?) JobState=(?P<state>\w+) Partition=\S+ TimeLimit=\S+ "
-    r"StartTime=(?P<start>\S+) EndTime=(?P<end>\S+) ",
-    re.DOTALL,
+_MOST_CORES: Final = 10**6
+_MOST_MIB: Final = 2**40
+# Of a record in Slurm's history what comes before the job's name, and after it. A name may have anything, hence bounds.
+_BEFORE_NAME: Final = re.compile(r"JobId=\d{1,20} UserId=[^=\n]{1,200} GroupId=[^=\n]{1,200} Name=")
+_AFTER_NAME: Final = re.compile(
+    r" JobState=(?P<state>\w{1,40}) Partition=\S{1,200} TimeLimit=\S{1,40} "
+    r"StartTime=(?P<start>\S{1,40}) EndTime=(?P<end>\S{1,40}) "
 )
+_NAME_CHARACTERS: Final = 4000
 # Not demand yet: other jobs come first, whatever nodes there are.
 _LATER: Final = frozenset({"Dependency", "JobArrayTaskLimit"})
 _HELD: Final = {
@@ -80,24 +84,44 @@ class _Line(NamedTuple):
         return self.state != "PD" and bool(self.nodes)
 
 
-def jobs(answer: str) -> Iterator[Job]:
-    """Yield the queued and running jobs that squeue printed in ``FORMAT``.
+def jobs(answer: str) -> tuple[tuple[Job, ...], int]:
+    """Return the queued and running jobs that squeue printed in ``FORMAT``, and of how many more it told in vain.
 
     A job on several nodes comes once for each. Jobs that wait for other jobs are left out: no node helps them.
 
-    :raises ValueError: when it cannot be read.
+    :raises ValueError: when nothing of it can be read.
     """
-    running_tasks = Counter(line.job_id.partition("_")[0] for line in _lines(answer, only="_") if line.runs)
-    for line in _lines(answer):
-        yield from _running(line) if line.runs else _waiting(line, running_tasks)
+    found: list[Job] = []
+    running_tasks = _running_tasks(answer)
+    read = unread = 0
+    for record in _records(answer):
+        try:
+            line = _Line(*record.split(_CUT, len(_FIELDS) - 1))
+            found += _running(line) if line.runs else _waiting(line, running_tasks)
+            read += 1
+        except UNREADABLE:
+            unread += 1
+    if unread and not read:
+        raise ValueError(answer)
+    return tuple(found), unread
 
 
-def _lines(answer: str, only: str = "") -> Iterator[_Line]:
-    """Yield the lines whose ids contain ``only``; one by one, since there may be 100,000."""
+def _running_tasks(answer: str) -> Counter[str]:
+    """Return how many tasks run of each array."""
+    counted = Counter[str]()
+    for record in _records(answer):
+        if "_" in record[: record.find(_CUT)]:
+            fields = record.split(_CUT, len(_FIELDS) - 1)
+            if len(fields) == len(_FIELDS) and _Line(*fields).runs:
+                counted[fields[0].partition("_")[0]] += 1
+    return counted
+
+
+def _records(answer: str) -> Iterator[str]:
+    """Yield what is told of each job; one by one, since there may be 100,000."""
     start = 0
     while (end := answer.find(_END, start)) >= 0:
-        if answer.find(only, start, answer.find(_CUT, start)) >= 0:
-            yield _Line(*answer[start:end].split(_CUT, len(_FIELDS) - 1))
+        yield answer[start:end]
         start = end + len(_END)
     if answer[start:].strip():
         raise ValueError(answer[start:])
@@ -105,17 +129,24 @@ def _lines(answer: str, only: str = "") -> Iterator[_Line]:
 
 def runs(history: str) -> Iterator[tuple[str, float]]:
     """Yield name and seconds of each job that succeeded, from the end of what Slurm's jobcomp/filetxt wrote."""
-    for job in _ENDED.finditer(history):
-        start, end = _time(job["start"]), _time(job["end"])
-        if job["state"] == "COMPLETED" and start and end and end >= start:
-            yield _name(job["name"]), (end - start).total_seconds()
+    for before in _BEFORE_NAME.finditer(history):
+        begin = before.end()
+        end = history.find(" JobState=", begin, begin + _NAME_CHARACTERS)
+        while end >= 0 and not (after := _AFTER_NAME.match(history, end)):
+            # A name may have these words, too.
+            end = history.find(" JobState=", end + 1, begin + _NAME_CHARACTERS)
+        if end < 0 or after is None:
+            continue
+        started, ended = when(after["start"]), when(after["end"])
+        if after["state"] == "COMPLETED" and started and ended and ended >= started:
+            yield _name(history[begin:end]), (ended - started).total_seconds()
 
 
 def _running(line: _Line) -> Iterator[Job]:
-    nodes = list(expand(line.nodes))
+    nodes = expand(line.nodes)
     shape = _shape(line.tres, line.tmp_disk, line.features, len(nodes))
     for node in nodes:
-        yield Job(line.job_id, _name(line.name), shape, node, _time(line.started), _is_service(line))
+        yield Job(line.job_id, _name(line.name), shape, node, when(line.started), _is_service(line))
 
 
 def _waiting(line: _Line, running_tasks: Counter[str]) -> Iterator[Job]:
@@ -123,7 +154,7 @@ def _waiting(line: _Line, running_tasks: Counter[str]) -> Iterator[Job]:
         return
     shape = _shape(line.tres, line.tmp_disk, line.features, 1)
     # A job that may start later is eligible only then.
-    since = _time(line.submitted if line.reason == "BeginTime" else line.eligible) or _time(line.submitted)
+    since = when(line.submitted if line.reason == "BeginTime" else line.eligible) or when(line.submitted)
     for job_id in _task_ids(line.job_id, running_tasks):
         yield Job(job_id, _name(line.name), shape, None, since, _is_service(line), _held(line))
 
@@ -177,8 +208,11 @@ def _impossible(features: str) -> str:
 def _shape(tres: str, tmp_disk: str, features: str, nodes: int) -> Shape:
     """Return what a job asks of each of its nodes; ``tres`` counts all of them: ``cpu=2,mem=600M,node=1,billing=2``."""
     amounts = dict(one.split("=", 1) for one in tres.split(",") if "=" in one)
+    cores = -(-int(amounts["cpu"]) // nodes)
+    if not 0 <= cores <= _MOST_CORES:
+        raise ValueError(tres)
     return Shape(
-        cores=float(-(-int(amounts["cpu"]) // nodes)),
+        cores=float(cores),
         memory_mib=-(-_mib(amounts.get("mem", "0")) // nodes),
         disk_mib=_mib(tmp_disk),
         preemptible=any(NONPREEMPTIBLE not in names for names in _alternatives(features) if not _foreign(names)),
@@ -197,7 +231,7 @@ def _foreign(names: frozenset[str]) -> bool:
 
 def _mib(amount: str) -> int:
     found = _AMOUNT.fullmatch(amount)
-    if found is None:
+    if found is None or float(found[1]) * _UNITS_MIB[found[2]] > _MOST_MIB:
         raise ValueError(amount)
     return -(-round(float(found[1]) * _UNITS_MIB[found[2]] * 1024) // 1024)
 
@@ -206,8 +240,3 @@ def _name(name: str) -> str:
     """Return the kind of a job, without what Toil puts before its name: a number of its own."""
     toil = _TOIL_NAME.fullmatch(name)
     return job_names.kind(toil[1] if toil else name)
-
-
-def _time(text: str) -> datetime | None:
-    """Return a time; None for ``N/A``, ``Unknown``, ``None`` or ``NONE``."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text[:1].isdigit() else None

@@ -14,11 +14,21 @@ _REPEATED: Final = re.compile(r"(?<=\.)(?:\d+|iteration\d+)(?=\.|$)")
 """Which shard of a scatter (CWL, WDL), or which turn of a loop (CWL)."""
 
 
-@lru_cache(maxsize=65536)
+LONGEST: Final = 500
+"""Characters of a name that count; a job may be called anything, of any length."""
+
+
 def kind(name: str) -> str:
     """Return what the jobs of a tool have in common of their names: of ``align.17.bwa`` that is ``align.*.bwa``."""
+    return _kind(name[:LONGEST])
+
+
+@lru_cache(maxsize=65536)
+def _kind(name: str) -> str:
+    # Half a surrogate pair is no text that could be written anywhere.
+    whole = name if name.isascii() else name.encode("utf-8", "replace").decode()
     # Thousands of jobs have the same: kept once.
-    return sys.intern(_REPEATED.sub("*", name))
+    return sys.intern(_REPEATED.sub("*", whole))
 
 
 def of_toil(job_name: str, unit_name: str) -> str:

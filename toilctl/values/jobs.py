@@ -46,6 +46,9 @@ class Demand:
     counted: tuple[tuple[Job, int], ...] = ()
     """More jobs that wait, one of those alike and how many: a simulation counts 100,000 as they come and go."""
 
+    problems: tuple[str, ...] = ()
+    """What of the engine's answer could not be read, a sentence each; the rest counts."""
+
     @property
     def waiting(self) -> int:
         """How many jobs wait."""

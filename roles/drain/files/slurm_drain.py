@@ -25,7 +25,7 @@ def output(*command):
 def known(ids):
     """Return name → state flags of those nodes that the controller knows."""
     states = {}
-    for line in output("scontrol", "show", "nodes", "--oneliner").splitlines():
+    for line in output("scontrol", "show", "nodes", "--oneliner").split("\n"):
         # The first of two wins: a reason, which comes last, may be any text.
         fields = dict(reversed([field.split("=", 1) for field in line.split() if "=" in field]))
         if fields.get("NodeName") in ids:
@@ -49,7 +49,7 @@ def expand(nodes):
 def running(states):
     """Return the ids of the jobs on each busy node; one that starts, is suspended or is just ending counts."""
     jobs = {name: [] for name, flags in states.items() if flags & BUSY}
-    for line in output("squeue", "--noheader", "--states", HOLDING, "--format", "%i %N").splitlines():
+    for line in output("squeue", "--noheader", "--states", HOLDING, "--format", "%i %N").split("\n"):
         job, _, nodes = line.partition(" ")
         for name in set(expand(nodes)) & states.keys():
             jobs.setdefault(name, []).append(job)

@@ -1,1 +1,11 @@
-../../../toilctl/nodes/watch/worker.py
+"""worker_watch.py run SETTINGS.json: the worker's program, of the package beside this file."""
+
+import sys
+from pathlib import Path
+
+# Python in isolated mode does not look there by itself.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from toilctl_watch.worker import main  # noqa: E402 - found only now
+
+main()

@@ -7,7 +7,7 @@ from typing import Any
 
 from toilctl.engines.mesos_demand import demand
 from toilctl.engines.mesos_tasks import Task
-from toilctl.engines.published import PublishedWorkflow
+from toilctl.engines.published_lines import PublishedWorkflow
 from toilctl.values.capacity import Resources
 from toilctl.values.jobs import Job, Shape
 

@@ -38,6 +38,8 @@ class Supply:
     limits: NodeLimits
     there: int
     """How many nodes count against the maximum."""
+    held: int
+    """How many there are with those that EC2 takes away, which do not count."""
     offer: Offer | None
     """None while nothing is known of its instance types."""
     obstacle: Obstacle | None = None
@@ -55,8 +57,13 @@ class Supply:
 
     @property
     def room(self) -> int:
-        """How many more there may be."""
-        return max(0, self.limits.max_nodes - self.there)
+        """How many more there may be.
+
+        Each node that EC2 takes away may have a successor, and that is all: with every worker's word for it, there are
+        never more than two for one.
+        """
+        most = self.limits.max_nodes
+        return max(0, min(most - self.there, 2 * most - self.held))
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Supplies:
         aside = {one.offering: one for one in snapshot.set_aside if one.until > now}
         emptied = {one.offering for one in snapshot.emptied if one.until > now}
         backed_off = {one.node_type: one for one in snapshot.back_offs if one.until is not None and one.until > now}
-        there = workers.counts()
+        there, held = workers.counts(), workers.held()
         by_type = {}
         for limits in policy.limits:
             node_type = limits.node_type
@@ -82,7 +89,7 @@ class Supplies:
             obstacle = _obstacle(node_type, workers.offers.get(node_type), backed_off.get(node_type), refused, policy)
             without = _left_out(node_type, policy.zones, refused, emptied)
             by_type[node_type] = Supply(
-                limits, there[node_type], workers.offers.get(node_type), obstacle, without,
+                limits, there[node_type], held[node_type], workers.offers.get(node_type), obstacle, without,
                 short=node_type in snapshot.short_since,
                 fallen_back=_fallen_back(snapshot.short_since.get(node_type), policy, now),
             )  # fmt: skip

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, start_http_server
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -17,6 +24,7 @@ from toilctl.autoscaler.metrics import definitions
 from toilctl.autoscaler.metrics.definitions import OTHER, Measure, Numbers, WaitTimer
 from toilctl.autoscaler.model.reasons import EndReason
 from toilctl.autoscaler.model.snapshot import NoticeKind, Snapshot
+from toilctl.nodes.watch.http_service import Answer, HttpService, Request
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _ENDING: Final = ("scale-in", "replace")
@@ -111,30 +119,39 @@ class _Last(Collector):
 
 
 class _Server:
-    """One HTTP server in threads of its own, and where it is."""
+    """One HTTP service in a thread of its own, and where it is."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry, self._where = registry, ("", 0)
-        self._server: WSGIServer | None = None
+        self._running: tuple[HttpService, threading.Thread] | None = None
 
     def move(self, address: str, port: int) -> str:
-        if self._server and self._where == (address, port):
+        if self._running and self._where == (address, port):
             return ""
         self._stop()
         if not port:
             return ""
         try:
-            self._server, _ = start_http_server(port, address, self._registry)
+            service = HttpService(address, port, self._respond)
         except OSError as error:
             return f"Metrics cannot be served at {address} port {port}: {error.strerror or error}."
-        self._where = (address, port)
+        thread = threading.Thread(target=service.run, name="toilctl-metrics", daemon=True)
+        thread.start()
+        self._running, self._where = (service, thread), (address, port)
         return ""
 
+    def _respond(self, request: Request) -> Answer | Callable[[], Answer]:
+        if request.method != "GET":
+            return Answer(501, "There is GET here.")
+        # With many node types it takes a moment.
+        return lambda: Answer(200, generate_latest(self._registry).decode().removesuffix("\n"), CONTENT_TYPE_LATEST)
+
     def _stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
+        if self._running:
+            service, thread = self._running
+            service.stop()
+            thread.join()
+            self._running = None
 
 
 def _stem(measure: Measure) -> str:

@@ -70,7 +70,10 @@ class Observation:
 
 def in_leader(words: Sequence[str]) -> str:
     """Run words in the leader's container, from the leader itself."""
-    done = subprocess.run([*_IN_LEADER, *words], capture_output=True, text=True, check=True, timeout=_ASK_S)
+    done = subprocess.run(
+        [*_IN_LEADER, *words], capture_output=True, text=True, encoding="utf-8", errors="replace", check=True,
+        timeout=_ASK_S,
+    )  # fmt: skip
     return done.stdout
 
 
@@ -88,6 +91,11 @@ def engine_of(settings: AutoscalerSettings) -> EngineClient:
 def asked_for() -> tuple[Wish, ...]:
     """Return what workflows ask for while they run."""
     return tuple(Wish(one.name, one.limits, one.tuning, one.storage) for one in published().workflows() if one.limits)
+
+
+def unread() -> tuple[str, ...]:
+    """Return what could not be read when workflows were last asked, a sentence each."""
+    return published().problems()
 
 
 def observe(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from toilctl.autoscaler.model.snapshot import NOTICE_S, NoticeKind, SpotNotice
-from toilctl.system import aws
+from toilctl.engines.client import UNREADABLE
+from toilctl.system import aws, files
 from toilctl.values.cluster import Node
 
 DIRECTORY: Final = "/var/lib/toilctl/notices"
-"""Where role watch's service on the leader puts what workers tell: a file for each, ``INSTANCE_ID.json``."""
+"""Where role watch's service on the leader puts what workers tell: a file for each, by its private address."""
 REQUESTS_S: Final = 5.0
 """Between two looks at the spot requests, as between two looks of a worker at its metadata."""
+SLACK_S: Final = 60.0
+"""What the clocks of EC2 and the leader may differ by; the leader's service has the same."""
+_MOST_BYTES: Final = 65536
 WITHDRAWN_S: Final = 600.0
 """A node that is still there so long after its end stays: EC2 does not say when it changes its mind."""
 _MARKED: Final = {
@@ -40,6 +44,8 @@ class SpotNotices:
     _files: frozenset[tuple[str, int]] = frozenset()
     _marked: dict[str, SpotNotice] = field(default_factory=dict)
     _asked_at: datetime | None = None
+    _ends: dict[str, datetime] = field(default_factory=dict)
+    """When each node was to end by its own first word: none may put that off, and so be interrupted for ever."""
 
     def news(self, region: str, spot_ids: frozenset[str], now: datetime) -> bool:
         """Look whether there is a notice that was not there before.
@@ -59,26 +65,37 @@ class SpotNotices:
     def of(self, nodes: Iterable[Node], now: datetime) -> dict[str, SpotNotice]:
         """Return the notices about nodes, by instance id; an end counts before a recommendation."""
         found: dict[str, SpotNotice] = {}
+        nodes = tuple(nodes)
+        self._ends = {
+            node.instance_id: self._ends[node.instance_id] for node in nodes if node.instance_id in self._ends
+        }
         for node in nodes:
             told, marked = self._told(node), self._marked.get(node.instance_id)
-            notice = told if told and (told.takes_at or not marked) else marked
-            if notice and not _withdrawn(notice, now):
-                found[node.instance_id] = notice
+            said = [one for one in (told, marked) if one and not _withdrawn(one, now)]
+            if said:
+                found[node.instance_id] = next((one for one in said if one.takes_at), said[0])
         return found
 
     def _listed(self) -> frozenset[tuple[str, int]]:
         try:
-            return frozenset((one.name, one.stat().st_mtime_ns) for one in self.directory.glob("i-*.json"))
+            return frozenset((one.name, one.stat().st_mtime_ns) for one in self.directory.glob("*.json"))
         except OSError:  # It goes while it is looked at.
             return frozenset()
 
     def _told(self, node: Node) -> SpotNotice | None:
-        try:
-            said = json.loads((self.directory / f"{node.instance_id}.json").read_text())
-            # Whoever runs on another node cannot speak for this one.
-            return _notice(said) if node.spot and said["address"] == node.private_address else None
-        except (OSError, ValueError, KeyError, TypeError):
+        if not (node.spot and node.private_address):
             return None
+        try:
+            said = json.loads(files.read_regular(self.directory / f"{node.private_address}.json", _MOST_BYTES))
+            # Whoever runs on another node cannot speak for this one, nor for the one before at its address.
+            if said["address"] != node.private_address or said["instance_id"] != node.instance_id:
+                return None
+            notice = _notice(said)
+        except (OSError, *UNREADABLE):
+            return None
+        if notice.takes_at is None:
+            return notice
+        return replace(notice, takes_at=self._ends.setdefault(node.instance_id, notice.takes_at))
 
     def _ask(self, region: str, spot_ids: frozenset[str], now: datetime) -> None:
         wanted = [{"Name": "status-code", "Values": sorted(_MARKED)}]
@@ -95,17 +112,23 @@ class SpotNotices:
 def _notice(said: Mapping[str, Any]) -> SpotNotice:
     """Read a node's word.
 
-    :raises ValueError: when it is none; KeyError and TypeError, too.
+    :raises Exception: one of ``UNREADABLE`` when it is none, or of a time that EC2 cannot have announced.
     """
     kind, takes_at = NoticeKind(said["kind"]), said["takes_at"]
     if (takes_at is None) != (kind is NoticeKind.REBALANCE):
         raise ValueError(said)
-    return SpotNotice(kind, _moment(said["heard_at"]), None if takes_at is None else _moment(takes_at))
+    heard = _moment(said["heard_at"])
+    if takes_at is None:
+        return SpotNotice(kind, heard)
+    takes = _moment(takes_at)
+    if not -SLACK_S <= (takes - heard).total_seconds() <= NOTICE_S + SLACK_S:
+        raise ValueError(said)
+    return SpotNotice(kind, heard, takes)
 
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _request(request: Mapping[str, Any], now: datetime) -> SpotNotice:

@@ -28,11 +28,12 @@ from toilctl.autoscaler.model.plan import Infeasible, ScalingPlan
 from toilctl.autoscaler.model.playbook_events import Ended, Event, LaunchAnswered
 from toilctl.autoscaler.model.reasons import EndReason
 from toilctl.autoscaler.model.settings import SETTINGS_FILE, AutoscalerSettings, SettingsFile
-from toilctl.autoscaler.observe.observe import Memory, Observation, asked_for, engine_of, observe
+from toilctl.autoscaler.observe.observe import Memory, Observation, asked_for, engine_of, observe, unread
 from toilctl.autoscaler.service import reporting
 from toilctl.autoscaler.service.guard import Guard, alone
 from toilctl.autoscaler.service.signals import Signals
 from toilctl.engines.client import EngineClient
+from toilctl.nodes.watch.systemd import ALIVE, tell_systemd
 from toilctl.system import aws
 from toilctl.system.waiting import wait_until
 from toilctl.values.errors import ToilctlError
@@ -62,6 +63,7 @@ class Reach:
     clock: Callable[[], datetime] = utc_now
     spawn: Callable[[Callable[[], None]], None] = in_thread
     asked_for: Callable[[], Sequence[workflow_limits.Wish]] = asked_for
+    unread: Callable[[], Sequence[str]] = unread
     tell_never_run: Callable[[Sequence[Infeasible]], None] = never_run.tell
 
 
@@ -142,7 +144,7 @@ class Autoscaler:
         if unsafe:
             return replace(report, problem="; ".join(filter(None, [report.problem, unsafe])))
         report = self._decide_and_act(report, settings, now)
-        return replace(report, notes=(*report.notes, *asked.notes))
+        return replace(report, notes=(*report.notes, *asked.notes, *self._reach.unread()))
 
     def _decide_and_act(self, report: TickReport, settings: AutoscalerSettings, now: datetime) -> TickReport:
         engine = self._reach.engine_of(settings)
@@ -205,11 +207,13 @@ def run(autoscaler: Autoscaler, settings: SettingsFile, signals: Signals) -> Non
     """Tick until told to stop; at once when the settings change, or EC2 gives notice of an interruption."""
     while not signals.stop.is_set():
         began = time.monotonic()
+        tell_systemd(ALIVE)
         signals.hurry.clear()
         written = settings.changed_at()
         autoscaler.tick()
         wait_s = autoscaler.interval_s
         while time.monotonic() - began < wait_s and not signals.hurry.is_set():
+            tell_systemd(ALIVE)
             if signals.stop.wait(_LOOK_S) or settings.changed_at() != written or autoscaler.news():
                 break
 

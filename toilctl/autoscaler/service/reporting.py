@@ -71,7 +71,7 @@ def decided(report: TickReport, snapshot: Snapshot, plan: ScalingPlan, policy: P
         waiting=plan.waiting,
         infeasible=plan.infeasible,
         set_aside=tuple(_set_aside(snapshot, now)),
-        notes=plan.notes,
+        notes=(*plan.notes, *snapshot.demand.problems),
         advice={**report.advice, **plan.advice},
         usd_per_hour=round(plan.usd_per_hour, 6),
         nodes=nodes,

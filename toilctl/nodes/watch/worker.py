@@ -15,14 +15,17 @@ import contextlib
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from .systemd import ALIVE, tell_systemd
 
 ACTIONS = ("terminate", "stop", "hibernate")
 # Both spot/instance-action and the token's time to live, 6 h at most: the EC2 user guide.
@@ -33,17 +36,47 @@ ASK_S = 30.0
 POWER_OFF_S = 60.0
 ANSWER_BYTES = 65536
 NO_ANSWER = (OSError, TypeError, ValueError, RecursionError, http.client.HTTPException)
-# No proxy of the environment's is on the way to the metadata or the leader.
-DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Refused(OSError):
+    """An answer with another status than 200."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"HTTP {status} {reason[:80]}")
+        self.status = status
 
 
 def fetch(
     url: str, timeout_s: float, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> str:
-    """Return the body of an answer."""
-    request = urllib.request.Request(url, body, headers or {}, method=method)
-    with DIRECT.open(request, timeout=timeout_s) as answer:
-        return str(answer.read(ANSWER_BYTES).decode())
+    """Return the body of an answer, asked for without any proxy, and without going where the answer points."""
+    where = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=timeout_s)
+    late = threading.Event()
+    with contextlib.closing(connection):
+        connection.connect()
+        # The timeout is that of each byte; who sends one after the other is hung up on.
+        timer = threading.Timer(2 * timeout_s, hang_up, [connection.sock, late])
+        timer.daemon = True
+        timer.start()
+        try:
+            connection.request(method, where.path, body, headers or {})
+            answer = connection.getresponse()
+            text = answer.read(ANSWER_BYTES).decode()
+        finally:
+            timer.cancel()
+    if late.is_set():
+        raise TimeoutError("timed out")
+    if answer.status != 200:
+        raise Refused(answer.status, answer.reason)
+    return text
+
+
+def hang_up(connection: socket.socket, late: threading.Event) -> None:
+    """End a connection, in whichever thread it is waited for."""
+    late.set()
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -70,10 +103,10 @@ class Metadata:
         try:
             headers = {"X-aws-ec2-metadata-token": self.token}
             return fetch(f"{self.url}/latest/meta-data/{path}", METADATA_S, headers=headers)
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
+        except Refused as error:
+            if error.status == 404:
                 return None
-            if error.code != 401 or renewed:
+            if error.status != 401 or renewed:
                 raise
         self.token = ""
         return self.get(path, renewed=True)
@@ -232,9 +265,6 @@ def main() -> None:
     watch = Watch(settings)
     while True:
         began = time.monotonic()
+        tell_systemd(ALIVE)
         watch.step()
         time.sleep(max(0.0, settings["interval_s"] - (time.monotonic() - began)))
-
-
-if __name__ == "__main__":
-    main()

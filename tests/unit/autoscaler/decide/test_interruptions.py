@@ -168,3 +168,15 @@ def test_interrupted_node_is_drained_although_a_person_launched_it():
     plan = decide(snapshot(running, [replace(there, fixed=True)]), policy(), NOW)
     assert plan.drain == ("i-1",)
     assert kept(plan)["i-1"][0] is KeepReason.INTERRUPTED
+
+
+def test_no_workers_word_launches_more_than_a_successor_for_each():
+    """Four of at most two say that EC2 takes them away: the two of the policy, and their successors."""
+    doomed_ones = [
+        replace(busy(f"i-{number}", SPOT, cores=32, preemptible=True)[0], notice=doomed()) for number in range(4)
+    ]
+    waiting = jobs(50, cores=32, preemptible=True)
+    two = policy([SPOT], most=2, least=1)
+    assert decide(snapshot(waiting, doomed_ones), two, NOW).launches == ()
+    assert [one.count for one in decide(snapshot(waiting, doomed_ones[:2]), two, NOW).launches] == [2]
+    assert [one.count for one in decide(snapshot(waiting, doomed_ones[:3]), two, NOW).launches] == [1]

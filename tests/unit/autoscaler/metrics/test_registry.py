@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -289,6 +291,19 @@ def test_port_in_use_is_told_in_a_line_and_tried_again(told, port):
         assert len(problem.splitlines()) == 1
     assert told.metrics.serve("127.0.0.1", port) == ""
     told.metrics.serve("", 0)
+
+
+def test_idle_connections_keep_nobody_from_scraping(told, port):
+    assert told.metrics.serve("127.0.0.1", port) == ""
+    threads = threading.active_count()
+    try:
+        with ExitStack() as idle:
+            for _ in range(200):
+                idle.enter_context(socket.create_connection(("127.0.0.1", port), 60))
+            assert scraped(port)
+            assert threading.active_count() <= threads + 1
+    finally:
+        told.metrics.serve("", 0)
 
 
 def test_address_that_is_missing_is_told(told, port):

@@ -28,7 +28,7 @@ def node(instance_id: str = "i-1", address: str = "172.31.0.5", spot: bool = Tru
 def tell(directory: Path, instance_id: str = "i-1", **changes: object) -> None:
     said = {"instance_id": instance_id, "kind": "terminate", "takes_at": END.isoformat(), "address": "172.31.0.5",
             "heard_at": NOW.isoformat()}  # fmt: skip
-    path = directory / f"{instance_id}.json"
+    path = directory / "172.31.0.5.json"
     path.write_text(json.dumps(said | changes))
     number = path.stat().st_mtime_ns + len(changes)
     os.utime(path, ns=(number, number))
@@ -75,6 +75,13 @@ def test_end_after_a_recommendation_is_news(tmp_path, requests):
     "changes",
     [
         {"address": "172.31.0.6"},
+        {"instance_id": "i-2"},
+        {"instance_id": ["i-1"]},
+        {"takes_at": (NOW + timedelta(seconds=181)).isoformat()},
+        {"takes_at": (NOW - timedelta(seconds=61)).isoformat()},
+        {"takes_at": "2099-01-01T00:00:00Z"},
+        {"takes_at": "0001-01-01T00:00:00+23:59"},
+        {"takes_at": 1e300},
         {"kind": "explode"},
         {"takes_at": None},
         {"kind": "rebalance"},
@@ -88,9 +95,38 @@ def test_what_is_no_word_of_the_node_itself_counts_for_nothing(tmp_path, changes
 
 
 def test_damaged_file_counts_for_nothing(tmp_path):
-    (tmp_path / "i-1.json").write_text("{")
-    (tmp_path / "i-2.json").write_text("[]")
-    assert SpotNotices(tmp_path).of([node(), node("i-2")], NOW) == {}
+    damaged = "{", "[]", "[" * 60_000, "9" * 5000, "x" * 70_000, "\xff"
+    for number, text in enumerate(damaged):
+        (tmp_path / f"10.0.0.{number}.json").write_bytes(text.encode("latin-1"))
+    nodes = [node(f"i-{number}", f"10.0.0.{number}") for number in range(len(damaged))]
+    assert SpotNotices(tmp_path).of(nodes, NOW) == {}
+
+
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "172.31.0.5.json")
+    assert SpotNotices(tmp_path).of([node()], NOW) == {}
+
+
+def test_node_that_was_to_end_cannot_put_that_off(tmp_path):
+    notices = SpotNotices(tmp_path)
+    later = END
+    while later < END + timedelta(hours=1):
+        tell(tmp_path, takes_at=later.isoformat(), heard_at=(later - timedelta(seconds=120)).isoformat())
+        found = notices.of([node()], later - timedelta(seconds=60))
+        assert [one.takes_at for one in found.values()] == [END] * (later <= END + timedelta(seconds=WITHDRAWN_S + 60))
+        later += timedelta(seconds=60)
+
+
+def test_ec2s_own_word_counts_whatever_a_node_has_said(tmp_path, requests):
+    found, _ = requests
+    notices = SpotNotices(tmp_path)
+    tell(tmp_path)
+    assert notices.news("us-west-2", IDS, NOW)
+    notices.of([node()], NOW)
+    late = END + timedelta(hours=1)
+    found.append(marked("i-1") | {"Status": {"Code": "marked-for-termination", "UpdateTime": late}})
+    assert notices.news("us-west-2", IDS, late)
+    assert notices.of([node()], late)["i-1"].takes_at == late + timedelta(seconds=NOTICE_S)
 
 
 def test_on_demand_node_is_never_taken_away(tmp_path):

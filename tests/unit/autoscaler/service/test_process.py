@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from tests.unit.autoscaler.builders import tuning
 from tests.unit.autoscaler.service.stage import Stage
@@ -129,3 +132,36 @@ def test_notice_begins_a_tick_at_once(stage):
         stage.aws.cloud.set_fault("interrupt")
         stage.now += timedelta(seconds=5)
         until(lambda: any('"interruptions":[{' in line for line in stage.out.getvalue().splitlines()))
+
+
+def test_loop_tells_systemd_that_it_is_alive_and_one_that_hangs_does_not(stage, monkeypatch, tmp_path):
+    monkeypatch.setattr(loop, "_LOOK_S", 0.05)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    hangs, goes_on = threading.Event(), threading.Event()
+    tick = stage.autoscaler.tick
+
+    def slow() -> None:
+        tick()
+        if hangs.is_set():
+            hangs.clear()
+            goes_on.wait(60)
+
+    monkeypatch.setattr(stage.autoscaler, "tick", slow)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, running(stage) as signals:
+        told.bind(str(tmp_path / "notify"))
+        told.settimeout(60)
+        for _ in range(5):
+            assert told.recv(100) == b"WATCHDOG=1"
+        hangs.set()
+        signals.hurry.set()
+        until(lambda: not hangs.is_set())
+        told.settimeout(0.2)
+        with contextlib.suppress(TimeoutError):
+            # What was said before.
+            while told.recv(100):
+                pass
+        with pytest.raises(TimeoutError):
+            told.recv(100)
+        goes_on.set()
+        told.settimeout(60)
+        assert told.recv(100) == b"WATCHDOG=1"

@@ -9,18 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.roles.conftest import ROLES, load
+from tests.unit.roles.conftest import ROLES
+from toilctl.nodes.watch import leader as leader_watch
+from toilctl.nodes.watch import worker as worker_watch
 
 FILES = ROLES / "watch/files"
-leader_watch = load("toilctl_leader_watch", FILES / "leader_watch.py")
-worker_watch = load("toilctl_worker_watch", FILES / "worker_watch.py")
 INSTANCE = "i-0123456789abcdef0"
+NOW = datetime(2030, 1, 2, 3, 2, 5, tzinfo=UTC)
 TAKES_AT = "2030-01-02T03:04:05Z"
 TERMINATE = {"instance_id": INSTANCE, "kind": "terminate", "takes_at": TAKES_AT}
 TIMEOUT_S = 1800
@@ -75,27 +77,28 @@ class Leader:
     """A leader's service that can be stopped and started at one address."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.port, self.server = directory, 0, None
+        self.directory, self.port, self.server, self.now = directory, 0, None, NOW
         self.start()
 
     def start(self, cluster: str = "lab") -> None:
         settings = {"cluster": cluster, "address": "127.0.0.1", "port": self.port, "directory": str(self.directory)}
-        self.server = leader_watch.Server(settings)
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self.server = leader_watch.Server(settings, lambda: self.now)
+        self.port = self.server.http.port
+        self.thread = threading.Thread(target=self.server.http.run, args=(self.server.beat, 0.01), daemon=True)
+        self.thread.start()
 
     def stop(self) -> None:
         if self.server:
-            self.server.shutdown()
-            self.server.server_close()
+            self.server.http.stop()
+            self.thread.join()
         self.server = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def notice(self, instance_id: str = INSTANCE) -> dict[str, Any] | None:
-        path = self.directory / f"{instance_id}.json"
+    def notice(self, address: str = "127.0.0.1") -> dict[str, Any] | None:
+        path = self.directory / f"{address}.json"
         return json.loads(path.read_text()) if path.exists() else None
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
@@ -142,7 +145,9 @@ def metadata() -> Iterator[Metadata]:
 
 
 @pytest.fixture
-def leader(tmp_path: Path) -> Iterator[Leader]:
+def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Leader]:
+    # Here notices follow each other at once.
+    monkeypatch.setattr(leader_watch, "NEWS_S", 0)
     service = Leader(tmp_path / "notices")
     yield service
     service.stop()

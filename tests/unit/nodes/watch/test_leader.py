@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.unit.nodes.watch.conftest import INSTANCE, TERMINATE, eventually
+from tests.unit.nodes.watch.conftest import NOW, TERMINATE, eventually
+from toilctl.nodes.watch import leader as leader_watch
 
 
 def test_leader_says_whose_it_is(leader):
@@ -39,10 +41,10 @@ def test_files_are_for_all_to_read_and_nothing_else_is_left(leader):
         leader.post(**TERMINATE)
     finally:
         os.umask(old)
-    assert [path.name for path in leader.directory.iterdir()] == [f"{INSTANCE}.json"]
+    assert [path.name for path in leader.directory.iterdir()] == ["127.0.0.1.json"]
     assert (
         leader.directory.stat().st_mode & 0o777,
-        leader.directory.joinpath(f"{INSTANCE}.json").stat().st_mode & 0o777,
+        leader.directory.joinpath("127.0.0.1.json").stat().st_mode & 0o777,
     ) == (0o755, 0o644)
 
 
@@ -67,7 +69,8 @@ def test_body_that_is_no_notice(leader, body, told):
         *(({"kind": bad}, "kind is none of terminate, stop, hibernate, rebalance.")
           for bad in (None, "", "Terminate", 1, ["stop"], "\ud800")),
         *(({"takes_at": bad}, "takes_at is neither null nor a time such as 2030-01-02T03:04:05Z.")
-          for bad in ("", "soon", "2030-01-02", "2030-01-02T03:04:05", "2030-13-02T03:04:05Z", 1893553445, {},
+          for bad in ("", "soon", "2030-01-02", "2030-01-02T03:04:05", "2030-13-02T03:04:05Z", "2030-01-02T03:04:05.Z",
+                      1893553445, {},
                       "2030-01-02T03:04:05+02:00", "2030-01-02T03:04:05Z\n")),
     ],
 )  # fmt: skip
@@ -139,20 +142,60 @@ def aged(path: Path, seconds: float) -> Path:
 
 
 def test_notices_of_the_day_before_are_removed_at_the_start_and_later(leader):
-    old, new = (aged(leader.directory / f"i-{name}.json", age) for name, age in (("0a", 86500), ("0b", 86000)))
+    old, new = (aged(leader.directory / f"10.0.0.{name}.json", age) for name, age in ((1, 86500), (2, 86000)))
     leader.stop()
     leader.start()
+    assert eventually(lambda: not old.exists())
     assert (old.exists(), new.exists()) == (False, True)
     aged(old, 90000)
     leader.server.tidy_at = 0.0
-    leader.ask("GET", "/")
     assert eventually(lambda: not old.exists())
     assert (old.exists(), new.exists()) == (False, True)
 
 
-def test_of_too_many_notices_the_oldest_goes(leader):
-    for number in range(1000):
-        aged(leader.directory / f"i-{number:x}.json", 5000 - number)
+def test_of_too_many_notices_the_oldest_goes(leader, monkeypatch):
+    monkeypatch.setattr(leader_watch, "LIMIT", 10)
+    for number in range(10):
+        aged(leader.directory / f"10.0.0.{number}.json", 5000 - number)
     leader.post(**TERMINATE)
     left = {path.stem for path in leader.directory.iterdir()}
-    assert (len(left), "i-0" in left, "i-1" in left, INSTANCE in left) == (1000, False, True, True)
+    assert (len(left), "10.0.0.0" in left, "10.0.0.1" in left, "127.0.0.1" in left) == (10, False, True, True)
+
+
+def test_address_has_one_notice_whatever_it_says_of_others(leader):
+    real = aged(leader.directory / "10.0.0.5.json", 10)
+    for number in range(50):
+        assert leader.post(**TERMINATE | {"instance_id": f"i-{number:x}"})[0] == 200
+    assert sorted(path.name for path in leader.directory.iterdir()) == ["10.0.0.5.json", "127.0.0.1.json"]
+    assert (real.read_text(), leader.notice()["instance_id"]) == ("{}", "i-31")
+
+
+@pytest.mark.parametrize("seconds", [-61, 181, 3600, 1e9])
+def test_end_that_ec2_cannot_have_announced_is_refused(leader, seconds):
+    leader.now = NOW - timedelta(seconds=seconds - 120)
+    told = "takes_at is not within the next 120 s, which is EC2's notice.\n"
+    assert leader.post(**TERMINATE) == (400, told)
+    assert leader.notice() is None
+
+
+@pytest.mark.parametrize("seconds", [-59, 0, 120, 179])
+def test_clocks_may_differ_a_little(leader, seconds):
+    leader.now = NOW - timedelta(seconds=seconds - 120)
+    assert leader.post(**TERMINATE)[0] == 200
+
+
+def test_what_is_no_file_is_in_nobodys_way(leader):
+    (leader.directory / "stray").mkdir(parents=True)
+    os.utime(leader.directory / "stray", (0, 0))
+    assert leader.post(**TERMINATE)[0] == 200
+
+
+def test_address_is_not_heard_again_at_once(leader, monkeypatch):
+    monkeypatch.setattr(leader_watch, "NEWS_S", 60)
+    assert leader.post(**TERMINATE)[0] == 200
+    first = leader.notice()
+    assert leader.post(**TERMINATE | {"kind": "stop"}) == (429, "One notice in 60 s is heard.\n")
+    assert leader.post(**TERMINATE)[0] == 200
+    assert leader.notice() == first
+    aged(leader.directory / "127.0.0.1.json", 61)
+    assert leader.post(**TERMINATE | {"kind": "stop"})[0] == 200

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.unit.nodes.watch.conftest import INSTANCE, TAKES_AT, TERMINATE, TIMEOUT_S, Worker
+from tests.unit.nodes.watch.conftest import TAKES_AT, TERMINATE, TIMEOUT_S, Worker
 
 
 def test_interruption_is_told_within_one_poll_and_once(worker, leader, metadata, capsys):
@@ -18,7 +18,7 @@ def test_interruption_is_told_within_one_poll_and_once(worker, leader, metadata,
     told = leader.notice()
     assert before <= datetime.fromisoformat(told.pop("heard_at")) <= datetime.now(UTC)
     assert told == TERMINATE | {"address": "127.0.0.1"}
-    (leader.directory / f"{INSTANCE}.json").unlink()
+    (leader.directory / "127.0.0.1.json").unlink()
     worker.poll()
     assert leader.notice() is None
     assert capsys.readouterr().out.count(f"The leader was told of EC2's notice, terminate at {TAKES_AT}.") == 1
@@ -30,7 +30,7 @@ def test_notice_is_told_again_until_the_leader_acknowledges_it(worker, leader, m
     worker.poll_for(20)
     leader.start("another")
     worker.poll()
-    (leader.directory / f"{INSTANCE}.json").unlink()
+    (leader.directory / "127.0.0.1.json").unlink()
     leader.stop()
     leader.start()
     # Although the metadata is silent meanwhile.

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.unit.nodes.plugin.workflows import Running, wait_for
-from toilctl.engines.published import Published, PublishedWorkflow
+from toilctl.engines.published import Published
+from toilctl.engines.published_lines import PublishedWorkflow
 from toilctl.values.jobs import Job
 
 CHILDREN = 6
