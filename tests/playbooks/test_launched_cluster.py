@@ -207,3 +207,29 @@ def test_ended_workers_leave_known_hosts_and_another_node_at_their_address_is_no
     assert ended.returncode == 0, ended.stdout
     assert known_hosts.read_text() == kept
     assert [one["InstanceId"] for one in instances(launched.cloud, intent="launch", role="worker")] == [stays]
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ("leader", "Not a worker of cluster my: {leader}. Name workers that `toilctl describe-cluster` lists."),
+        (["i-0123456789abcdef0"], "Not a worker of cluster my: i-0123456789abcdef0."),
+        (["-oProxyCommand=x"], "Say which workers are to go, by their instance ids:"),
+        ("i-0123456789abcdef0", "Say which workers are to go, by their instance ids:"),
+        (None, "Say which workers are to go, by their instance ids:"),
+    ],
+)
+def test_scale_in_of_what_is_no_worker_is_refused_before_anything_is_drained(
+    launched: Launched, ids: Any, said: str, tmp_path: Path
+) -> None:
+    """The play on the leader would write a file."""
+    there = {one["InstanceId"] for one in instances(launched.cloud, cluster="my")}
+    chosen = {} if ids is None else {"instance_ids": [launched.leader] if ids == "leader" else ids}
+    drained = [
+        {"ansible.builtin.file": {"path": str(tmp_path / "drained"), "state": "touch"}, "delegate_to": "localhost"}
+    ]
+    ended = launched.play("scale_in.yml", on_leader=drained, ssh_cidrs=["192.0.2.1/32"], **chosen)
+    assert ended.returncode == 2
+    assert said.format(leader=launched.leader) in " ".join(ended.stdout.split())
+    assert not (tmp_path / "drained").exists()
+    assert {one["InstanceId"] for one in instances(launched.cloud, cluster="my")} == there

@@ -17,7 +17,7 @@ from typing import Any, Final
 from toilctl.system import ansible_environment, ansible_release, credentials, paths, progress
 from toilctl.system.children import terminate_children
 from toilctl.values import errors
-from toilctl.values.errors import CredentialsError, Interrupted, PlaybookError
+from toilctl.values.errors import CredentialsError, Interrupted, PartialError, PlaybookError
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MAX_MESSAGE: Final = 400
@@ -25,6 +25,8 @@ _SAYS_NOTHING: Final = re.compile(r"(The command exited with a )?non-zero return
 """What a failed command's own sentence is in ansible-core 2.19, and in 2.21."""
 _UNLISTED: Final = re.compile(r"Failed to parse inventory with 'auto' plugin: (.+)")
 """Why EC2's nodes are not known; the error that follows says no more than that."""
+_SAYS_WHAT_WAITS: Final = "Say what waits"
+"""The task, of role appliance, that fails when all else has been done."""
 _KEPT_LOGS: Final = 20
 _FORKS: Final = threading.Lock()
 """In a process that has imported filelock, a thread that forks while another one does gets an error."""
@@ -136,10 +138,15 @@ def raise_failure(result: PlaybookResult, then: str = "the same command goes on 
 
     :param then: how it goes on, for failures that no module named.
     :raises ToilctlError: of the class whose code the module gave.
+    :raises PartialError: when all that is lacking waits until nodes are idle; ``facts["waiting"]`` has it by node.
     :raises PlaybookError: for any other failure.
     """
     if result.succeeded:
         return
+    if result.data.get("waiting") and {failure.task for failure in result.failures} == {_SAYS_WHAT_WAITS}:
+        said, _, _ = result.failures[0].message.partition(" Run this again ")
+        step = "Type the same command again when nothing runs there."
+        raise PartialError(said, step, waiting=result.data["waiting"], log=result.log)
     named = next((failure.error for failure in result.failures if failure.error), None)
     if named:
         kind = errors.named(str(named.get("code")), PlaybookError)

@@ -12,17 +12,18 @@ RETRY_S = 1.0
 DENIED_GRACE_S = 15.0
 # What waiting does not mend.
 DENIED = ("permission denied", "too many authentication failures")
-REFUSED = ("host key verification failed", "remote host identification has changed", "no such identity", "bad owner")
+CHANGED_KEY = ("host key verification failed", "remote host identification has changed")
+REFUSED = (*CHANGED_KEY, "no such identity", "bad owner")
 
 
 class ActionModule(ActionBase):
     """Waits until ssh answers and the first boot has finished."""
 
-    _VALID_ARGS = frozenset(("timeout_s",))
+    _VALID_ARGS = frozenset(("timeout_s", "known_hosts"))
     TRANSFERS_FILES = False
 
     def run(self, tmp=None, task_vars=None):
-        """Return when the host is ready; a host that does not answer in time is unreachable."""
+        """Return when the host is ready; one that does not answer in time is unreachable, another key a failure."""
         result = super().run(tmp, task_vars)
         started = time.monotonic()
         timeout_s = float(self._task.args.get("timeout_s", 300))
@@ -32,12 +33,24 @@ class ActionModule(ActionBase):
                 # What user data did not do, the roles do: its outcome does not matter.
                 self._low_level_execute_command(command, sudoable=False)
             except AnsibleConnectionFailure as error:
+                if any(words in str(error).lower() for words in CHANGED_KEY):
+                    host = (task_vars or {}).get("inventory_hostname", "")
+                    return {**result, **changed_key(host, self._task.args.get("known_hosts", ""))}
                 if is_final(str(error), time.monotonic() - started, timeout_s):
                     raise
                 time.sleep(RETRY_S)
             else:
                 break
         return {**result, "changed": False, "elapsed": round(time.monotonic() - started, 1)}
+
+
+def changed_key(host, known_hosts):
+    """Return the failure of a host with another key than the recorded one, as the command line renders it."""
+    message = f"The host key of {host} is not the one recorded at the first contact: somebody else may be answering."
+    step = f"If you know why it changed, forget the old one: ssh-keygen -R {host} -f '{known_hosts}'."
+    facts = {"instance_id": host, "reason": "host-key"}
+    named = {"code": "connect", "message": message, "next_step": step, "facts": facts}
+    return {"failed": True, "msg": f"{message} {step}", "toilctl_error": named}
 
 
 def is_final(message, elapsed_s, timeout_s):

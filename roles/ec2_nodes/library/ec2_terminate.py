@@ -6,14 +6,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: ec2_terminate
 short_description: Terminate instances of one cluster
-description: Only instances with the cluster's tag are touched, and one listing per poll sees all of them end.
+description:
+  - Only instances with the cluster's tag are touched, and one listing per poll sees all of them end.
+  - In check mode it tells which it would terminate, and refuses the same.
 options:
   region: {type: str, required: true, description: The AWS region.}
   cluster: {type: str, required: true, description: The cluster's name.}
   instance_ids:
     type: list
     elements: str
-    description: Which of its instances; left out, all of them. One of another cluster is refused.
+    description:
+      - Which of its workers; left out, all of its instances. Whatever is none of its workers is refused.
+      - A cluster that was made anew under the same name has workers of its own.
   wait: {type: bool, default: true, description: Whether to wait until they are gone.}
   timeout_s: {type: float, default: 600, description: How long to wait.}
 """
@@ -23,10 +27,17 @@ terminated: {type: list, returned: always, description: The instances that this 
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, poll, run, to_dict
+from ansible.module_utils.toilctl_aws import AwsError, connect, find_group, poll, run, to_dict
 
 IDS_PER_CALL = 500
-CLUSTER = "toilctl:cluster"
+CLUSTER, GENERATION, ROLE = "toilctl:cluster", "toilctl:generation", "toilctl:role"
+ENDED = ("shutting-down", "terminated")
+
+
+def would_terminate(ec2, options):
+    """Return what would end, and end nothing."""
+    to_end = sorted(i for i, state in listing(ec2, options).items() if state not in ENDED)
+    return {"changed": bool(to_end), "terminated": to_end}
 
 
 def terminate(ec2, options):
@@ -34,7 +45,7 @@ def terminate(ec2, options):
     ended = set()
     for _ in poll(options["timeout_s"] if options["wait"] else 0):
         states = listing(ec2, options)
-        to_end = sorted(i for i, state in states.items() if state not in ("shutting-down", "terminated"))
+        to_end = sorted(i for i, state in states.items() if state not in ENDED)
         new = [instance_id for instance_id in to_end if instance_id not in ended]
         for start in range(0, len(new), IDS_PER_CALL):
             ec2.terminate_instances(InstanceIds=new[start : start + IDS_PER_CALL])
@@ -65,20 +76,30 @@ def listing(ec2, options):
         if named is None
         else [{"Name": "instance-id", "Values": named}]
     )
-    found = [
-        instance
+    found = {
+        instance["InstanceId"]: instance
         for page in ec2.get_paginator("describe_instances").paginate(Filters=wanted)
         for reservation in page["Reservations"]
         for instance in reservation["Instances"]
-    ]
-    foreign = [i["InstanceId"] for i in found if to_dict(i.get("Tags")).get(CLUSTER) != options["cluster"]]
-    if foreign:
+    }
+    if named is not None:
+        refuse_others(ec2, options["cluster"], named, found)
+    return {instance_id: instance["State"]["Name"] for instance_id, instance in found.items()}
+
+
+def refuse_others(ec2, cluster, named, found):
+    """Raise an error unless all that are named are workers of the cluster as it is now."""
+    group = find_group(ec2, cluster)
+    if group is None:
+        raise AwsError("not-found", f"There is no cluster {cluster}.", "See `toilctl list-clusters`.")
+    is_so = {CLUSTER: cluster, ROLE: "worker", GENERATION: to_dict(group["Tags"]).get(GENERATION)}
+    others = [i for i in named if i not in found or not is_so.items() <= to_dict(found[i].get("Tags")).items()]
+    if others:
         raise AwsError(
             "conflict",
-            f"Not of cluster {options['cluster']}: {', '.join(sorted(foreign))}.",
-            "Name nodes that `toilctl describe-cluster` lists.",
+            f"Not a worker of cluster {cluster}: {', '.join(sorted(set(others)))}.",
+            "Name workers that `toilctl describe-cluster` lists.",
         )
-    return {instance["InstanceId"]: instance["State"]["Name"] for instance in found}
 
 
 def main():
@@ -90,9 +111,11 @@ def main():
             "instance_ids": {"type": "list", "elements": "str"},
             "wait": {"type": "bool", "default": True},
             "timeout_s": {"type": "float", "default": 600},
-        }
+        },
+        supports_check_mode=True,
     )
-    run(module, lambda: terminate(connect("ec2", module.params["region"]), module.params))
+    act = would_terminate if module.check_mode else terminate
+    run(module, lambda: act(connect("ec2", module.params["region"]), module.params))
 
 
 if __name__ == "__main__":

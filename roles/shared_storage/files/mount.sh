@@ -1,7 +1,8 @@
 #!/bin/sh
-# mount.sh SOURCE PATH TYPE OPTIONS TIMEOUT_S: SOURCE is at PATH now and after every boot. Says what it did, if anything.
+# mount.sh SOURCE PATH TYPE OPTIONS TIMEOUT_S WAITS: SOURCE is at PATH now and after every boot. Says what it did, if
+# anything. Where WAITS is true, another mount at PATH stays, for jobs use it, and it says that.
 set -eu
-source=$1 path=$2 type=$3 options=$4 timeout_s=$5
+source=$1 path=$2 type=$3 options=$4 timeout_s=$5 waits=${6:-false}
 # A look at the mount itself would wait for a server that is away.
 is_mounted() { awk -v path="$path" '$5 == path { found = 1 } END { exit !found }' /proc/self/mountinfo; }
 
@@ -12,6 +13,10 @@ if ! grep -qxF "$entry" /etc/fstab; then
     if [ -z "$(sed -n "${ours}p" /etc/fstab)" ]; then
       echo "Something else is mounted at $path, and not by toilctl." >&2
       exit 1
+    fi
+    if [ "$waits" = true ]; then
+      echo "waits"
+      exit
     fi
     # Of another leader, which may be gone.
     umount --force --lazy "$path"

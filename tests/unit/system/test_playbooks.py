@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from toilctl.system import ansible_environment, paths, playbooks, variables
-from toilctl.values.errors import CapacityError, CredentialsError, Interrupted, PlaybookError
+from toilctl.values.errors import CapacityError, CredentialsError, Interrupted, PartialError, PlaybookError
 
 TARGET = playbooks.PlaybookTarget("us-west-2", "c")
 
@@ -115,6 +115,20 @@ def test_error_that_a_module_names_becomes_its_class(run):
     with pytest.raises(CapacityError, match=r"No t2\.micro left\. Wait\.") as raised:
         playbooks.raise_failure(named)
     assert raised.value.facts["zone"] == "us-west-2a"
+
+
+def test_what_waits_until_nodes_are_idle_is_all_that_is_lacking_or_comes_after_the_failure(run):
+    said = "1 node is busy, so these changes wait: i-1 (a job of Slurm): the container. Run this again when it is not."
+    waits = [
+        {"ansible.builtin.set_stats": {"data": {"waiting": {"i-1": ["the container"]}}}},
+        {"name": "Say what waits", "ansible.builtin.fail": {"msg": said}},
+    ]
+    with pytest.raises(PartialError, match=r"the container\. Type the same command again when nothing runs") as raised:
+        playbooks.raise_failure(run(waits))
+    assert raised.value.facts["waiting"] == {"i-1": ["the container"]}
+    other = playbooks.Failure("i-2", "Break", "no disk", unreachable=False)
+    with pytest.raises(PlaybookError, match="no disk"):
+        playbooks.raise_failure(playbooks.PlaybookResult(False, (other,), raised.value.facts, Path()))
 
 
 def test_playbook_that_cannot_start_says_why(run):

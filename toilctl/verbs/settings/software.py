@@ -51,7 +51,7 @@ def choose(wish: SoftwareWish, architecture: str, provisioner: Provisioner) -> S
 
     default = variables.defaults()
     tag = image_registry.installed_toil_tag()
-    chosen = appliances.choose(wish.appliance_image, os.environ, str(default["appliance_image"]), tag)
+    chosen = appliances.choose(wish.appliance_image, os.environ, str(default["appliance_pinned"]), tag)
     engine = wish.engine or Engine(default["engine"])
     insecure = tuple(provisioner.extra_variables.get("docker_insecure_registries", ()))
     image_registry.check(chosen.image, engine, architecture, insecure)

@@ -15,11 +15,12 @@ Module = Callable[[str], ModuleType]
 
 @pytest.fixture
 def run_instances(cloud: TestCloud, ec2: Any) -> Callable[..., list[str]]:
-    """Run instances with a cluster's tag."""
+    """Run instances with a cluster's tags, by default workers."""
     image = cloud.client("ssm").get_parameter(Name="/aws/service/debian/release/12/latest/amd64")["Parameter"]["Value"]
 
-    def run(cluster: str, count: int = 1) -> list[str]:
-        tags = [{"Key": "toilctl:cluster", "Value": cluster}]
+    def run(cluster: str, count: int = 1, role: str = "worker", generation: str = "g1") -> list[str]:
+        says = {"cluster": cluster, "role": role, "generation": generation}
+        tags = [{"Key": f"toilctl:{name}", "Value": value} for name, value in says.items()]
         made = ec2.run_instances(
             ImageId=image,
             InstanceType="t2.micro",
@@ -30,6 +31,17 @@ def run_instances(cloud: TestCloud, ec2: Any) -> Callable[..., list[str]]:
         return sorted(instance["InstanceId"] for instance in made["Instances"])
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def group(ec2: Any) -> None:
+    """A security group, by which a cluster is there and has a generation."""
+    tags = [{"Key": "toilctl:cluster", "Value": "my"}, {"Key": "toilctl:generation", "Value": "g1"}]
+    ec2.create_security_group(
+        GroupName="toilctl-my",
+        Description="my",
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+    )
 
 
 def terminate(module: Module, ec2: Any, cluster: str, instance_ids: list[str] | None = None) -> list[str]:
@@ -62,13 +74,44 @@ def test_named_nodes_end_and_the_others_run_on(
     assert state(ec2, second) == "running"
 
 
-def test_a_node_of_another_cluster_is_refused(
+@pytest.mark.parametrize("other", [
+    pytest.param({"cluster": "my-cluster"}, id="of another cluster"),
+    pytest.param({"cluster": "my", "role": "leader"}, id="the leader"),
+    pytest.param({"cluster": "my", "generation": "g0"}, id="of a former cluster of that name"),
+    pytest.param(None, id="that does not exist"),
+])  # fmt: skip
+def test_a_named_node_that_is_no_worker_of_the_cluster_is_refused_and_none_ends(
+    module: Module,
+    ec2: Any,
+    run_instances: Callable[..., list[str]],
+    aws_utils: ModuleType,
+    other: dict[str, str] | None,
+) -> None:
+    mine = run_instances("my")[0]
+    wrong = run_instances(**other)[0] if other else "i-0123456789abcdef0"
+    options = {"cluster": "my", "instance_ids": [mine, wrong], "wait": True, "timeout_s": 10}
+    for act in (module("ec2_terminate").terminate, module("ec2_terminate").would_terminate):
+        with pytest.raises(aws_utils.AwsError, match=f"^Not a worker of cluster my: {wrong}\\.$"):
+            act(ec2, options)
+    assert state(ec2, mine) == "running"
+    if other:
+        assert state(ec2, wrong) == "running"
+
+
+def test_what_would_end_is_told_and_runs_on(module: Module, ec2: Any, run_instances: Callable[..., list[str]]) -> None:
+    first, second = run_instances("my", 2)
+    told = module("ec2_terminate").would_terminate(ec2, {"cluster": "my", "instance_ids": [first]})
+    assert told == {"changed": True, "terminated": [first]}
+    assert state(ec2, first) == state(ec2, second) == "running"
+
+
+def test_nodes_of_a_cluster_that_is_not_there_are_refused(
     module: Module, ec2: Any, run_instances: Callable[..., list[str]], aws_utils: ModuleType
 ) -> None:
-    mine, other = run_instances("my")[0], run_instances("my-cluster")[0]
-    with pytest.raises(aws_utils.AwsError, match=other):
-        terminate(module, ec2, "my", [mine, other])
-    assert state(ec2, mine) == "running"
+    (node,) = run_instances("gone")
+    with pytest.raises(aws_utils.AwsError, match="There is no cluster gone"):
+        terminate(module, ec2, "gone", [node])
+    assert state(ec2, node) == "running"
 
 
 def test_leftovers_are_deleted_and_those_of_another_cluster_stay(module: Module, ec2: Any) -> None:
