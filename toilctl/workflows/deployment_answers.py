@@ -88,7 +88,7 @@ def _planned(asked: tuple[str, ...], planned: Collection[str]) -> tuple[str, ...
     strange = next((name for name in asked if name not in known), None)
     if strange is not None:
         raise ConflictError(
-            f"The leader asks for {brief(strange, _SHOWN)!r}, which is no part of this deployment.",
+            f"The leader asks for '{brief(strange, _SHOWN)}', which is no part of this deployment.",
             "Nothing was sent. Do not trust this leader: look at what runs there, or destroy the cluster.",
             file=strange[:_SHOWN],
         )  # fmt: skip
