@@ -7,7 +7,9 @@ the standard library alone.
 from __future__ import annotations
 
 import json
+import re
 import zlib
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 MOST_CHARACTERS: Final = 64 * 1024**2
@@ -18,20 +20,27 @@ MOST_UNPACKED: Final = 512 * 1024**2
 """Bytes of a file, unpacked; a leader's journals have 50 MB together."""
 MOST_SHOWN: Final = 500
 """Characters of a sentence of somebody else's inside one of ours."""
+_OF_LOGS: Final = re.compile(r"(\x1b\[[0-9;]{0,32}m|[\n\r\t]+)")
+"""ECMA-48, Select Graphic Rendition: it changes how what follows looks, and nothing else."""
 _PIECE: Final = 1024**2
 _MAGIC: Final = b"\x1f\x8b"
 """How every file of gzip's begins."""
 
 
-def document(text: str | bytes, most: int = MOST_CHARACTERS) -> Any:
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def document(text: str | bytes, most: int = MOST_CHARACTERS, otherwise: Callable[[str], Any] = _no_number) -> Any:
     """Read a JSON document.
 
+    :param otherwise: reads what is no number and Python writes among them: NaN, and infinities.
     :raises ValueError: when it is none, too long, too deep, or has numbers that JSON does not have.
     """
     if len(text) > most:
         raise ValueError(f"it has more than {most} characters")
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        found = json.loads(text, parse_constant=otherwise)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     _check_depth(found)
@@ -89,6 +98,12 @@ def one_line(text: str) -> str:
     return text if text.isprintable() else "".join(one if one.isprintable() else _written_out(one) for one in text)
 
 
+def coloured(text: str) -> str:
+    """Return a log as ``plain`` does, but with its colours, tabulators and carriage returns."""
+    # What was split at stands at the odd places.
+    return "".join(one if at % 2 else one_line(one) for at, one in enumerate(_OF_LOGS.split(text)))
+
+
 def brief(text: str, most: int = MOST_SHOWN) -> str:
     """Return somebody else's sentence for one of ours: in one line, and not endless."""
     shown = " ".join(text[: 2 * most].split())
@@ -123,7 +138,3 @@ def _check_depth(found: Any) -> None:
 def _check_size(size: int, most: int) -> None:
     if size > most:
         raise ValueError(f"it has more than {most // 1024**2} MiB")
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")

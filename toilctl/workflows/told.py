@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from toilctl.values.outside import brief
+
+T = TypeVar("T")
 
 MOST_ITEMS: Final = 100_000
 """Of a list or an object in an answer."""
@@ -107,6 +110,27 @@ def when(value: Any) -> datetime:
 def program(value: Any) -> str:
     """Return how a program is run, such as ``python -m a.b``, as a shell takes it for these words and no more."""
     return shlex.join(shlex.split(text(value)))
+
+
+def record(kind: type[T], value: Any, *, only: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of a dataclass that an object has: texts, numbers, booleans, and None where the class has it.
+
+    :param only: their names; none is all.
+    :raises KeyError: when one is missing.
+    """
+    said, kinds = mapping(value), get_type_hints(kind)
+    return {name: _field(said[name], kinds[name]) for name in only or kinds}
+
+
+def _field(value: Any, kind: Any) -> Any:
+    kinds = get_args(kind) or (kind,)
+    if value is None and NoneType in kinds:
+        return None
+    if bool in kinds:
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{_shown(value)} is neither true nor false")
+    return text(value) if str in kinds else count(value)
 
 
 def _shown(value: Any) -> str:

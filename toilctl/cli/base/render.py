@@ -45,9 +45,13 @@ def as_json() -> bool:
 
 def show(kind: str, result: T, to_text: Callable[[T], str]) -> None:
     """Write a verb's result: ``kind`` names it in the JSON envelope, ``to_text`` puts it into words."""
-    text = _envelope(kind, data=plain(result)) if as_json() else outside.plain(to_text(result))
+    say(_envelope(kind, data=plain(result)) if as_json() else to_text(result))
+
+
+def say(text: str) -> None:
+    """Write text, if there is any."""
     if text:
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.write(outside.plain(text).rstrip("\n") + "\n")
 
 
 def show_error(error: ToilctlError) -> None:

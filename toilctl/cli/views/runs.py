@@ -109,6 +109,7 @@ def _end(run: Run, cluster: str) -> str:
                 f"  Why: toilctl logs {cluster} {run.name}    Once that is put right: {again}"
             )
         case RunState.LOST:
-            return f"Run {run.name!r} is lost: {one_line(run.reason) or 'it ended without a word'}.\n  It goes on with: {again}"
+            why = one_line(run.reason) or "it ended without a word"
+            return f"Run {run.name!r} is lost: {why}.\n  It goes on with: {again}"
         case _:
             return f"Run {run.name!r} is {run.state} {after}."
