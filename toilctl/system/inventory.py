@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final
 
-from toilctl.system import aws, paths
-from toilctl.values import tags
+from toilctl.system import aws, paths, progress
+from toilctl.values import tag_forms, tags
 from toilctl.values.cluster import Cluster, Node, Role, Zone
 from toilctl.values.errors import ConflictError, NotFoundError, UsageError
 from toilctl.values.node_types import NodeType
@@ -24,11 +25,12 @@ _MOST_DIGITS: Final = 6
 """Of a size in GB."""
 
 
-def find(name: str, zone: str | None = None, region: str | None = None) -> Cluster:
+def find(name: str, zone: str | None = None, region: str | None = None, *, damaged: bool = False) -> Cluster:
     """Return the one cluster of that name.
 
+    :param damaged: whether a cluster will do whose tags somebody has spoiled, of which only some settings are known.
     :raises NotFoundError: when there is none in the regions that were searched.
-    :raises ConflictError: when two regions have one.
+    :raises ConflictError: when two regions have one, and for a damaged one.
     """
     found = find_all(zone, region, name)
     if not found:
@@ -46,7 +48,26 @@ def find(name: str, zone: str | None = None, region: str | None = None) -> Clust
             f"Say which with -z, such as -z {places[0]}a.",
             cluster=name, regions=places,
         )  # fmt: skip
+    if not damaged:
+        require_sound(found[0])
     return found[0]
+
+
+def require_sound(cluster: Cluster) -> None:
+    """Make sure that a cluster's settings are all known.
+
+    :raises ConflictError: naming the tags that are not as toilctl writes them.
+    """
+    if not cluster.damage:
+        return
+    keys = " ".join(f"Key={key},Value=…" for key in cluster.damage)
+    raise ConflictError(
+        f"Somebody has changed the tags of cluster {cluster.name!r} ({cluster.security_group_id} in {cluster.region}): "
+        f"{tag_forms.said(cluster.damage)}.",
+        f"Set them right: aws ec2 create-tags --region {cluster.region} --resources {cluster.security_group_id} --tags "
+        f"{keys}; or remove it: toilctl destroy-cluster {cluster.name}",
+        cluster=cluster.name, damage=cluster.damage,
+    )  # fmt: skip
 
 
 def look_elsewhere(name: str, searched: Sequence[str]) -> str:
@@ -102,7 +123,7 @@ def clusters(region: str, name: str | None = None) -> tuple[Cluster, ...]:
         return ()
     instances = list(aws.pages("ec2", region, "describe_instances", "Reservations.Instances", Filters=wanted))
     found = (_cluster(group, region, instances) for group in groups)
-    return tuple(sorted(found, key=lambda cluster: cluster.name))
+    return tuple(sorted(filter(None, found), key=lambda cluster: cluster.name))
 
 
 def instances_of(region: str, name: str, role: Role | None = None, states: Sequence[str] = ()) -> tuple[Node, ...]:
@@ -125,23 +146,36 @@ def settings_of(region: str, name: str) -> dict[str, str] | None:
     return next((tags.to_dict(group.get("Tags")) for group in groups), None)
 
 
-def _cluster(group: dict[str, Any], region: str, instances: Iterable[dict[str, Any]]) -> Cluster:
-    settings = tags.to_dict(group.get("Tags"))
+def _cluster(group: dict[str, Any], region: str, instances: Iterable[dict[str, Any]]) -> Cluster | None:
+    """Return a security group's cluster; None, and a note, for one that none of ours can be."""
+    found = tag_forms.check(tags.to_dict(group.get("Tags")))
+    settings, group_id = dict(found.sound), group["GroupId"]
+    if found.damage:
+        _warn(f"Tags of {group_id} in {region} are not as toilctl writes them: {tag_forms.said(found.damage)}.")
+    if tags.CLUSTER not in settings:
+        return None
     name = settings[tags.CLUSTER]
     own = [instance for instance in instances if tags.to_dict(instance.get("Tags")).get(tags.CLUSTER) == name]
-    return Cluster(name, region, settings.get(tags.GENERATION, ""), group["GroupId"], settings, _nodes(own))
+    generation = settings.get(tags.GENERATION, "")
+    return Cluster(name, region, generation, group_id, settings, _nodes(own), found.damage)
 
 
 def _nodes(instances: Iterable[dict[str, Any]]) -> tuple[Node, ...]:
-    return tuple(_node(instance) for instance in instances if tags.ROLE in tags.to_dict(instance.get("Tags")))
+    return tuple(node for instance in instances if (node := _node(instance)))
 
 
-def _node(instance: dict[str, Any]) -> Node:
-    own = tags.to_dict(instance.get("Tags"))
+def _node(instance: dict[str, Any]) -> Node | None:
+    """Return an instance as a node; None, with a note where it seems to be one, when it has no role."""
+    own, instance_id = tags.to_dict(instance.get("Tags")), instance["InstanceId"]
+    if tags.ROLE not in own:
+        return None
+    if own[tags.ROLE] not in {*Role}:
+        _warn(f"{instance_id} is passed over, for it is neither leader nor worker: {_tag(tags.ROLE, own)}.")
+        return None
     return Node(
-        instance_id=instance["InstanceId"],
+        instance_id=instance_id,
         role=Role(own[tags.ROLE]),
-        node_type=NodeType.parse(own.get(tags.NODE_TYPE) or instance["InstanceType"]),
+        node_type=_node_type(instance, own),
         instance_type=instance["InstanceType"],
         state=instance["State"]["Name"],
         zone=instance["Placement"]["AvailabilityZone"],
@@ -153,6 +187,26 @@ def _node(instance: dict[str, Any]) -> Node:
         ended_by=instance.get("StateReason", {}).get("Code", ""),
         storage_gb=_gb(own.get(tags.STORAGE, "")),
     )
+
+
+def _node_type(instance: dict[str, Any], own: dict[str, str]) -> NodeType:
+    """Return a node's type; where its tag does not tell it, EC2's own type alone."""
+    bought: str = instance["InstanceType"]
+    try:
+        return NodeType.parse(own.get(tags.NODE_TYPE) or bought)
+    except UsageError:
+        _warn(f"{instance['InstanceId']} counts as {bought}: {_tag(tags.NODE_TYPE, own)}.")
+        return NodeType((bought,))
+
+
+def _tag(key: str, own: dict[str, str]) -> str:
+    return tag_forms.said({key: own.get(key, "")})
+
+
+@lru_cache(maxsize=1000)
+def _warn(text: str) -> None:
+    """Say it once: an autoscaler looks every few seconds."""
+    progress.note(text)
 
 
 def _gb(text: str) -> int:

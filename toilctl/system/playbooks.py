@@ -150,8 +150,10 @@ def raise_failure(result: PlaybookResult, then: str = "the same command goes on 
     named = next((failure.error for failure in result.failures if failure.error), None)
     if named:
         kind = errors.named(str(named.get("code")), PlaybookError)
-        facts = dict(named.get("facts") or {}) | {"log": result.log}
-        raise kind(str(named.get("message", "")), str(named.get("next_step", "")), **facts)
+        error = kind(str(named.get("message", "")), str(named.get("next_step", "")))
+        facts = named.get("facts")
+        error.facts = (dict(facts) if isinstance(facts, Mapping) else {}) | {"log": result.log}
+        raise error
     resume = f"{result.log} has all of it; {then}."
     if not result.failures:
         raise PlaybookError(f"The playbook could not start: {result.reason}", resume, log=result.log)

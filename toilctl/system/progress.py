@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO
 
+from toilctl.values import outside
+
 SHOW_AFTER_S: Final = 2.0
 """Steps shorter than this leave no line: reading it would take longer."""
 
@@ -49,7 +51,7 @@ def begin(text: str) -> None:
 
     terminal = _terminal(sys.stderr)
     # What fills a line to its last column would begin the next one, and stay.
-    line = Text("       …    " + "".join(one if one.isprintable() else " " for one in text))
+    line = Text("       …    " + outside.one_line(" ".join(text.split())))
     line.truncate(max(1, terminal.width - 1), overflow="ellipsis")
     with suppress(OSError):
         terminal.print(line, end="", no_wrap=True)
@@ -97,7 +99,7 @@ def clear() -> None:
 
 def _say(text: str) -> None:
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(outside.plain(text), file=sys.stderr, flush=True)
 
 
 def _terminal(stream: TextIO) -> Any:

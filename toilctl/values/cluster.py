@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Self
@@ -127,6 +128,8 @@ class Cluster:
     settings: dict[str, str]
     """The security group's tags (``toilctl.values.tags``)."""
     nodes: tuple[Node, ...] = field(default=())
+    damage: Mapping[str, str] = field(default_factory=dict)
+    """Tags of ours that cannot have been ours, by their keys: ``settings`` are without them."""
 
     @property
     def leader(self) -> Node | None:

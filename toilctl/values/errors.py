@@ -124,5 +124,6 @@ class OutputLost(ToilctlError):
 
 
 def named(code: str, otherwise: type[ToilctlError]) -> type[ToilctlError]:
-    """Return the class of errors that has a code, as other processes name theirs."""
-    return {kind.code: kind for kind in ToilctlError.__subclasses__()}.get(code, otherwise)
+    """Return the class of errors that has a code, as other processes name theirs; not of what only happens here."""
+    own = (Interrupted, OutputLost)
+    return {kind.code: kind for kind in ToilctlError.__subclasses__() if kind not in own}.get(code, otherwise)

@@ -11,7 +11,7 @@ from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.tuning import Tuning
 
-_LIMITS = re.compile(r"(?P<node_type>[^=]+)=(?P<least>\d+)\.\.(?P<most>\d+)")
+_LIMITS = re.compile(r"(?P<node_type>[^=]+)=(?P<least>[0-9]{1,9})\.\.(?P<most>[0-9]{1,9})")
 
 
 @dataclass(frozen=True, order=True)

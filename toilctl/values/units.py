@@ -7,6 +7,14 @@ DAY_S: Final = 24 * HOUR_S
 
 _WHOLE_BELOW: Final = 1e15
 """Whole numbers below it are written with all their digits."""
+_MOST_DIGITS: Final = 9
+"""Of a count, a size or a time: no cluster has more, and Python reads no text of thousands of digits."""
+
+
+def whole(text: str) -> int | None:
+    """Return a whole number as people and tags write one; None for what is none, or has too many digits."""
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
 
 
 def exact(number: float) -> str:

@@ -9,6 +9,7 @@ from typing import Self
 from toilctl.values import tags
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType, NodeTypes
+from toilctl.values.units import whole
 
 
 def counts(settings: Mapping[str, str]) -> dict[NodeType, int]:
@@ -50,8 +51,8 @@ class NodeStorage:
         :param older: the node types in whose order ``100,50`` stands, as lists of variables and older tags have it.
         :raises UsageError: when it has another form.
         """
-        if text.strip().isdecimal():
-            return cls(int(text))
+        if (size := whole(text)) is not None:
+            return cls(size)
         return cls(each_gb=_read(text, tuple(older)))
 
     @classmethod
@@ -84,8 +85,9 @@ def _read(text: str, older: tuple[NodeType, ...]) -> dict[NodeType, int]:
         words = [f"{one}={word}" for one, word in zip(older, words, strict=False)]
     found: dict[NodeType, int] = {}
     for word in words:
-        name, equals, number = word.rpartition("=")
-        if not equals or not number.isdecimal():
+        name, equals, text_of_number = word.rpartition("=")
+        number = whole(text_of_number)
+        if not equals or number is None:
             raise UsageError(f"{text!r} is no number for each node type.", "Write NODE_TYPE=N,…, such as r5.large=2.")
-        found[NodeType.parse(name)] = int(number)
+        found[NodeType.parse(name)] = number
     return found

@@ -19,6 +19,8 @@ from typing import Final, Self
 
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType, NodeTypes
+from toilctl.values.outside import brief
+from toilctl.values.units import whole
 
 LEADER: Final = NodeType(("t2.medium",))
 NODE_TYPES: Final = NodeTypes.parse("c4.8xlarge:0.6,r3.8xlarge")
@@ -70,9 +72,10 @@ class Genomes(int):
 
         :raises UsageError: when it is not a number, or less than Cactus can align.
         """
-        if not text.strip().isdecimal():
-            raise UsageError(f"{text!r} is not a number of genomes.", "Write one, such as 8.")
-        number = cls(text)
+        known = whole(text)
+        if known is None:
+            raise UsageError(f"{brief(text)!r} is not a number of genomes.", "Write one, such as 8.")
+        number = cls(known)
         if number < LEAST_GENOMES:
             raise UsageError(
                 f"Cactus needs at least {LEAST_GENOMES} genomes, not {number}.",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self, TypeVar
+
+from toilctl.workflows import told
 
 T = TypeVar("T")
 
@@ -160,23 +162,23 @@ class JobStoreStatus(Use):
         """Read what the program tells."""
         return cls(
             **_use(document),
-            batch_system=str(document["batch_system"]),
+            batch_system=told.text(document["batch_system"]),
             begun=bool(document["begun"]),
             jobs=_known(StoreJobs, document["jobs"]),
-            failed=tuple(_known(FailedJob, one) for one in document["failed"]),
-            tried_again=tuple(_known(FailedJob, one) for one in document["tried_again"]),
+            failed=tuple(_known(FailedJob, one) for one in told.items(document["failed"])),
+            tried_again=tuple(_known(FailedJob, one) for one in told.items(document["tried_again"])),
         )
 
 
 def _use(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **{name: document[name] for name in ("job_store", "exists", "broken", "foreign", "stats", "kill_asked")},
-        "state": JobStoreState(document["state"]) if document["state"] else None,
+        **told.record(Use, document, only=("job_store", "exists", "broken", "foreign", "stats", "kill_asked")),
+        "state": JobStoreState(told.text(document["state"])) if document["state"] else None,
         "leader": _known(StoreLeader, document["leader"]) if document["leader"] else None,
-        "processes": tuple(_known(StoreProcess, one) for one in document["processes"]),
-        "runs": tuple(_known(NamedRun, one) for one in document["runs"]),
+        "processes": tuple(_known(StoreProcess, one) for one in told.items(document["processes"])),
+        "runs": tuple(_known(NamedRun, one) for one in told.items(document["runs"])),
     }
 
 
-def _known(kind: type[T], document: Mapping[str, Any]) -> T:
-    return kind(**{one.name: document[one.name] for one in fields(kind)})  # type: ignore[arg-type]
+def _known(kind: type[T], document: Any) -> T:
+    return kind(**told.record(kind, document))

@@ -11,7 +11,9 @@ from toilctl.nodes.plugin.autoscaling import scaler_options
 from toilctl.nodes.plugin.autoscaling.scaler_options import DEFAULT_MAX, DEFAULT_MIN
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType, NodeTypes
+from toilctl.values.outside import brief
 from toilctl.values.scaling_policy import Limits, zip_limits
+from toilctl.values.units import whole
 from toilctl.workflows.arguments import SHELL_ONLY, Argument
 from toilctl.workflows.spellings import Rewritten
 
@@ -103,8 +105,11 @@ class NodeOptions:
 
 
 def _count(option: str, text: str) -> int:
-    if not text.strip().isdecimal():
+    number = whole(text)
+    if number is None:
         raise UsageError(
-            f"{option}: {text!r} is not a number of nodes.", "Write one number per node type, such as 0,2.", value=text
+            f"{option}: {brief(text)!r} is not a number of nodes.",
+            "Write one number per node type, such as 0,2.",
+            value=text,
         )
-    return int(text)
+    return number

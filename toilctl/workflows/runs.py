@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
 from toilctl.values.errors import UsageError
+from toilctl.workflows import told
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -68,9 +69,14 @@ class Progress:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """Read what the leader tells; numbers that another version does not tell count as none."""
-        known: dict[str, Any] = {one.name: document[one.name] for one in fields(cls) if one.name in document}
-        return cls(**known)
+        """Read what the leader tells; numbers that another version does not tell count as none.
+
+        :raises ValueError: for what is no such number.
+        """
+        said = told.mapping(document)
+        known: dict[str, Any] = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        unknown = {name for name, value in known.items() if value is None and name == "running"}
+        return cls(**{name: None if name in unknown else told.count(value) for name, value in known.items()})
 
 
 @dataclass(frozen=True)
@@ -109,34 +115,42 @@ class Run:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Self:
-        """Read what the leader tells; what another version tells beyond that is passed over."""
-        stores = document.get("job_store") or ()
-        progress = document.get("progress")
+        """Read what the leader tells; what another version tells beyond that is passed over.
+
+        :raises ValueError: for what is no run.
+        :raises KeyError: when its name, state or beginning is missing.
+        """
+        said = told.mapping(document)
+        stores = said.get("job_store") or ()
+        progress, deployment, ended_at = (said.get(name) for name in ("progress", "deployment", "ended_at"))
         return cls(
-            name=str(document["name"]),
-            state=RunState(document["state"]),
-            command=tuple(map(str, document.get("command") or ())),
-            deployment=document.get("deployment") or None,
-            job_stores=(stores,) if isinstance(stores, str) else tuple(map(str, stores)),
-            started_at=str(document["started_at"]),
-            ended_at=document.get("ended_at") or None,
-            seconds=float(document.get("seconds") or 0),
-            exit_code=document.get("exit_code"),
-            attempts=tuple(map(_attempt, document.get("attempts") or ())),
+            name=told.name(said["name"]),
+            state=RunState(told.text(said["state"])),
+            command=told.texts(said.get("command") or ()),
+            deployment=told.name(deployment) if deployment else None,
+            job_stores=(told.text(stores),) if isinstance(stores, str) else told.texts(stores),
+            started_at=told.moment(said["started_at"]),
+            ended_at=told.moment(ended_at) if ended_at else None,
+            seconds=float(told.number(said.get("seconds") or 0)),
+            exit_code=told.exit_code(said.get("exit_code")),
+            attempts=tuple(map(_attempt, told.items(said.get("attempts") or ()))),
             progress=Progress.of(progress) if progress else None,
-            log=str(document.get("log") or ""),
-            reason=str(document.get("reason") or ""),
+            log=told.text(said.get("log") or ""),
+            reason=told.text(said.get("reason") or ""),
         )
 
     @property
     def spans(self) -> tuple[tuple[datetime, datetime | None], ...]:
         """From when to when it ran; None is now."""
-        return tuple((_time(one.started_at), _time(one.ended_at) if one.ended_at else None) for one in self.attempts)
+        return tuple(
+            (told.when(one.started_at), told.when(one.ended_at) if one.ended_at else None) for one in self.attempts
+        )
 
 
-def _attempt(document: Mapping[str, Any]) -> RunAttempt:
-    return RunAttempt(str(document["started_at"]), document.get("ended_at") or None, document.get("exit_code"))
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _attempt(document: Any) -> RunAttempt:
+    said = told.mapping(document)
+    ended_at = said.get("ended_at")
+    return RunAttempt(
+        told.moment(said["started_at"]), told.moment(ended_at) if ended_at else None,
+        told.exit_code(said.get("exit_code")),
+    )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from itertools import pairwise
 
 from toilctl.autoscaler.journal.report import ActionReport, InterruptionReport, ResultReport, TickReport, read_moment
 from toilctl.autoscaler.model.plan import Infeasible, Waiting
+from toilctl.values import outside
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.units import HOUR_S
@@ -69,8 +69,8 @@ def read(lines: Iterable[str], cluster: str) -> Lines:
     damaged, unknown, others = 0, 0, dict[str, int]()
     for line in filter(str.strip, lines):
         try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
+            document = outside.document(line)
+        except ValueError:
             damaged += 1
             continue
         try:

@@ -182,7 +182,7 @@ class TickReport:
         """
         try:
             return _converter().structure(document, cls)
-        except (ValueError, TypeError, KeyError, AttributeError, ToilctlError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ToilctlError) as error:
             raise ValueError(f"no report: {type(error).__name__}: {error}") from error
 
 

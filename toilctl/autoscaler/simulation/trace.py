@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from toilctl.values import outside
 from toilctl.values.errors import UsageError
 from toilctl.values.job_names import kind
 from toilctl.values.jobs import Shape
@@ -98,12 +98,12 @@ def read(files: Mapping[str, Iterable[str]]) -> JobTrace:
 def _begin(name: str, line: str) -> float:
     """Return when a file was begun, from its first line."""
     try:
-        header = json.loads(line)
+        header = outside.document(line)
         known = isinstance(header, dict) and header["toilctl"] == _FORMAT
         # A later generation is of a workflow's published file, which forgets jobs that ended.
         if known and header.get("generation") == 1:
             return _number(header["started"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         pass
     raise UsageError(f"{name} is no trace of a run's jobs.", file=name)
 
@@ -113,8 +113,8 @@ def _records(lines: Iterator[str]) -> tuple[list[_JobRecord], int]:
     damaged = 0
     for line in lines:
         try:
-            _take(records, json.loads(line))
-        except (ValueError, TypeError, KeyError, IndexError):
+            _take(records, outside.document(line))
+        except (ValueError, TypeError, LookupError, OverflowError):
             damaged += 1
     return list(records.values()), damaged
 

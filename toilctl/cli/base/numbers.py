@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final, Self
 
 from toilctl.values.errors import UsageError
+from toilctl.values.outside import brief
+from toilctl.values.units import whole
 
 _A_RANGE: Final = "Write one per node type, such as 3 or 3,2, or a range, such as 0-2."
 
@@ -25,11 +27,11 @@ class Workers(tuple[tuple[int, int], ...]):
     def parse(cls, text: str) -> Self:
         """Read ``3,2``, and ``0-2,5`` as Toil has it: a range in either order."""
         ranges = (part.partition("-") for part in text.split(","))
-        words = [(low, high if dash else low) for low, dash, high in ranges]
-        if not all(word.strip().isdecimal() for pair in words for word in pair):
-            raise UsageError(f"{text!r} is not a number of workers.", _A_RANGE)
-        numbers = [(int(low), int(high)) for low, high in words]
-        return cls((min(pair), max(pair)) for pair in numbers)
+        pairs = [(whole(low), whole(high if dash else low)) for low, dash, high in ranges]
+        known = [(low, high) for low, high in pairs if low is not None and high is not None]
+        if len(known) < len(pairs):
+            raise UsageError(f"{brief(text)!r} is not a number of workers.", _A_RANGE)
+        return cls((min(pair), max(pair)) for pair in known)
 
     @property
     def ranges(self) -> bool:
@@ -51,7 +53,8 @@ def _numbers(text: str, what: str, next_step: str) -> list[int]:
 
     :raises UsageError: saying that the text is not ``what``.
     """
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise UsageError(f"{text!r} is not {what}.", next_step)
-    return [int(word) for word in words]
+    numbers = [whole(word) for word in text.split(",")]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers):
+        raise UsageError(f"{brief(text)!r} is not {what}.", next_step)
+    return known

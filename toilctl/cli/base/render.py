@@ -1,4 +1,8 @@
-"""Results on stdout: text for people, or one JSON document for programs."""
+"""Results on stdout: text for people, or one JSON document for programs.
+
+Names and words in them are jobs', leaders' and other people's: here, and in ``toilctl.system.progress``, what would
+steer a terminal is written out, once for all. What a program writes in a session of ssh's own goes by as it is.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from toilctl.values import outside
 from toilctl.values.errors import OutputLost, ToilctlError
 
 SCHEMA: Final = 1
@@ -40,9 +45,13 @@ def as_json() -> bool:
 
 def show(kind: str, result: T, to_text: Callable[[T], str]) -> None:
     """Write a verb's result: ``kind`` names it in the JSON envelope, ``to_text`` puts it into words."""
-    text = _envelope(kind, data=plain(result)) if as_json() else to_text(result)
+    say(_envelope(kind, data=plain(result)) if as_json() else to_text(result))
+
+
+def say(text: str) -> None:
+    """Write text, if there is any."""
     if text:
-        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.write(outside.plain(text).rstrip("\n") + "\n")
 
 
 def show_error(error: ToilctlError) -> None:
@@ -58,7 +67,8 @@ def show_error(error: ToilctlError) -> None:
             sys.stdout.write(_envelope("error", error=facts | {"facts": plain(error.facts)}) + "\n")
             sys.stdout.flush()
             return
-        sys.stderr.write("\n".join(filter(None, (f"Error: {error.message}", error.next_step))) + "\n")
+        text = "\n".join(filter(None, (f"Error: {error.message}", error.next_step)))
+        sys.stderr.write(outside.plain(text) + "\n")
 
 
 def plain(value: Any) -> Any:
@@ -78,7 +88,7 @@ def plain(value: Any) -> Any:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> str:
     """Align columns by two spaces; columns that hold only numbers to the right."""
-    cells = [["-" if cell is None or cell == "" else str(cell) for cell in row] for row in rows]
+    cells = [["-" if cell is None or cell == "" else outside.one_line(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
     numeric = [bool(cells) and all(row[i].replace(".", "", 1).isdigit() for row in cells) for i in range(len(headers))]
     lines = [indent + "  ".join(map(_pad, row, widths, numeric)).rstrip() for row in [list(headers), *cells]]
@@ -87,7 +97,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], indent: str 
 
 def pairs(facts: Mapping[str, object], indent: str = "") -> str:
     """Align ``name  value`` lines; names without a value are left out."""
-    known = {name: value for name, value in facts.items() if value not in (None, "")}
+    known = {name: outside.one_line(str(value)) for name, value in facts.items() if value not in (None, "")}
     width = max(map(len, known), default=0)
     return "\n".join(f"{indent}{name.ljust(width)}  {value}" for name, value in known.items())
 
@@ -104,4 +114,6 @@ def _pad(cell: str, width: int, numeric: bool) -> str:
 def _envelope(kind: str, **content: Any) -> str:
     from importlib.metadata import version
 
-    return json.dumps({"toilctl": version("toilctl"), "schema": SCHEMA, "kind": kind, **content}, indent=2)
+    # All is ASCII; of that, only the delete character is not written out.
+    text = json.dumps({"toilctl": version("toilctl"), "schema": SCHEMA, "kind": kind, **content}, indent=2)
+    return text.replace("\x7f", "\\u007f")

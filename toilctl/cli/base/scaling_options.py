@@ -13,8 +13,9 @@ import typer
 from toilctl.cli.base.command import parsed_by
 from toilctl.cli.base.numbers import Counts, Workers
 from toilctl.values.errors import UsageError
+from toilctl.values.outside import brief
 from toilctl.values.tuning import SETTINGS, Setting
-from toilctl.values.units import DAY_S
+from toilctl.values.units import DAY_S, whole
 from toilctl.verbs.settings.scaling import ScalingWish
 
 PANEL: Final = "Autoscaling"
@@ -27,9 +28,10 @@ class OneCount(int):
     @classmethod
     def parse(cls, text: str) -> OneCount:
         """Read ``3``."""
-        if not text.strip().isdecimal():
-            raise UsageError(f"{text!r} is not a number of workers.", "Write one, such as 3.")
-        return cls(text)
+        number = whole(text)
+        if number is None:
+            raise UsageError(f"{brief(text)!r} is not a number of workers.", "Write one, such as 3.")
+        return cls(number)
 
 
 MinNodesOption = Annotated[

@@ -182,5 +182,5 @@ def _show(kind: str, work: Callable[[], Any], to_text: Callable[[Any], str]) -> 
         render.show(kind, work(), to_text)
     except PartialError as error:
         if not render.as_json():
-            print(to_text(error.facts["result"]))
+            render.say(to_text(error.facts["result"]))
         raise

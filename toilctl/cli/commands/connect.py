@@ -26,6 +26,10 @@ ForwardOption = Annotated[
     typer.Option("-L", parser=parsed_by(_forward), metavar="PORT[:HOST:HOSTPORT]", show_default=False,
                  help="Forward a port of this machine; repeat for more. A shell on a Mesos leader has 5050, its page."),
 ]  # fmt: skip
+AgentOption = Annotated[
+    bool,
+    typer.Option("-A", help="Let the node's host use the keys of your ssh agent; who is root there can, meanwhile."),
+]
 HostOption = Annotated[bool, typer.Option("--host", help="On the node itself, outside the appliance's container.")]
 NodeOption = Annotated[
     str | None,
@@ -50,6 +54,7 @@ def ssh_cluster(
     region: options.RegionOption = None,
     key: options.SshKeyOption = None,
     forwards: ForwardOption = None,
+    agent: AgentOption = False,
     host: HostOption = False,
     node: NodeOption = None,
 ) -> None:
@@ -57,7 +62,7 @@ def ssh_cluster(
     from toilctl.system import inventory
     from toilctl.verbs.connect import ssh_cluster as ssh
 
-    session = ssh.Session(ssh.command_words(words or ()), node, host, tuple(forwards or ()))
+    session = ssh.Session(ssh.command_words(words or ()), node, host, tuple(forwards or ()), agent)
     cluster = inventory.find(name, zone, region)
     raise typer.Exit(ssh.connect(cluster, session, ssh.session_key(cluster, key)))
 

@@ -9,6 +9,7 @@ from toilctl.autoscaler.model.reasons import WORDS
 from toilctl.cli.base.render import counted, table
 from toilctl.cli.views.autoscale import age, clock, numbers
 from toilctl.cli.views.costs import bounds
+from toilctl.values.outside import one_line
 
 if TYPE_CHECKING:
     from toilctl.autoscaler.journal.report import NodeReport, TickReport
@@ -37,12 +38,12 @@ def _parts(result: Explanation, report: TickReport) -> Iterator[str]:
     yield _jobs("Jobs that wait", "WHY", report.waiting)
     yield _jobs("Jobs that can never run here", "LACKING", report.infeasible)
     yield _nodes(report.nodes)
-    yield _titled("Under way", (f"  {one}" for one in report.under_way))
+    yield _titled("Under way", (f"  {one_line(one)}" for one in report.under_way))
     set_aside = [(one.what, clock(one.until), one.why) for one in report.set_aside]
     yield _titled("Not asked for", [table(("WHAT", "UNTIL", "WHY"), set_aside, "  ")] if set_aside else [])
     errors = [(clock(one.at), one.action, one.message) for one in report.errors[:_ERRORS]]
     yield _titled("Last errors", [table(("TIME", "DOING", "ERROR"), errors, "  ")] if errors else [])
-    yield "\n".join(report.notes)
+    yield "\n".join(map(one_line, report.notes))
 
 
 def _head(result: Explanation, report: TickReport) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _head(result: Explanation, report: TickReport) -> Iterator[str]:
     if report.budget:
         yield bounds(report.budget)
     if report.problem:
-        yield f"Problem: {report.problem}"
+        yield f"Problem: {one_line(report.problem)}"
     known = report.jobs_known and report.nodes_known
     if known and not (report.waiting or report.infeasible or report.nodes):
         yield "No job waits, and there are no workers."
@@ -75,8 +76,8 @@ def _jobs(title: str, last: str, jobs: Iterable[Waiting | Infeasible]) -> str:
         )
         for one in jobs
     ]  # fmt: skip
-    heads, *lines = table(("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", last), rows, "  ").splitlines()
-    told = (f"{line}\n      {one.next_step}" for line, one in zip(lines, jobs, strict=True))
+    heads, *lines = table(("JOBS", "CORES", "MEMORY", "DISK", "PREEMPTIBLE", "NAMES", last), rows, "  ").split("\n")
+    told = (f"{line}\n      {one_line(one.next_step)}" for line, one in zip(lines, jobs, strict=True))
     return _titled(title, [heads, *told] if rows else [])
 
 
@@ -93,14 +94,17 @@ def never_run(jobs: Sequence[Infeasible], cluster: str) -> str:
     """Say which jobs can never run, and where to read on; an empty string where all can."""
     if not jobs:
         return ""
-    shown = [f"{counted(one.count, 'job')} can never run here ({names(one.names)}). {one.next_step}" for one in jobs]
+    shown = [
+        f"{counted(one.count, 'job')} can never run here ({names(one.names)}). {one_line(one.next_step)}"
+        for one in jobs
+    ]
     more = f"{counted(len(jobs) - _SHAPES, 'kind')} more, and why: " if len(jobs) > _SHAPES else "Why jobs wait: "
     return "\n".join((*shown[:_SHAPES], f"{more}toilctl explain {cluster}"))
 
 
 def names(of: Sequence[str]) -> str:
     """Return the first names of jobs."""
-    return ", ".join(of[:_NAMES]) + (", …" if len(of) > _NAMES else "")
+    return one_line(", ".join(of[:_NAMES])) + (", …" if len(of) > _NAMES else "")
 
 
 def size(mib: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from toilctl.cli.base.render import pairs, table
 from toilctl.cli.views.explain import never_run
 from toilctl.system import progress
+from toilctl.values.outside import one_line
 from toilctl.workflows.runs import RunState
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _end(run: Run, cluster: str) -> str:
                 f"  Why: toilctl logs {cluster} {run.name}    Once that is put right: {again}"
             )
         case RunState.LOST:
-            return f"Run {run.name!r} is lost: {run.reason or 'it ended without a word'}.\n  It goes on with: {again}"
+            why = one_line(run.reason) or "it ended without a word"
+            return f"Run {run.name!r} is lost: {why}.\n  It goes on with: {again}"
         case _:
             return f"Run {run.name!r} is {run.state} {after}."

@@ -50,10 +50,15 @@ class SshTarget:
     key: Path | None = None
 
     @property
-    def login(self) -> str:
-        """``user@address``.
+    def user(self) -> str:
+        """Who logs in."""
+        return self.cluster.settings.get(tags.LOGIN_USER, DEFAULT_LOGIN_USER)
 
-        :raises NotFoundError: when the node has no address (yet).
+    @property
+    def address(self) -> str:
+        """Where the node is.
+
+        :raises NotFoundError: when it has no address (yet).
         """
         private = os.environ.get("TOILCTL_CONNECT_ADDRESS") == "private"
         address = self.node.private_address if private else self.node.connect_address
@@ -63,7 +68,23 @@ class SshTarget:
                 f"'toilctl describe-cluster {self.cluster.name}' shows when it is running.",
                 instance_id=self.node.instance_id,
             )
-        return f"{self.cluster.settings.get(tags.LOGIN_USER, DEFAULT_LOGIN_USER)}@{address}"
+        return address
+
+    @property
+    def login(self) -> str:
+        """``user@address``, for people.
+
+        :raises NotFoundError: as ``address``.
+        """
+        return f"{self.user}@{self.address}"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The node as the last of ssh's words before a command: no value of a tag is ever an option.
+
+        :raises NotFoundError: as ``address``.
+        """
+        return ("-l", self.user, "--", self.address)
 
     @property
     def container(self) -> str:
@@ -71,9 +92,9 @@ class SshTarget:
         return CONTAINERS[self.node.role]
 
 
-def arguments(target: SshTarget, *, forwards: bool = False) -> tuple[str, ...]:
+def arguments(target: SshTarget, *, forwards: bool = False, agent: bool = False) -> tuple[str, ...]:
     """Return ssh's options for a target, as arguments."""
-    return options.arguments(target.cluster, target.node, target.key, forwards=forwards)
+    return options.arguments(target.cluster, target.node, target.key, forwards=forwards, agent=agent)
 
 
 def in_container(container: str, words: Sequence[str], *, tty: bool = False, tethered: bool = False) -> str:
@@ -95,15 +116,18 @@ def in_container(container: str, words: Sequence[str], *, tty: bool = False, tet
     return f"{started}; code=$?; [ $code -ne 1 ] || {is_there} || exit {_NO_CONTAINER}; exit $code"
 
 
-def run(target: SshTarget, command: str, *, tty: bool = False, forwards: Sequence[str] = ()) -> int:
+def run(
+    target: SshTarget, command: str, *, tty: bool = False, forwards: Sequence[str] = (), agent: bool = False
+) -> int:
     """Run a command of the node's shell (an empty one is a login shell) on this terminal and return its exit code.
 
+    :param agent: whether the node may use the keys of this machine's ssh agent.
     :raises ConnectError: when the node cannot be reached, or the container that the command needs is not there.
     """
     flags = ["-t" if tty else "-T", *(word for forward in forwards for word in ("-L", forward))]
-    with_options = arguments(target, forwards=bool(forwards))
+    with_options = arguments(target, forwards=bool(forwards), agent=agent)
     with own_messages(target) as log:
-        code = interactive(["ssh", "-E", str(log), *with_options, *flags, target.login, *filter(None, [command])])
+        code = interactive(["ssh", "-E", str(log), *with_options, *flags, *target.words, *filter(None, [command])])
         if code == SSH_FAILED:
             raise_if_failed(target, log)
     if code == _NO_CONTAINER:
@@ -119,7 +143,7 @@ def capture(target: SshTarget, command: str, timeout_s: float = TIMEOUT_S, text:
     :raises subprocess.TimeoutExpired: when it takes longer than ``timeout_s``.
     """
     with own_messages(target) as log:
-        argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *arguments(target), "-T", target.login, command]
+        argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *arguments(target), "-T", *target.words, command]
         result = subprocess.run(
             argv, input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
         )
@@ -139,7 +163,7 @@ def streaming(target: SshTarget, command: str) -> Iterator[tuple[subprocess.Pope
     :raises ConnectError: on leaving, as ``run``.
     """
     with own_messages(target) as log:
-        argv = ["ssh", "-E", str(log), *arguments(target), "-T", target.login, command]
+        argv = ["ssh", "-E", str(log), *arguments(target), "-T", *target.words, command]
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         assert isinstance(process.stdout, BufferedReader)  # noqa: S101 - for mypy; it was asked for
         try:

@@ -28,10 +28,13 @@ def shared(cluster: Cluster, node: Node, key: Path | None = None) -> dict[str, s
     return chosen | ({"IdentityFile": _as_ssh_path(key), "IdentitiesOnly": "yes"} if key else {})
 
 
-def arguments(cluster: Cluster, node: Node, key: Path | None = None, *, forwards: bool = False) -> tuple[str, ...]:
+def arguments(
+    cluster: Cluster, node: Node, key: Path | None = None, *, forwards: bool = False, agent: bool = False
+) -> tuple[str, ...]:
     """Return ssh's options for a node, as arguments.
 
     :param forwards: whether ports are forwarded, which must not fail in silence.
+    :param agent: whether the node may use the keys of this machine's ssh agent.
     """
     chosen = shared(cluster, node, key) | {
         **variables.defaults()["ssh_session_options"],
@@ -42,6 +45,8 @@ def arguments(cluster: Cluster, node: Node, key: Path | None = None, *, forwards
     }
     if forwards:
         chosen |= {"ClearAllForwardings": "no", "ExitOnForwardFailure": "yes"}
+    if agent:
+        chosen |= {"ForwardAgent": "yes"}
     if may_ask():
         chosen |= {"BatchMode": "no"}
     return tuple(word for name, value in chosen.items() for word in ("-o", f"{name}={value}"))

@@ -62,7 +62,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
 
     :raises NotFoundError: when there is no such cluster.
     """
-    cluster = inventory.find(name, zone, region)
+    cluster = inventory.find(name, zone, region, damaged=True)
     members, note = None, ""
     try:
         members = nodes.members(cluster, key_pairs.of_cluster(cluster, ssh_key).path)

@@ -149,6 +149,7 @@ def _existing(region: str, request: LaunchRequest) -> Cluster | None:
     if not found:
         permissions.check_permissions(region, name, makes_roles=not request.aws_ec2_profile_arn)
         return None
+    inventory.require_sound(found[0])
     if found[0].settings.get(tags.STATE) == tags.DESTROYING:
         raise ConflictError(
             f"Cluster {name!r} in {region} is being destroyed.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from toilctl.system import progress, ssh
 from toilctl.values import errors
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, ConnectError, ToilctlError
+from toilctl.values.outside import brief, document
 from toilctl.verbs.connect import let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
 
@@ -19,6 +21,7 @@ PROGRAM: Final = ("python3", "-m", "toilctl_leader")
 DIRECTORY: Final = "/var/lib/toilctl/workflows"
 """Where deployments and runs are, at the same path on the leader and in its container; deployments on workers, too."""
 TIMEOUT_S: Final = 120.0
+_SHOWN: Final = 200
 
 
 def ask(  # noqa: PLR0913 - whom, what, and how long
@@ -50,17 +53,34 @@ def answered(text: str, verb: str) -> Any:
 
     :raises ToilctlError: when it says that nothing was done.
     """
-    try:
-        document = json.loads(text)
-        refused = document.get("refused")
-    except (ValueError, AttributeError):
-        raise ConnectError(
-            f"The leader's answer to {verb} cannot be read: {text[:200]!r}.", "Try again, with --debug."
-        ) from None
-    if refused:
+    with understood(verb):
+        try:
+            found = document(text)
+            refused = found.get("refused")
+        except (ValueError, AttributeError):
+            raise ValueError(repr(text[:_SHOWN])) from None
+        if not refused:
+            return found["answer"]
         kind = errors.named(str(refused["code"]), ToilctlError)
-        raise kind(str(refused["message"]), str(refused["next_step"]), **refused.get("facts", {}))
-    return document["answer"]
+        error = kind(str(refused["message"]), str(refused["next_step"]))
+        error.facts = {str(name): value for name, value in dict(refused.get("facts") or {}).items()}
+    raise error
+
+
+@contextmanager
+def understood(verb: str) -> Iterator[None]:
+    """Read an answer: what of it is not as it has to be is the leader's fault.
+
+    :raises ConnectError: for what Python says of it: of a part that is missing, or of another kind.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ConnectError(
+            f"The leader's answer to {verb} cannot be read: {brief(why)}.",
+            "Try again, with --debug; another toilctl may have set it up.", verb=verb,
+        ) from error  # fmt: skip
 
 
 def _asked(leader: ssh.SshTarget, verb: str, request: str, timeout_s: float) -> str:

@@ -114,9 +114,9 @@ def quoted(word: str) -> str:
 
 def command(target: ssh.SshTarget, transfer: Transfer, log: Path) -> tuple[str, ...]:
     """Return rsync's command line for a node's container; ssh's own messages go into a file."""
-    user, _, address = target.login.partition("@")
-    shell = ["ssh", "-E", str(log), *ssh.arguments(target), "-T", "-l", user]
-    return transfer.argv(" ".join(map(quoted, shell)), address, target.container)
+    # rsync puts the address behind these.
+    shell = ["ssh", "-E", str(log), *ssh.arguments(target), "-T", *target.words[:-1]]
+    return transfer.argv(" ".join(map(quoted, shell)), target.address, target.container)
 
 
 def environment() -> dict[str, str]:

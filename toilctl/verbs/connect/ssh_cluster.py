@@ -35,6 +35,8 @@ class Session:
     """A worker (or the leader) by instance id; None is the leader."""
     on_host: bool = False
     forwards: tuple[str, ...] = ()
+    agent: bool = False
+    """Whether the node may use the keys of this machine's ssh agent."""
 
 
 def parse_forward(text: str) -> str:
@@ -61,7 +63,7 @@ def connect(cluster: Cluster, session: Session, key: Path | None = None) -> int:
     forwards = tuple(_to_server(forward, target) for forward in session.forwards)
     if tty and not session.words:
         forwards += _masters_page(target, forwards)
-    return with_admission(cluster, lambda: ssh.run(target, command, tty=tty, forwards=forwards))
+    return with_admission(cluster, lambda: ssh.run(target, command, tty=tty, forwards=forwards, agent=session.agent))
 
 
 def _to_server(forward: str, target: ssh.SshTarget) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.system import progress
+from toilctl.values import outside
 from toilctl.values.errors import ConflictError, NotFoundError
+from toilctl.verbs.connect import ask_leader
 from toilctl.verbs.job_stores.toil import Toil, ToilOutput
 from toilctl.workflows.job_stores import How, JobStoreState, JobStoreStatus, Use
 from toilctl.workflows.locator import Locator, LocatorKind
@@ -68,7 +69,8 @@ def status(toil: Toil, store: Locator) -> View:
     :raises ConflictError: when it cannot be read as one.
     """
     document = toil.ask("stores.status", {"job_store": str(store)}, _LOOK)
-    found = JobStoreStatus.of(document)
+    with ask_leader.understood("stores.status"):
+        found = JobStoreStatus.of(document)
     never_run = toil.never_run() if found.state is JobStoreState.RUNNING else ()
     return View(found, toil.place, toil.cluster_name, never_run)
 
@@ -113,7 +115,10 @@ def statistics(toil: Toil, store: Locator, words: Sequence[str]) -> Statistics:
     check_statistics(toil, store)
     raw = () if "--raw" in words else ("--raw",)
     output = _captured(toil, ("stats", str(store), *words, *raw))
-    return Statistics(str(store), output.exit_code, json.loads(output.text) if output.exit_code == 0 else None)
+    if output.exit_code:
+        return Statistics(str(store), output.exit_code, None)
+    with ask_leader.understood("toil stats"):
+        return Statistics(str(store), output.exit_code, outside.document(output.text, otherwise=lambda _: None))
 
 
 def kill(toil: Toil, store: Locator, words: Sequence[str]) -> Killed:
@@ -139,7 +144,9 @@ def look(toil: Toil, store: Locator, *, existing: bool = False) -> Use:
     :raises ConflictError: when it cannot be read, and must be.
     :raises ToilctlError: when Toil there cannot look for it: a part, credentials or the connection is missing.
     """
-    return Use.of(toil.ask("stores.users", {"job_store": str(store), "existing": existing}, _LOOK))
+    document = toil.ask("stores.users", {"job_store": str(store), "existing": existing}, _LOOK)
+    with ask_leader.understood("stores.users"):
+        return Use.of(document)
 
 
 def quietly(words: Sequence[str]) -> tuple[str, ...]:

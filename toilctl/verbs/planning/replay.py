@@ -18,7 +18,7 @@ from toilctl.autoscaler.simulation.hazards import NONE, Hazards
 from toilctl.autoscaler.simulation.outcome import Simulated, most_at_once
 from toilctl.autoscaler.simulation.simulate import simulate
 from toilctl.autoscaler.simulation.trace import JobTrace, TraceJob
-from toilctl.system import aws, instance_table
+from toilctl.system import aws, instance_table, recordings
 from toilctl.values import wording
 from toilctl.values.cluster import Engine, Zone
 from toilctl.values.errors import ToilctlError, UsageError
@@ -116,17 +116,13 @@ class Replay:
 
 
 def read(paths: Iterable[Path]) -> JobTrace:
-    """Read recordings as far as they are text.
+    """Read recordings as far as they are text, packed by gzip or not.
 
     :raises UsageError: for one that cannot be read, or is no trace.
     """
     files: dict[str, list[str]] = {}
     for path in paths:
-        try:
-            files[str(path)] = path.read_text(errors="replace").splitlines()
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"{path} cannot be read: {reason}.", _NEXT_STEP, file=path) from error
+        files[str(path)] = recordings.lines(path, _NEXT_STEP)
     try:
         return trace.read(files)
     except UsageError as error:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from toilctl.autoscaler.journal.report import JOURNAL, LAST_REPORT, TickReport
 from toilctl.system import progress, ssh
-from toilctl.values import tags
+from toilctl.values import outside, tags
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConnectError
 from toilctl.values.scaling_policy import Limits
-from toilctl.verbs.connect import let_in
+from toilctl.verbs.connect import ask_leader, let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
 from toilctl.verbs.reports import advice
 from toilctl.verbs.reports.remedies import Place
+from toilctl.workflows import told
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,12 @@ def ask(cluster: Cluster, ssh_key: Path | None, lines: int = 0) -> AutoscalerAns
 
 def understood(text: str) -> AutoscalerAnswer:
     """Read the leader's answer: its time in seconds, the last report (or an empty line), the journal's lines."""
-    now, last, *journal = [*text.splitlines(), "", ""]
+    now, last, *journal = [*text.split("\n"), "", ""]
     report = _report(last)
     age_s = None
     if report:
-        age_s = max(0.0, float(now) - datetime.fromisoformat(report.at).astimezone(UTC).timestamp())
+        with ask_leader.understood("what the autoscaler last saw"):
+            age_s = max(0.0, told.number(float(now)) - told.when(report.at).timestamp())
     return AutoscalerAnswer(report, age_s, tuple(one for line in journal if (one := _report(line))))
 
 
@@ -86,6 +86,6 @@ def _unread(leader: ssh.SshTarget, why: str) -> ConnectError:
 def _report(line: str) -> TickReport | None:
     """Read a line of a journal; one that a full disk cut off is passed over."""
     try:
-        return TickReport.of(json.loads(line))
+        return TickReport.of(outside.document(line))
     except ValueError:
         return None

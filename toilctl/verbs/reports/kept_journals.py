@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import zlib
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from toilctl.autoscaler.journal.report import JOURNAL
-from toilctl.system import paths, progress, ssh
+from toilctl.system import paths, progress, recordings, ssh
+from toilctl.values import outside
 from toilctl.values.cluster import Cluster
-from toilctl.values.errors import ToilctlError, UsageError
-from toilctl.verbs.connect import let_in
+from toilctl.values.errors import ToilctlError
+from toilctl.verbs.connect import ask_leader, let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
 from toilctl.verbs.reports import autoscaler_report
 from toilctl.verbs.settings import scaling
@@ -27,8 +26,6 @@ KEEP_S: Final = 20.0
 """How long a journal may keep a cluster from being destroyed, after the account was asked for the key pair."""
 MOST_KEPT: Final = 50
 _SUFFIX: Final = ".jsonl.gz"
-_MAGIC: Final = b"\x1f\x8b"
-"""How every file of gzip's begins."""
 
 
 @dataclass(frozen=True)
@@ -73,43 +70,26 @@ def kept(name: str, region: str | None) -> KeptJournal | None:
     return KeptJournal(found[-1], found[-1].parent.parent.name, len(found) - 1) if found else None
 
 
-def lines(content: bytes) -> list[str]:
-    """Return a journal's lines, packed by gzip or not; of what is cut off, those that are there."""
-    return _unpacked(content).decode(errors="replace").splitlines()
-
-
 def read(files: Iterable[Path]) -> Iterator[str]:
     """Yield the lines of files, packed by gzip or not, and of all journals in directories.
 
     :raises UsageError: for one that cannot be read.
     """
     for path in files:
-        try:
-            for one in sorted(path.glob("*.jsonl*")) if path.is_dir() else [path]:
-                yield from lines(one.read_bytes())
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            next_step = f"Name a copy of a leader's {JOURNAL}, or of what its rotation made of it."
-            raise UsageError(f"{path} cannot be read: {reason}.", next_step, file=path) from error
+        next_step = f"Name a copy of a leader's {JOURNAL}, or of what its rotation made of it."
+        with recordings.readable(path, next_step):
+            found = sorted(path.glob("*.jsonl*")) if path.is_dir() else [path]
+        for one in found:
+            yield from recordings.lines(one, next_step)
 
 
 def _fetch(leader: ssh.SshTarget, timeout_s: float) -> bytes:
     # What ls has in reverse is oldest first: rotated files have the larger numbers.
     script = f'set -- $(ls -r {JOURNAL}* 2>/dev/null); [ $# = 0 ] || cat "$@" | gzip -c | base64 -w 0'
-    packed = b64decode(autoscaler_report.as_root(leader, script, timeout_s))
-    return packed if _unpacked(packed) else b""
-
-
-def _unpacked(content: bytes) -> bytes:
-    if not content.startswith(_MAGIC):
-        return content
-    found: list[bytes] = []
-    with suppress(zlib.error):
-        while content.startswith(_MAGIC):  # Files of gzip's may stand behind each other.
-            member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-            found.append(member.decompress(content))
-            content = member.unused_data
-    return b"".join(found)
+    text = autoscaler_report.as_root(leader, script, timeout_s)
+    with ask_leader.understood("the autoscaler's journal"):
+        packed = b64decode(text)
+        return packed if outside.unpacked(packed) else b""
 
 
 def _write(cluster: Cluster, content: bytes) -> Path:

@@ -12,12 +12,14 @@ from typing import Final
 
 from toilctl.autoscaler.journal.report import JOURNAL
 from toilctl.system import price_table, progress, ssh
+from toilctl.values import outside
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ToilctlError
 from toilctl.values.units import HOUR_S
 from toilctl.verbs.connect import let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
 from toilctl.verbs.settings import scaling
+from toilctl.workflows import told
 
 Span = tuple[datetime, datetime]
 
@@ -57,8 +59,9 @@ def _journal(cluster: Cluster, ssh_key: Path | None, times: Iterable[datetime]) 
     key = sessions.session_key(cluster, ssh_key)
     command = f"sudo -n /usr/bin/python3 - {JOURNAL} {shlex.quote(texts)}"
     try:
-        told = let_in.with_admission(cluster, lambda: ssh.capture(ssh.leader_of(cluster, key), command, text=_READER))
-        return dict(zip(wanted, json.loads(told), strict=True))
+        answer = let_in.with_admission(cluster, lambda: ssh.capture(ssh.leader_of(cluster, key), command, text=_READER))
+        costs = map(told.number, told.items(outside.document(answer)))
+        return dict(zip(wanted, costs, strict=True))
     except (subprocess.SubprocessError, ValueError, ToilctlError) as error:
         progress.debug(f"What it cost cannot be told: {error}")
         return {}

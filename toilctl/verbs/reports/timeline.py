@@ -15,6 +15,7 @@ from toilctl.autoscaler.journal.window import Moment, window
 from toilctl.charts import draw, of_timeline
 from toilctl.charts.picture import Picture, Steps, peaks
 from toilctl.system import aws, inventory, ssh, variables
+from toilctl.values import outside
 from toilctl.values.cluster import Cluster, Zone
 from toilctl.values.errors import CredentialsError, HostError, NotFoundError, ToilctlError, UsageError
 from toilctl.values.tuning import Tuning
@@ -141,7 +142,7 @@ def _live(cluster: Cluster, ssh_key: Path | None) -> _Source:
             f"'toilctl autoscale {cluster.name} --max-nodes N' lets it follow the demand.", cluster=cluster.name,
         )  # fmt: skip
     scales = scaling.of_cluster(cluster)
-    lines = kept_journals.lines(kept_journals.fetch(cluster, ssh_key))
+    lines = outside.lines(kept_journals.fetch(cluster, ssh_key))
     if not lines:
         raise NotFoundError(
             f"The autoscaler of cluster {cluster.name!r} has not told anything yet.",

@@ -18,8 +18,9 @@ from toilctl.verbs.connect import ask_leader, send_files
 from toilctl.verbs.connect import ssh_cluster as sessions
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.workflows import git_revision, toil_mismatch
-from toilctl.workflows import deployment, trees
+from toilctl.workflows import deployment, told, trees
 from toilctl.workflows.deployment import Deployment, SourceKind
+from toilctl.workflows.deployment_answers import Installed, Prepared
 from toilctl.workflows.locator import Locator, LocatorKind, store_name
 
 INSTALL_TIMEOUT_S: Final = HOUR_S
@@ -94,22 +95,24 @@ def carry_out(planned: DeploymentPlan, cluster: Cluster, ssh_key: Path | None, p
     check_usable(cluster)
     wanted, request = planned.deployment, _request(planned)
     key = sessions.session_key(cluster, ssh_key)
-    told = ask_leader.ask(cluster, key, "deployments.prepare", request, doing="Compare with the leader")
-    toil_mismatch.check(cluster, wanted.toil, str(told["toil"]), str(told["python"]))
+    said = ask_leader.ask(cluster, key, "deployments.prepare", request, doing="Compare with the leader")
+    with ask_leader.understood("deployments.prepare"):
+        there = Prepared.of(said, wanted.files, planned.wheels)
+        toil_mismatch.check(cluster, wanted.toil, there.toil, there.python)
     sent: tuple[str, ...] = ()
-    answer: Mapping[str, Any] = {"deployment": told["before"], "built": False, "removed": ()}
-    if not told["unchanged"]:
-        sent = _send(planned, cluster, key, told)
-        answer = _install(cluster, key, request, told)
-    found = answer["deployment"]
-    if found["on_workers"] and cluster.workers:
+    answer: Mapping[str, Any] = {"deployment": there.before, "built": False, "removed": ()}
+    if not there.unchanged:
+        sent = _send(planned, cluster, key, there)
+        answer = _install(cluster, key, request, there)
+    with ask_leader.understood("deployments.install"):
+        found, removed, built = Installed.of(answer["deployment"]), told.texts(answer["removed"]), bool(answer["built"])
+    if found.on_workers and cluster.workers:
         _bring_to_workers(cluster, ssh_key, provisioner, wanted.name)
     return Deployed(
         cluster=cluster.name, region=cluster.region, name=wanted.name, kind=wanted.kind, path=wanted.given,
-        changed=bool(sent or answer["built"] or answer["removed"]), files=wanted.files, sent=sent,
-        removed=tuple(answer["removed"]), native=bool(found["native"]), on_workers=bool(found["on_workers"]),
-        packages=found["packages"], toil=str(found["toil"]), python=str(found["python"]),
-        commands=commands(cluster, wanted.name, found["commands"]), replaced=_replaced(wanted, told["before"]),
+        changed=bool(sent or built or removed), files=wanted.files, sent=sent, removed=removed, native=found.native,
+        on_workers=found.on_workers, packages=found.packages, toil=found.toil, python=found.python,
+        commands=commands(cluster, wanted.name, found.programs), replaced=_replaced(wanted, there.before),
     )  # fmt: skip
 
 
@@ -149,24 +152,24 @@ def _digests(root: Path, names: Iterable[str]) -> dict[str, str]:
         ) from error
 
 
-def _send(planned: DeploymentPlan, cluster: Cluster, key: Path | None, told: Mapping[str, Any]) -> tuple[str, ...]:
-    files, wheels, incoming = told["lacking"], told["lacking_wheels"], told["incoming"]
+def _send(planned: DeploymentPlan, cluster: Cluster, key: Path | None, there: Prepared) -> tuple[str, ...]:
+    incoming = there.incoming
     if planned.deployment.root:
-        send_files.send(cluster, key, planned.deployment.root, files, f"{incoming}/source")
+        send_files.send(cluster, key, planned.deployment.root, there.files, f"{incoming}/source")
     if planned.wheelhouse:
-        send_files.send(cluster, key, planned.wheelhouse, wheels, f"{incoming}/wheelhouse", what="wheel")
-    return (*files, *wheels)
+        send_files.send(cluster, key, planned.wheelhouse, there.wheels, f"{incoming}/wheelhouse", what="wheel")
+    return (*there.files, *there.wheels)
 
 
-def _install(cluster: Cluster, key: Path | None, request: Mapping[str, Any], told: Mapping[str, Any]) -> Any:
-    doing = "Install it on the leader" if told["installs"] else "Put it in place"
+def _install(cluster: Cluster, key: Path | None, request: Mapping[str, Any], there: Prepared) -> Any:
+    doing = "Install it on the leader" if there.installs else "Put it in place"
     try:
         return ask_leader.ask(cluster, key, "deployments.install", request, doing=doing, timeout_s=INSTALL_TIMEOUT_S)
     except ConflictError as error:
         needed = error.facts.get("toil_needed")
         if not needed:
             raise
-        refused = toil_mismatch.conflict(cluster, error.message, str(needed), str(told["toil"]), str(told["python"]))
+        refused = toil_mismatch.conflict(cluster, error.message, str(needed), there.toil, there.python)
         refused.facts = {**error.facts, **refused.facts}
         raise refused from None
 

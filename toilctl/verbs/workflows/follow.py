@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -9,11 +11,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from toilctl.system import progress, ssh
+from toilctl.values import outside
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, ConnectError, UsageError
-from toilctl.verbs.connect import let_in
+from toilctl.verbs.connect import ask_leader, let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
 from toilctl.verbs.workflows import runs
+from toilctl.workflows import told
 from toilctl.workflows.runs import Run
 
 PROGRAM: Final = ("python3", "-m", "toilctl_leader.follow")
@@ -22,6 +26,7 @@ PATIENCE_S: Final = 900.0
 """How long a connection that broke is tried again; a leader reboots in far less."""
 _PAUSE_S: Final = 5.0
 _CHUNK: Final = 65536
+_BEGUN: Final = re.compile(r"\x1b(\[[0-9;]{0,32})?\Z")
 
 
 def logs(cluster: Cluster, name: str | None, ssh_key: Path | None, *, follow: bool, lines: int | None) -> Run:
@@ -89,11 +94,29 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+class _Shown:
+    """A terminal: a log, in which any job may write, gets there with its colours, and with nothing else that steers."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self._rest = out, ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def write(self, chunk: bytes) -> None:
+        text = self._rest + self._decoder.decode(chunk)
+        # A colour may come in two pieces.
+        cut = begun.start() if (begun := _BEGUN.search(text)) else len(text)
+        self._rest = text[cut:]
+        self._out.write(outside.coloured(text[:cut]).encode())
+
+    def flush(self) -> None:
+        self._out.flush()
+
+
 class _Written:
     """How much of a log was written here, so that nothing is missed or repeated after a connection broke."""
 
     def __init__(self) -> None:
-        self.out: BinaryIO = sys.stdout.buffer
+        self.out: BinaryIO | _Shown = _Shown(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer
         self._offset: int | None = None
         self._news = False
 
@@ -132,11 +155,20 @@ def _copied(target: ssh.SshTarget, words: Sequence[str], written: _Written) -> i
     command = ssh.in_container(target.container, (*PROGRAM, *words), tethered=True)
     with ssh.streaming(target, command) as (process, said):
         # The first line says where in the log the rest begins.
-        first = said.readline()
+        first = said.readline(_CHUNK)
         if first:
-            written.begin(int(first))
+            written.begin(_offset(first))
         # What has come is written at once.
         while chunk := said.read1(_CHUNK):
             written.take(chunk)
         process.wait()
     return process.returncode
+
+
+def _offset(line: bytes) -> int:
+    """Read where in the log what follows begins.
+
+    :raises ConnectError: when it is no number.
+    """
+    with ask_leader.understood("a log"):
+        return told.count(outside.document(line, _CHUNK))

@@ -76,7 +76,9 @@ def _check_idle(cluster: Cluster, ssh_key: Path | None) -> None:
 
     :raises ConflictError: naming the runs, or the workers with jobs.
     """
-    known = [Run.of(one) for one in ask_leader.ask(cluster, ssh_key, "runs.list", {})["runs"]]
+    answer = ask_leader.ask(cluster, ssh_key, "runs.list", {})
+    with ask_leader.understood("runs.list"):
+        known = [Run.of(one) for one in answer["runs"]]
     if going := [one.name for one in known if one.state.goes_on]:
         raise ConflictError(
             f"Cluster {cluster.name!r} is not idle: {', '.join(going)} still runs.",

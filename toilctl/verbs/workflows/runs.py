@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from toilctl.values.shared_storage import Shared
 from toilctl.verbs.connect import ask_leader
 from toilctl.verbs.reports import explain, run_costs
 from toilctl.verbs.settings import scaling
+from toilctl.workflows import told
 from toilctl.workflows.command_line import WorkflowCommand
 from toilctl.workflows.runs import Run
 
@@ -88,7 +88,7 @@ def start(cluster: Cluster, request: RunRequest, ssh_key: Path | None) -> Starte
             "costs money."
         )
     restart = request.restart or command.restart
-    document = ask_leader.ask(
+    answer = ask_leader.ask(
         cluster, ssh_key, "runs.start",
         {
             "name": request.name,
@@ -102,8 +102,10 @@ def start(cluster: Cluster, request: RunRequest, ssh_key: Path | None) -> Starte
         },
         doing="Start the run",
     )  # fmt: skip
-    without, also = str(document.get("without") or ""), tuple(map(str, document.get("also") or ()))
-    return Started(cluster.name, cluster.region, Run.of(document), restart, command.rewritten, without, also)
+    with ask_leader.understood("runs.start"):
+        run, without = Run.of(answer), told.text(answer.get("without") or "")
+        also = told.texts(answer.get("also") or ())
+    return Started(cluster.name, cluster.region, run, restart, command.rewritten, without, also)
 
 
 def listing(cluster: Cluster, ssh_key: Path | None) -> RunList:
@@ -111,9 +113,9 @@ def listing(cluster: Cluster, ssh_key: Path | None) -> RunList:
 
     :raises ConnectError: when the leader cannot be reached.
     """
-    document = ask_leader.ask(cluster, ssh_key, "runs.list", {})
-    now = datetime.fromisoformat(document["now"])
-    runs = [Run.of(one) for one in document["runs"]]
+    answer = ask_leader.ask(cluster, ssh_key, "runs.list", {})
+    with ask_leader.understood("runs.list"):
+        now, runs = told.when(answer["now"]), [Run.of(one) for one in told.items(answer["runs"])]
     spans = [[(begin, end or now) for begin, end in one.spans] for one in runs]
     costs = run_costs.within(cluster, ssh_key, spans)
     never_run = explain.never_run(cluster, ssh_key) if any(one.state.goes_on for one in runs) else ()
@@ -126,7 +128,9 @@ def show(cluster: Cluster, name: str | None, ssh_key: Path | None) -> Run:
 
     :raises NotFoundError: when there is none.
     """
-    return Run.of(ask_leader.ask(cluster, ssh_key, "runs.show", {"name": name}))
+    answer = ask_leader.ask(cluster, ssh_key, "runs.show", {"name": name})
+    with ask_leader.understood("runs.show"):
+        return Run.of(answer)
 
 
 def stop(cluster: Cluster, name: str | None, ssh_key: Path | None, *, force: bool = False) -> Stopped:
@@ -135,11 +139,12 @@ def stop(cluster: Cluster, name: str | None, ssh_key: Path | None, *, force: boo
     :raises NotFoundError: when there is none of that name.
     :raises ConflictError: when it does not end, and is not forced to.
     """
-    document = ask_leader.ask(
+    answer = ask_leader.ask(
         cluster, ssh_key, "runs.stop", {"name": name, "patience_s": STOP_PATIENCE_S, "force": force},
         doing="Stop the run", timeout_s=2 * STOP_PATIENCE_S,
     )  # fmt: skip
-    return Stopped(cluster.name, Run.of(document["run"]), bool(document["was_running"]))
+    with ask_leader.understood("runs.stop"):
+        return Stopped(cluster.name, Run.of(answer["run"]), bool(answer["was_running"]))
 
 
 def exit_code(run: Run) -> int:

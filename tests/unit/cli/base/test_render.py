@@ -69,3 +69,26 @@ def test_debug_is_silent_unless_asked(capsys):
     progress.set_debug(False)
     progress.debug("x")
     assert capsys.readouterr().err == ""
+
+
+STEERS = "\x1b[2J\x1b]0;title\x07\u202e\u2028\x85\x7f\r"
+
+
+def test_nothing_that_is_shown_steers_a_terminal(capsys):
+    forged = f"x{STEERS}\nError: forged"
+    render.show("thing", forged, lambda _: render.table(("NAME",), [(forged,)]) + "\n" + render.pairs({"name": forged}))
+    render.show_error(NotFoundError(forged, STEERS))
+    progress.note(STEERS)
+    progress.done(STEERS, 60)
+    said = capsys.readouterr()
+    assert all(line.isprintable() for line in (said.out + said.err).split("\n"))
+    # A cell is one line, whatever is in it.
+    assert len(said.out.splitlines()) == 3
+
+
+def test_json_is_ascii_that_steers_nothing(capsys, as_json):
+    render.show("thing", {STEERS: [STEERS]}, str)
+    said = capsys.readouterr().out
+    assert said.isascii()
+    assert said.replace("\n", "").isprintable()
+    assert json.loads(said)["data"] == {STEERS: [STEERS]}

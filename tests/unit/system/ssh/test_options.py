@@ -58,6 +58,7 @@ CONFIG = """Host *
   ControlPath ~/.ssh/%r@%h
   ExitOnForwardFailure yes
   ForkAfterAuthentication yes
+  ForwardAgent yes
   ForwardX11 yes
   GlobalKnownHostsFile ~/known
   HashKnownHosts yes

@@ -103,8 +103,22 @@ def test_exit_code_is_passed_on_and_forwards_reach_ssh(cluster, fake_ssh):
     assert code == 7
     assert argv[argv.index("-L") + 1] == "8080:localhost:8080"
     assert "ExitOnForwardFailure=yes" in argv
-    assert argv[-2] == "admin@54.1.2.3"
+    assert argv[-5:-1] == ["-l", "admin", "--", "54.1.2.3"]
     assert "-T" in argv
+
+
+@pytest.mark.parametrize("agent", [False, True])
+def test_agent_is_forwarded_only_when_it_is_asked_for(cluster, fake_ssh, agent):
+    verb.connect(cluster, Session(("true",), agent=agent))
+    forwarded = [word for word in fake_ssh() if word.startswith("ForwardAgent")]
+    assert forwarded == [f"ForwardAgent={'yes' if agent else 'no'}"]
+
+
+def test_value_of_a_tag_is_no_option_of_ssh(cluster, fake_ssh):
+    cluster.settings[tags.LOGIN_USER] = "-oProxyCommand=touch pwned"
+    verb.connect(cluster, Session(("true",)))
+    argv = fake_ssh()
+    assert argv[-5:-1] == ["-l", "-oProxyCommand=touch pwned", "--", "54.1.2.3"]
 
 
 @pytest.mark.parametrize(

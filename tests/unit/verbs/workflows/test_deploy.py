@@ -22,7 +22,7 @@ from toilctl.values.cluster import Cluster, Engine, Node, Role
 from toilctl.values.errors import ConflictError, ConnectError, NotFoundError, PartialError, UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.verbs.checks import key_pairs
-from toilctl.verbs.connect import rsync_cluster, send_files
+from toilctl.verbs.connect import ask_leader, rsync_cluster, send_files
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.workflows import deploy, git_revision, toil_mismatch
 from toilctl.verbs.workflows.deploy import Deployed
@@ -132,6 +132,23 @@ def test_script_is_sent_with_what_it_imports_and_its_command_is_told(here: Here,
     assert sorted(path.name for path in here.source("count").iterdir()) == ["count.py", "words.py"]
     assert done.commands == ("toilctl run my -- python count.py aws:us-west-2:count-jobstore",)
     assert (done.toil, done.python.startswith(PYTHON)) == (TOIL, True)
+
+
+def test_leader_that_asks_for_what_was_not_planned_gets_nothing(
+    here: Here, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (script.parent / ".aws").mkdir()
+    (script.parent / ".aws/credentials").write_text("aws_secret_access_key = x")
+    honest = ask_leader.answered
+
+    def hostile(text: str, verb: str) -> Any:
+        return honest(text, verb) | ({"lacking": [".aws/credentials"]} if verb.endswith("prepare") else {})
+
+    monkeypatch.setattr(ask_leader, "answered", hostile)
+    with pytest.raises(ConflictError, match=r"asks for '\.aws/credentials', which is no part of this deployment"):
+        here.deploy(script)
+    assert here.connections("rsync") == 0
+    assert not list(here.root.rglob("credentials"))
 
 
 def test_same_again_asks_once_and_sends_nothing(here: Here, script: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 from collections.abc import Iterator
@@ -103,3 +104,30 @@ def test_run_that_has_ended_cannot_be_attached(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ConflictError, match="has ended") as caught:
         follow.attach(CLUSTER, None, None)
     assert "toilctl logs c sort-1" in caught.value.next_step
+
+
+def test_log_on_a_terminal_keeps_its_colours_and_steers_nothing_else() -> None:
+    log = "\x1b[31mred\x1b[0m é\tx\r\n\x1b[2J\x1b]0;title\x07\x9b5n\u202e|\n".encode()
+    shown = "\x1b[31mred\x1b[0m é\tx\r\n\\x1b[2J\\x1b]0;title\\x07\\x9b5n\\u202e|\n"
+    for size in (1, 2, 3, len(log)):
+        out = io.BytesIO()
+        terminal = follow._Shown(out)
+        for at in range(0, len(log), size):
+            terminal.write(log[at : at + size])
+        assert out.getvalue().decode() == shown
+
+
+@pytest.mark.usefixtures("quick")
+def test_log_is_cleaned_where_somebody_looks_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    for looks in (True, False):
+        monkeypatch.setattr("sys.stdout.isatty", lambda looks=looks: looks)
+        shown.append(isinstance(follow._Written().out, follow._Shown))
+    assert shown == [True, False]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("first", [b"x\n", b"9" * 5000 + b"\n", b"-1\n", b"[" * 100_000, b"\xff\n"])
+def test_beginning_of_a_log_that_is_no_number_is_the_leaders_fault(first: bytes) -> None:
+    with pytest.raises(ConnectError, match="cannot be read"):
+        follow._offset(first)

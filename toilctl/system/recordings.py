@@ -1,0 +1,34 @@
+"""Journals and traces as files that somebody copied: within bounds, whatever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from toilctl.values import outside
+from toilctl.values.errors import UsageError
+
+
+def lines(path: Path, next_step: str) -> list[str]:
+    """Return a file's lines, packed by gzip or not; of what is cut off, those that are there.
+
+    :param next_step: which file to name instead.
+    :raises UsageError: when it cannot be read, or is larger than any recording, packed or not.
+    """
+    with readable(path, next_step), path.open("rb") as opened:
+        return outside.lines(opened.read(outside.MOST_UNPACKED + 1))
+
+
+@contextmanager
+def readable(path: Path, next_step: str) -> Iterator[None]:
+    """Say in a sentence why a file cannot be read.
+
+    :raises UsageError: when it cannot.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        # A path that has a null character is a ValueError, too.
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"{path} cannot be read: {reason}.", next_step, file=path) from error

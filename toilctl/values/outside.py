@@ -1,0 +1,140 @@
+"""What others wrote, taken as data: documents and packed files within bounds, and text that a terminal only shows.
+
+Jobs, leaders, EC2's tags and files that somebody copied are outside. Code on nodes has rules of its own, since it has
+the standard library alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+MOST_CHARACTERS: Final = 64 * 1024**2
+"""Of one document; the report of a thousand nodes has less than one in a hundred of it."""
+MOST_DEPTH: Final = 50
+"""How deep lists and objects may stand in each other; what toilctl writes has less than ten."""
+MOST_UNPACKED: Final = 512 * 1024**2
+"""Bytes of a file, unpacked; a leader's journals have 50 MB together."""
+MOST_SHOWN: Final = 500
+"""Characters of a sentence of somebody else's inside one of ours."""
+_OF_LOGS: Final = re.compile(r"(\x1b\[[0-9;]{0,32}m|[\n\r\t]+)")
+"""ECMA-48, Select Graphic Rendition: it changes how what follows looks, and nothing else."""
+_PIECE: Final = 1024**2
+_MAGIC: Final = b"\x1f\x8b"
+"""How every file of gzip's begins."""
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def document(text: str | bytes, most: int = MOST_CHARACTERS, otherwise: Callable[[str], Any] = _no_number) -> Any:
+    """Read a JSON document.
+
+    :param otherwise: reads what is no number and Python writes among them: NaN, and infinities.
+    :raises ValueError: when it is none, too long, too deep, or has numbers that JSON does not have.
+    """
+    if len(text) > most:
+        raise ValueError(f"it has more than {most} characters")
+    try:
+        found = json.loads(text, parse_constant=otherwise)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    _check_depth(found)
+    return found
+
+
+def unpacked(content: bytes, most: int = MOST_UNPACKED) -> bytes:
+    """Return what gzip packed, or the content as it is; of what is cut off or damaged, what comes before.
+
+    :raises ValueError: when there is more than ``most`` bytes of it.
+    """
+    if not content.startswith(_MAGIC):
+        _check_size(len(content), most)
+        return content
+    found, size = list[bytes](), 0
+    while content.startswith(_MAGIC):  # Files of gzip's may stand behind each other.
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        more = True
+        while more and not member.eof:
+            try:
+                piece = member.decompress(content, _PIECE)
+            except zlib.error:
+                return b"".join(found)
+            found.append(piece)
+            size += len(piece)
+            _check_size(size, most)
+            content = member.unconsumed_tail
+            # What is ready beyond a piece may come of nothing that is left to read.
+            more = bool(content) or len(piece) == _PIECE
+        content = member.unused_data
+    return b"".join(found)
+
+
+def lines(content: bytes, most: int = MOST_UNPACKED) -> list[str]:
+    """Return a file's lines, packed by gzip or not: only a line feed ends one, whatever else a name in it has.
+
+    :raises ValueError: as ``unpacked``.
+    """
+    text = unpacked(content, most).decode(errors="replace")
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def plain(text: str) -> str:
+    """Return text as a terminal may have it: what would steer it, or turn the order of a line, is written out.
+
+    Line feeds stay: see ``one_line`` for what is to be part of a line.
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(one if one == "\n" or one.isprintable() else _written_out(one) for one in text)
+
+
+def one_line(text: str) -> str:
+    """Return text as ``plain`` does, with line feeds written out, too: a name cannot look like a line of ours."""
+    return text if text.isprintable() else "".join(one if one.isprintable() else _written_out(one) for one in text)
+
+
+def coloured(text: str) -> str:
+    """Return a log as ``plain`` does, but with its colours, tabulators and carriage returns."""
+    # What was split at stands at the odd places.
+    return "".join(one if at % 2 else one_line(one) for at, one in enumerate(_OF_LOGS.split(text)))
+
+
+def brief(text: str, most: int = MOST_SHOWN) -> str:
+    """Return somebody else's sentence for one of ours: in one line, and not endless."""
+    shown = " ".join(text[: 2 * most].split())
+    return one_line(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+
+
+def _written_out(one: str) -> str:
+    # Tabulators and the blanks of other alphabets are blanks: only what they do to columns is not wanted.
+    if one == "\t" or (one.isspace() and ord(one) > 0xFF and one not in "\u2028\u2029") or one == "\xa0":
+        return " "
+    return one.encode("ascii", "backslashreplace").decode() if ord(one) > 0x7F else repr(one)[1:-1]
+
+
+_TOO_DEEP: Final = f"it has lists and objects more than {MOST_DEPTH} deep"
+
+
+def _check_depth(found: Any) -> None:
+    level = [found]
+    for _ in range(MOST_DEPTH):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, dict | list)
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(f"it has more than {most // 1024**2} MiB")
