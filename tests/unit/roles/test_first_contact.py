@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-
 DENIED = "admin@172.31.0.5: Permission denied (publickey)."
 AWAY = "ssh: connect to host 172.31.0.5 port 22: Connection refused"
 
