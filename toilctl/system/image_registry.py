@@ -9,14 +9,14 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from toilctl.system import progress
-from toilctl.values.appliance import DOCKER_ARCHITECTURES, DOCKER_HUB, ImageFacts, ImageReference, engines_of
+from toilctl.values.appliance import DOCKER_ARCHITECTURES, DOCKER_HUB, ImageFacts, ImageReference, ToilTag, engines_of
 from toilctl.values.cluster import Engine
 from toilctl.values.errors import NotFoundError, ToilctlError, UsageError
 
@@ -33,8 +33,35 @@ _MANIFESTS: Final = (
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
 
+_TAGS_PER_PAGE: Final = 100
+_MOST_PAGES: Final = 10
+
+
 class CannotAskError(Exception):
     """The registry cannot be reached, or does not answer as one."""
+
+
+class NoSuchTagError(NotFoundError):
+    """The registry answers, and has no such image."""
+
+
+def find(image: str, engine: Engine, architecture: str = "x86_64", insecure: Sequence[str] = ()) -> str:
+    """Return the image, checked as ``check`` does; where Toil's tag is published in another form alone, that one.
+
+    For an image that a rule chose: which form it has then is said on stderr.
+
+    :raises ToilctlError: as ``check``.
+    """
+    try:
+        check(image, engine, architecture, insecure)
+    except NoSuchTagError as error:
+        other = error.facts.get("published_as")
+        if not other:
+            raise
+        check(other, engine, architecture, insecure)
+        progress.note(f"The appliance {image} does not exist; the same release is published as {other}, which is used.")
+        return str(other)
+    return image
 
 
 def check(image: str, engine: Engine, architecture: str = "x86_64", insecure: Sequence[str] = ()) -> None:
@@ -51,7 +78,7 @@ def check(image: str, engine: Engine, architecture: str = "x86_64", insecure: Se
         # Nodes may reach a registry that this machine does not, and where this machine pulled it from, or built it for.
         local = _local_facts(image, name)
         if isinstance(error, NotFoundError):
-            raise (_never_pushed(image) if local else error) from None
+            raise (_never_pushed(image) if local else _with_other_form(error, name, insecure)) from None
         # Of an image for several architectures, this machine has its own alone.
         if local is None or docker_architecture not in local.architectures:
             progress.note(f"The appliance {image} could not be checked: {error}.")
@@ -96,6 +123,27 @@ class Registry:
             return ImageFacts(known, self._config_of(self._get(f"manifests/{parts[architecture]}", _MANIFESTS))[1])
         there, engines = self._config_of(manifest)
         return ImageFacts(frozenset({there}), engines)
+
+    def exists(self) -> bool:
+        """Tell whether there is such an image."""
+        try:
+            self._get(f"manifests/{self.image.tag}", (*_INDEXES, *_MANIFESTS))
+        except NoSuchTagError:
+            return False
+        return True
+
+    def tags_after(self, start: str) -> Iterator[str]:
+        """Yield the repository's tags that come after ``start``, which need not exist, in the order of their letters.
+
+        OCI distribution specification, "Listing Tags".
+        """
+        for _ in range(_MOST_PAGES):
+            query = urllib.parse.urlencode({"n": _TAGS_PER_PAGE, "last": start})
+            page = [str(tag) for tag in self._get(f"tags/list?{query}", ()).get("tags") or ()]
+            yield from page
+            if len(page) < _TAGS_PER_PAGE or page[-1] == start:
+                return
+            start = page[-1]
 
     def _config_of(self, manifest: Mapping[str, Any]) -> tuple[str, frozenset[Engine] | None]:
         try:
@@ -155,13 +203,13 @@ class Registry:
 
     def _explained(self, error: urllib.error.HTTPError) -> Exception:
         if error.code == 404:
-            return self._missing("does not exist")
+            return self._missing("does not exist", NoSuchTagError)
         if error.code in (401, 403):
-            return self._missing("does not exist, or is not public")
+            return self._missing("does not exist, or is not public", NotFoundError)
         return CannotAskError(f"{self.image.registry} answers {error.code} {error.reason}")
 
-    def _missing(self, what: str) -> ToilctlError:
-        return NotFoundError(
+    def _missing(self, what: str, kind: type[NotFoundError]) -> ToilctlError:
+        return kind(
             f"The appliance {self.image} {what}.",
             "Check its name and tag (--appliance, TOIL_APPLIANCE_SELF), or push one of your own: "
             "toilctl appliance build --push.",
@@ -191,6 +239,39 @@ def _require(image: str, facts: ImageFacts, engine: Engine, architecture: str) -
             "--appliance.",
             appliance_image=image, engine=engine, engines=sorted(facts.engines),
         )  # fmt: skip
+
+
+def _with_other_form(error: NotFoundError, image: ImageReference, insecure: Sequence[str]) -> NotFoundError:
+    """Return the error with the form of Toil's tag under which the image is published, where there is one."""
+    tag = ToilTag.parse(image.tag)
+    if not isinstance(error, NoSuchTagError) or tag is None or image.digest:
+        return error
+    try:
+        other = _other_form(image, tag, insecure)
+    except (CannotAskError, NotFoundError):
+        return error
+    if other is None:
+        return error
+    return NoSuchTagError(
+        error.message, f"The same release is published as {other}: name that, with --appliance.",
+        **{**error.facts, "published_as": str(other)},
+    )  # fmt: skip
+
+
+def _other_form(image: ImageReference, tag: ToilTag, insecure: Sequence[str]) -> ImageReference | None:
+    for form in tag.forms:
+        other = replace(image, tag=form)
+        if form != image.tag and Registry(other, insecure).exists():
+            return other
+    if tag.commit:
+        return None
+    for listed in Registry(image, insecure).tags_after(tag.version):
+        if not listed.startswith(tag.version):
+            return None
+        complete = ToilTag.parse(listed)
+        if complete and complete.commit and complete.is_form_of(tag):
+            return replace(image, tag=listed)
+    return None
 
 
 def _never_pushed(image: str) -> NotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final, Self
 
 from toilctl.values.cluster import Engine
@@ -17,6 +17,10 @@ TOIL_NAME: Final = "toil"
 DOCKER_HUB: Final = "docker.io"
 DOCKER_ARCHITECTURES: Final = {"x86_64": "amd64", "arm64": "arm64"}
 """EC2's names of processor architectures, and Docker's."""
+
+_TOIL_TAG: Final = re.compile(
+    r"(?P<version>\d+\.\d+\.\d+[a-z0-9.]*)(?:-(?P<commit>[0-9a-f]{3,40}(?:-dirty)?))?(?:-(?P<python>py3\.\d+))?"
+)
 
 _PART: Final = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _REFERENCE: Final = re.compile(
@@ -51,6 +55,37 @@ class ImageReference:
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.repository}" + (f"@{self.digest}" if self.digest else f":{self.tag}")
+
+
+@dataclass(frozen=True)
+class ToilTag:
+    """The tag of an image that Toil's developers publish, such as ``9.6.0-6793fc7f…-py3.11``.
+
+    Toil's name for it is ``toil.version.dockerTag``. Which of its forms a release is published under has changed.
+    """
+
+    version: str
+    commit: str | None = None
+    python: str | None = None
+    """Such as ``py3.11``."""
+
+    @classmethod
+    def parse(cls, tag: str) -> Self | None:
+        """Read a tag in any of its forms; None for one of somebody's own."""
+        found = _TOIL_TAG.fullmatch(tag)
+        return cls(**found.groupdict()) if found else None
+
+    def __str__(self) -> str:
+        return "-".join(part for part in (self.version, self.commit, self.python) if part)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """All forms of the same release that can be told from this one, the most exact first."""
+        return tuple(dict.fromkeys(map(str, (self, ToilTag(self.version, None, self.python), ToilTag(self.version)))))
+
+    def is_form_of(self, other: ToilTag) -> bool:
+        """Tell whether this tag may be that of another one's release, as far as the other one says."""
+        return all(theirs in (None, ours) for ours, theirs in zip(astuple(self), astuple(other), strict=True))
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ class Rendered:
             "node_types": ["t2.micro"],
             "engine_capacity_forced": False,
             "leader_worker_resources": [SIZE],
+            "appliance_docker_environment": {"DOCKER_API_VERSION": "1.41"},
             "out": str(directory),
         } | variables
         (directory / "inventory.json").write_text(json.dumps(INVENTORY))
@@ -161,6 +162,7 @@ def test_mesos_executors_get_path_and_endpoint(on_aws: Rendered, in_rehearsal: R
     assert aws["PATH"].startswith("/opt/toil/bin:")
     assert "AWS_ENDPOINT_URL" not in aws
     assert rehearsal["AWS_ENDPOINT_URL"] == "http://172.31.255.254:5000"
+    assert aws["DOCKER_API_VERSION"] == "1.41"
     assert on_aws.environment("i-2")["MESOS_LAUNCHER"] == "posix"
 
 

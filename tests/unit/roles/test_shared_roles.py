@@ -1,4 +1,4 @@
-"""A shared file system, a key and FUSE, as roles hand them to nodes: rendered by Ansible for a made-up inventory."""
+"""A shared file system, a key, FUSE and Docker's API, as roles hand them to nodes: rendered by Ansible for a made-up inventory."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ SHOWN = {
     "volumes": "{{ appliance_shared_volumes }}",
     "environment": "{{ appliance_shared_environment if appliance_shared_path else {} }}",
     "rights": "{{ appliance_rights }}",
+    "docker": "{{ appliance_docker_environment }}",
     "settings": "{{ leader_settings.shared }}",
     "packages": "{{ ec2_nodes_boot_packages }}",
     "tags": "{{ ec2_network_settings }}",
@@ -82,6 +83,7 @@ class Nodes:
             "node_types": ["t2.micro"],
             "launch": {"group": group, "subnets": SUBNETS},
             "appliance_host": {"rc": 1},
+            "appliance_engine": {"json": {"ApiVersion": "1.44"}},
             "leader_worker_resources": [],
             "ec2_nodes_role": "{{ 'leader' if 'leader' in group_names else 'worker' }}",
             "ec2_nodes_settings": dict(tags),
@@ -219,6 +221,14 @@ def test_fuse_is_had_as_toil_has_it_and_by_single_rights_in_a_host_that_is_a_con
     rehearsed = Nodes(tmp_path, {"toilctl:fuse": "yes"}, appliance_host={"rc": 0}).worker["rights"]
     assert "privileged" not in rehearsed
     assert (rehearsed["devices"], rehearsed["capabilities"]) == (["/dev/fuse:/dev/fuse:rwm"], ["SYS_ADMIN"])
+
+
+def test_containers_are_told_the_api_of_an_engine_that_is_older_than_their_clients(
+    nodes: Callable[..., Nodes], tmp_path: Path
+) -> None:
+    assert nodes().worker["docker"] == {}
+    old = Nodes(tmp_path, {}, appliance_engine={"json": {"ApiVersion": "1.41"}})
+    assert old.worker["docker"] == old.leader["docker"] == {"DOCKER_API_VERSION": "1.41"}
 
 
 def test_key_is_written_once_replaced_by_another_and_never_said(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -31,6 +32,10 @@ class Handler(BaseHTTPRequestHandler):
             if wanted and self.headers.get("Authorization") != wanted:
                 realm = f'Bearer realm="http://{self.headers["Host"]}/token",service="us",scope="repository:me/x:pull"'
                 return self.answer(401, {}, {"WWW-Authenticate": state.challenge or realm})
+        if path.endswith("/tags/list"):
+            words = dict(urllib.parse.parse_qsl(query))
+            later = sorted(tag for tag in state.tags if tag > words["last"])
+            return self.answer(200, {"tags": later[: int(words["n"])] or None})
         if path in state.redirects:
             return self.answer(307, {}, {"Location": state.redirects[path]})
         if path in state.content:
@@ -52,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.state = SimpleNamespace(content={}, redirects={}, seen=[], token=None, challenge=None, missing=404)
+    httpd.state = SimpleNamespace(content={}, tags=[], redirects={}, seen=[], token=None, challenge=None, missing=404)
     threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
     httpd.state.host = f"127.0.0.1:{httpd.server_port}"
     httpd.state.image = f"{httpd.state.host}/me/x:1"
@@ -179,6 +184,50 @@ def test_unlabelled_image_passes_and_that_is_said(server, capsys):
     publish(server, {})
     image_registry.check(server.image, Engine.SLURM)
     assert "slurm is assumed" in capsys.readouterr().err
+
+
+COMMIT = "6793fc7f112785e13a229691d6de23225e73339e"
+COMPLETE, SHORT, BARE = f"9.6.0-{COMMIT}-py3.11", "9.6.0-py3.11", "9.6.0"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "published"), [(COMPLETE, SHORT), (COMPLETE, BARE), (SHORT, BARE), (SHORT, COMPLETE)]
+)
+def test_release_that_is_published_under_another_form_of_its_tag_is_found_and_said(server, capsys, chosen, published):
+    publish(server, {"toilctl.engines": "mesos"}, at=published)
+    server.tags = ["9.6.0-0abc-py3.12", published, *(f"9.5.{number}-py3.11" for number in range(150)), "9.7.0-py3.11"]
+    found = image_registry.find(f"{server.host}/me/x:{chosen}", Engine.MESOS)
+    assert found == f"{server.host}/me/x:{published}"
+    assert f"published as {found}" in capsys.readouterr().err
+
+
+def test_release_is_found_beyond_the_first_page_of_tags(server):
+    publish(server, {"toilctl.engines": "mesos"}, at=COMPLETE)
+    server.tags = [f"9.6.0-{number:040x}-py3.10" for number in range(250)] + [COMPLETE]
+    assert image_registry.find(f"{server.host}/me/x:{SHORT}", Engine.MESOS) == f"{server.host}/me/x:{COMPLETE}"
+
+
+def test_published_form_is_as_it_is(server, capsys):
+    publish(server, {"toilctl.engines": "mesos"}, at=COMPLETE)
+    publish(server, {"toilctl.engines": "mesos"}, at=BARE)
+    assert image_registry.find(f"{server.host}/me/x:{COMPLETE}", Engine.MESOS).endswith(COMPLETE)
+    assert capsys.readouterr().err == ""
+
+
+def test_named_image_is_not_replaced_and_the_published_form_is_the_next_step(server):
+    publish(server, {"toilctl.engines": "mesos"}, at=COMPLETE)
+    server.tags = [COMPLETE]
+    with pytest.raises(NotFoundError, match="does not exist") as caught:
+        image_registry.check(f"{server.host}/me/x:{SHORT}", Engine.MESOS)
+    assert f"{server.host}/me/x:{COMPLETE}" in caught.value.next_step
+
+
+@pytest.mark.parametrize("tag", [COMPLETE, SHORT, "mine"])
+def test_release_that_is_published_under_no_form_is_not_found(server, tag):
+    server.tags = ["9.6.0-0abc-py3.12", "9.6.1-0abc-py3.11"]
+    with pytest.raises(NotFoundError, match=f"{tag} does not exist") as caught:
+        image_registry.find(f"{server.host}/me/x:{tag}", Engine.MESOS)
+    assert "toilctl appliance build" in caught.value.next_step
 
 
 @pytest.fixture

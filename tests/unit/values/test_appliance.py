@@ -1,6 +1,7 @@
 import pytest
 
-from toilctl.values.appliance import Appliance, ImageReference, choose, engines_of
+from toilctl.system import variables
+from toilctl.values.appliance import Appliance, ImageReference, ToilTag, choose, engines_of
 from toilctl.values.cluster import Engine
 from toilctl.values.errors import UsageError
 
@@ -75,3 +76,32 @@ def test_toils_own_image_has_mesos_on_amd64_alone():
 
 def test_engines_of_an_unknown_image_are_unknown():
     assert engines_of({}, ImageReference.parse("me/x"), "amd64") is None
+
+
+COMMIT = "6793fc7f112785e13a229691d6de23225e73339e"
+
+
+@pytest.mark.parametrize(
+    ("tag", "forms"),
+    [
+        (f"9.6.0-{COMMIT}-py3.11", [f"9.6.0-{COMMIT}-py3.11", "9.6.0-py3.11", "9.6.0"]),
+        ("9.6.0-py3.11", ["9.6.0-py3.11", "9.6.0"]),
+        ("9.6.0", ["9.6.0"]),
+        (f"9.7.0a1-{COMMIT}-dirty-py3.12", [f"9.7.0a1-{COMMIT}-dirty-py3.12", "9.7.0a1-py3.12", "9.7.0a1"]),
+    ],
+)
+def test_toils_tag_has_forms_the_most_exact_first(tag, forms):
+    assert list(ToilTag.parse(tag).forms) == forms
+
+
+@pytest.mark.parametrize("tag", ["latest", "573ff805", "9.6", "9.6.0-mine", "v9.6.0-py3.11", ""])
+def test_tag_of_somebodys_own_is_none_of_toils(tag):
+    assert ToilTag.parse(tag) is None
+
+
+def test_pinned_image_has_the_complete_tag_of_the_release_that_toilctl_is_tried_with():
+    from toilctl.local.images.images import TOIL_VERSION
+
+    pinned = ImageReference.parse(variables.defaults()["appliance_image"])
+    assert f"{pinned.registry}/{pinned.repository}" == "quay.io/ucsc_cgl/toil"
+    assert ToilTag.parse(pinned.tag) == ToilTag(TOIL_VERSION, COMMIT, "py3.11")

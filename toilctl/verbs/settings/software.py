@@ -54,8 +54,12 @@ def choose(wish: SoftwareWish, architecture: str, provisioner: Provisioner) -> S
     chosen = appliances.choose(wish.appliance_image, os.environ, str(default["appliance_image"]), tag)
     engine = wish.engine or Engine(default["engine"])
     insecure = tuple(provisioner.extra_variables.get("docker_insecure_registries", ()))
-    image_registry.check(chosen.image, engine, architecture, insecure)
-    return Software(engine, chosen.image, chosen.rule)
+    image = chosen.image
+    if named:
+        image_registry.check(image, engine, architecture, insecure)
+    else:
+        image = image_registry.find(image, engine, architecture, insecure)
+    return Software(engine, image, chosen.rule)
 
 
 def of_cluster(cluster: Cluster) -> Software | None:

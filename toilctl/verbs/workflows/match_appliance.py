@@ -29,7 +29,8 @@ class Matched:
 def match(cluster: Cluster, image: str, ssh_key: Path | None, provisioner: Provisioner) -> Matched:
     """Replace the containers of all nodes by those of another image; nodes to come have it, too.
 
-    :param image: a container image's name; it is checked as at a launch.
+    :param image: a container image's name; it is checked as at a launch. Of Toil's tags, the form that is published
+        is taken.
     :raises ConflictError: when the cluster is not idle, or is being destroyed.
     :raises ToilctlError: when the image lacks the engine or cannot be had, or a node cannot be set up; the same again
         goes on from there.
@@ -41,7 +42,7 @@ def match(cluster: Cluster, image: str, ssh_key: Path | None, provisioner: Provi
     with progress.step(f"Check {image}"):
         machine = zones_and_images.image(cluster.region, cluster.settings.get(tags.AMI) or None)
         engine = Engine(cluster.settings.get(tags.ENGINE, Engine.MESOS))
-        image_registry.check(image, engine, machine.architecture, insecure)
+        image = image_registry.find(image, engine, machine.architecture, insecure)
     live = [node.instance_id for node in cluster.nodes if node.live]
     aws.client("ec2", cluster.region).create_tags(
         Resources=[cluster.security_group_id, *live], Tags=tags.to_list({tags.APPLIANCE: image})

@@ -10,12 +10,11 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 from toilctl.values import tags, worker_tags
-from toilctl.values.appliance import TOIL_NAME, TOIL_REGISTRY, ImageReference
+from toilctl.values.appliance import TOIL_NAME, TOIL_REGISTRY, ImageReference, ToilTag
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError
 from toilctl.workflows.projects import ToilWish
 
-_TOILS_TAG: Final = re.compile(r"\d+\.\d+\.\d+.*-py3\.\d+")
 _INSTEAD: Final = "\nOr let this cluster, while it is idle, have that appliance: the same deploy with --match-appliance"
 
 
@@ -64,7 +63,8 @@ def image_with(image: str, needed: str, python: str, engine: Engine) -> str | No
     except InvalidVersion:
         return None
     now = ImageReference.parse(image) if image else ImageReference(TOIL_REGISTRY, TOIL_NAME)
-    is_toils = bool(_TOILS_TAG.fullmatch(now.tag)) and not now.digest
+    tag = ToilTag.parse(now.tag)
+    is_toils = tag is not None and tag.python is not None and not now.digest
     if engine is Engine.SLURM and not is_toils:
         return None
     name = f"{now.registry}/{now.repository}" if is_toils else f"{TOIL_REGISTRY}/{TOIL_NAME}"
