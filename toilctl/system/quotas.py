@@ -19,8 +19,10 @@ NAMES: Final[Mapping[bool, str]] = {
 MARKETS: Final[Mapping[str, str]] = {CODES[False]: ON_DEMAND, CODES[True]: SPOT}
 """The markets by the quotas' codes."""
 
-STANDARD_FAMILY: Final = re.compile(r"[acdhimrtz]\d")
-"""How the instance types of standard families begin; each other family, such as hpc6a, has a quota of its own."""
+STANDARD_FAMILY: Final = re.compile(r"(?:[acdhimrtz]|im|is)\d")
+"""How the instance types of standard families begin (EC2 user guide, "On-Demand Instance quotas").
+
+Im and Is are families of I. Each other one has a quota of its own: DL, F, G and VT, HPC, Inf, Mac, P, Trn, U, X."""
 
 
 def are_standard(instance_types: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 RETRY_S = 1.0
-# sshd may answer before cloud-init has made the login user.
+# sshd may answer before cloud-init has made the login user: so long after its first answer.
 DENIED_GRACE_S = 15.0
 # What waiting does not mend.
 DENIED = ("permission denied", "too many authentication failures")
@@ -26,13 +26,18 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         started = time.monotonic()
         timeout_s = float(self._task.args.get("timeout_s", 300))
+        answered = None
         command = f"timeout {max(1, int(timeout_s))} cloud-init status --wait >/dev/null 2>&1; true"
         while True:
             try:
                 # What user data did not do, the roles do: its outcome does not matter.
                 self._low_level_execute_command(command, sudoable=False)
             except AnsibleConnectionFailure as error:
-                if is_final(str(error), time.monotonic() - started, timeout_s):
+                now = time.monotonic()
+                if answered is None and is_denial(str(error)):
+                    answered = now
+                denied_s = None if answered is None else now - answered
+                if is_final(str(error), now - started, timeout_s, denied_s):
                     raise
                 time.sleep(RETRY_S)
             else:
@@ -40,10 +45,17 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "elapsed": round(time.monotonic() - started, 1)}
 
 
-def is_final(message, elapsed_s, timeout_s):
-    """Return whether to give up, for a host that has not answered properly for so long."""
+def is_denial(message):
+    """Return whether sshd has answered, and lets nobody in."""
+    return any(words in message.lower() for words in DENIED)
+
+
+def is_final(message, elapsed_s, timeout_s, denied_s=None):
+    """Return whether to give up, for a host that has not answered properly for ``elapsed_s``.
+
+    :param denied_s: for how long sshd has been answering, and lets nobody in; a host may take long to come that far.
+    """
     text = message.lower()
-    if any(words in text for words in REFUSED):
+    if any(words in text for words in REFUSED) or elapsed_s >= timeout_s:
         return True
-    patience_s = min(DENIED_GRACE_S, timeout_s) if any(words in text for words in DENIED) else timeout_s
-    return elapsed_s >= patience_s
+    return is_denial(message) and denied_s is not None and denied_s >= DENIED_GRACE_S

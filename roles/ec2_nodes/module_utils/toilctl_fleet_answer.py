@@ -27,7 +27,7 @@ CAPACITY = {
     "InstanceLimitExceeded": "Terminate other instances, or ask AWS for a larger vCPU quota",
 }
 # Service Quotas' codes for the vCPUs of the standard families, as in toilctl.system.quotas; others have theirs.
-STANDARD_FAMILY = re.compile(r"[acdhimrtz]\d")
+STANDARD_FAMILY = re.compile(r"(?:[acdhimrtz]|im|is)\d")
 STANDARD_QUOTA = {False: "L-1216C47A", True: "L-34B43A08"}
 
 

@@ -1,4 +1,4 @@
-"""A shared file system, a key, FUSE and Docker's API, as roles hand them to nodes: rendered by Ansible for a made-up inventory."""
+"""What roles hand to nodes and containers: a shared file system, a key, FUSE, Docker's API. Ansible renders it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from toilctl.local.aws.base.faults import ANY, Faults
 from toilctl.local.aws.ec2.instance_states import Lifetimes
 from toilctl.local.aws.requests.refusals import Refusal
-from toilctl.system import price_table
+from toilctl.system import price_table, quotas
 from toilctl.values import aws_errors
 from toilctl.values.wording import ON_DEMAND
 
@@ -91,12 +91,13 @@ class Stock:
 
     def _within_quota(self, name: str, region: str, market: str, count: int) -> tuple[int, Refusal | None]:
         fault = self._faults.find("vcpu-quota", market=market)
-        if fault is None:
+        if fault is None or not quotas.are_standard([name]):
             return count, None
         used = sum(
             vcpus(life.instance.instance_type)
             for life in self._lifetimes.lives()
             if life.region == region and life.instance.state in ("pending", "running")
+            if quotas.are_standard([life.instance.instance_type])
             if fault.where["market"] in (ANY, life.instance.lifecycle or ON_DEMAND)
         )
         left = max(0, int((fault.how["vcpus"] - used) // max(1, vcpus(name))))

@@ -86,6 +86,12 @@ def test_vcpu_quota_counts_what_runs(account: Account) -> None:
     assert len(ids(account.fleet(A))) == 1
 
 
+def test_quota_of_the_standard_families_says_nothing_of_others(account: Account) -> None:
+    account.cloud.faults.set("vcpu-quota", market="on-demand", vcpus=36)
+    assert len(ids(account.fleet(("inf1.xlarge", "us-west-2a"), count=10))) == 10
+    assert len(ids(account.fleet(A))) == 1
+
+
 def test_spot_quota_has_its_own_error(account: Account) -> None:
     account.cloud.faults.set("vcpu-quota", market="spot", vcpus=0)
     assert errors(account.fleet(A, market="spot"))[0][0] == "MaxSpotInstanceCountExceeded"
