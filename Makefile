@@ -109,9 +109,8 @@ any-python:
 bench: $(VENV)/.dev ## Measure: start-up, AWS calls, nodes, decisions and their cost, the demo
 	@python tests/benchmarks
 
-lock: ## Refresh the locks: the newest of all that pyproject.toml allows, on this Python and on Debian 13's
+lock: ## Refresh the locks: the newest of all that pyproject.toml allows, on Python 3.11 and on later ones
 	@.ci/setup lock
-	@! .ci/debian13 possible || .ci/debian13 .ci/setup lock
 
 wheel: $(VENV)/.dev ## Build dist/toilctl-*.whl
 	@pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,68 +1,74 @@
 #!/usr/bin/env python3
-"""Print the version of every distribution that toilctl's extras need, as this environment has it.
+"""Write both locks: the newest of all that pyproject.toml allows, each with its files' hashes as PyPI has them.
 
-``.ci/setup lock`` calls it in a virtualenv with the newest of all that pyproject.toml allows, once on each Python.
+``.ci/setup lock`` calls it in a virtualenv with uv, which resolves for any Python without having it.
 """
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+import tempfile
+import tomllib
 from pathlib import Path
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
-HEADER = """\
-# The versions that toilctl is tested with. `make lock` writes this file; pyproject.toml says what is allowed.
-#   pip install -c {name} -e '.[dev]'
-"""
-
-
-def closure(root: str, extras: frozenset[str]) -> dict[str, str]:
-    """Return name and version of all that ``root[extras]`` needs in this environment."""
-    seen: set[tuple[str, frozenset[str]]] = set()
-    waiting = [(root, extras)]
-    versions: dict[str, str] = {}
-    while waiting:
-        name, wanted = waiting.pop()
-        if (canonicalize_name(name), wanted) in seen:
-            continue
-        seen.add((canonicalize_name(name), wanted))
-        found = installed(name)
-        versions[canonicalize_name(name)] = found.version
-        waiting.extend(needs(found, wanted))
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = {"constraints-3.11.txt": "3.11", "constraints-3.13.txt": "3.12"}
+"""Each with the oldest Python that it is for. Python 3.11 has the last Ansible that runs there."""
+EXTRAS = ("local", "dev")
+"""In the order of the locks' parts: an extra needs its own part and those before it."""
+EDITABLES = "editables~=0.3"
+"""What hatchling needs to install a checkout (its builders/constants.py); only an isolated build gets it unasked."""
+OPTIONS = (
+    # Wherever this machine's pip looks, a hash must be that of PyPI's own file.
+    "--default-index", "https://pypi.org/simple", "--system-certs",
+    # What is built on the spot has no hash, and runs the sender's code.
+    "--only-binary", ":all:",
+    "--python-platform", "x86_64-manylinux_2_36",
+    "--generate-hashes", "--no-annotate", "--no-header", "--quiet",
     # pip is what reads the lock.
-    for name in (canonicalize_name(root), "pip"):
-        versions.pop(name, None)
-    return versions
+    "--no-emit-package", "pip",
+)  # fmt: skip
+HEADER = """\
+# The versions that toilctl is tested with, each with the hashes of its files. `make lock` writes this file;
+# pyproject.toml says what is allowed. `.ci/setup venv DIR EXTRA` installs them.
+"""
+PART = "# toilctl[{extra}]\n"
 
 
-def installed(name: str) -> Distribution:
-    """Return an installed distribution; a missing one means that the environment is not complete."""
-    try:
-        return distribution(name)
-    except PackageNotFoundError:
-        raise SystemExit(f"{name} is not installed here: run pip install -e '.[dev]' first.") from None
+def parts(python: str) -> list[str]:
+    """Resolve for one Python; return the lines that each extra needs besides those before it."""
+    done: set[str] = set()
+    found: list[str] = []
+    for extra in EXTRAS:
+        blocks = [block for block in resolve(python, extra, found) if block not in done]
+        done.update(blocks)
+        found.append("".join(blocks))
+    return found
 
 
-def needs(found: Distribution, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
-    """Return the direct requirements whose markers hold here."""
-    wanted = []
-    for requirement in map(Requirement, found.requires or ()):
-        marker = requirement.marker
-        if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
-            wanted.append((requirement.name, frozenset(requirement.extras)))
-    return wanted
+def resolve(python: str, extra: str, same: list[str]) -> list[str]:
+    """Return a block of lines for each distribution that an extra and the build need, at the versions of ``same``."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    with tempfile.TemporaryDirectory() as scratch:
+        needed, fixed = Path(scratch, "build.txt"), Path(scratch, "same.txt")
+        needed.write_text("\n".join([*build, EDITABLES]))
+        fixed.write_text("".join(same))
+        inputs = ["pyproject.toml", str(needed), "--extra", extra, "--constraint", str(fixed)]
+        uv = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "--python-version", python]
+        run = subprocess.run([*uv, *OPTIONS, *inputs], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return re.findall(r"^\S.*\n(?:[ ].*\n)*", run.stdout, re.MULTILINE)
 
 
 def main() -> None:
-    """Write the constraints to the file that the command line names, beside pyproject.toml."""
-    versions = closure("toilctl", frozenset({"", "local", "dev"}))
-    lines = [f"{name}=={version}\n" for name, version in sorted(versions.items())]
-    path = Path(__file__).resolve().parent.parent / sys.argv[1]
-    path.write_text(HEADER.format(name=path.name) + "".join(lines))
-    print(f"{len(lines)} versions in {path.name}")
+    """Write the locks beside pyproject.toml."""
+    for name, python in LOCKS.items():
+        text = HEADER + "".join(
+            PART.format(extra=extra) + part for extra, part in zip(EXTRAS, parts(python), strict=True)
+        )
+        (ROOT / name).write_text(text)
+        print(f"{text.count('==')} versions in {name}")
 
 
 if __name__ == "__main__":

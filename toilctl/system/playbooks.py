@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from toilctl.system import ansible_environment, ansible_release, credentials, paths, progress
 from toilctl.system.children import terminate_children
+from toilctl.system.variables import as_data
 from toilctl.values import errors
 from toilctl.values.errors import CredentialsError, Interrupted, PartialError, PlaybookError
 
@@ -108,7 +109,7 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
             private_data_dir=private,
             playbook=str(root / "playbooks" / playbook),
             inventory=str(root / "inventory"),
-            extravars=dict(variables),
+            extravars=as_data(variables),
             envvars={name: value or "" for name, value in environment.items()},
             settings={"pexpect_timeout": 1},
             event_handler=events.handle,

@@ -42,6 +42,19 @@ def extra_vars(**values: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
+def as_data(value: Any) -> Any:
+    """Mark each string of extra variables as one that Ansible must not take for a template.
+
+    It trusts extra variables as it does a playbook, and a tag of a cluster may say ``{{ lookup('pipe', …) }}``. The form is
+    that of Ansible's own JSON (ansible/_internal/_json/_profiles/_legacy.py).
+    """
+    if isinstance(value, str):
+        return {"__ansible_unsafe": str(value)}
+    if isinstance(value, Mapping):
+        return {key: as_data(item) for key, item in value.items()}
+    return [as_data(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, NodeTypes):
         return [str(node_type) for node_type in value]

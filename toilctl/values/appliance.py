@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import Final, Self
 
 from toilctl.values.cluster import Engine
@@ -105,6 +105,8 @@ class ImageFacts:
     """In Docker's names."""
     engines: frozenset[Engine] | None
     """None when nothing tells: an image of somebody's own, without our label."""
+    digest: str | None = field(default=None, compare=False)
+    """Of what its name stood for when the registry was asked."""
 
 
 def choose(named: str | None, environment: Mapping[str, str], pinned: str, toil_tag: str | None = None) -> Appliance:

@@ -17,5 +17,5 @@ copy() {
 }
 
 # First what links will lead to, then the links, and then nothing is left that no link leads to.
-copy "${@/%//venvs}"
-copy --delete "${@/%//venvs}" "${@/%//venv}"
+copy -- "${@/%//venvs}"
+copy --delete -- "${@/%//venvs}" "${@/%//venv}"

@@ -76,7 +76,7 @@ def account(
     (home / ".ssh" / "k").chmod(0o600)
     aws_env.client("ec2").import_key_pair(KeyName="k", PublicKeyMaterial=key.with_name("k.pub").read_bytes())
     # Registries are other tests' business.
-    monkeypatch.setattr("toilctl.system.image_registry.check", lambda *_, **__: None)
+    monkeypatch.setattr("toilctl.system.image_registry.check", lambda image, *_, **__: image)
     monkeypatch.setattr("toilctl.system.image_registry.installed_toil_tag", lambda: None)
     # So is the archive for leaders, which takes a second.
     monkeypatch.setattr("toilctl.bundle.make", lambda: None)

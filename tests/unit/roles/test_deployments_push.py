@@ -52,10 +52,10 @@ class Hosts:
         (self.leader / name / "source").mkdir()
         (self.leader / name / "venv").symlink_to(f"venvs/{key}")
 
-    def push(self, *names: str) -> list[str]:
+    def push(self, *names: str, login: str = "admin@10.0.0.2") -> list[str]:
         """Copy, and return what changed."""
         known = self.leader.parent / "clusters/known_hosts"
-        words = [self.leader, "admin@10.0.0.2", "/the/key", known, "i-2", *names]
+        words = [self.leader, login, "/the/key", known, "i-2", *names]
         done = subprocess.run(
             ["bash", "-c", PUSH.read_text(), "push", *map(str, words)], capture_output=True, text=True, check=True,
             env=os.environ | {"PATH": self.path},
@@ -110,3 +110,12 @@ def test_host_key_is_kept_by_the_instance_id_and_checked(hosts: Hosts) -> None:
         assert "StrictHostKeyChecking=accept-new" in line
         assert f"UserKnownHostsFile={hosts.leader.parent}/clusters/known_hosts" in line
     assert (hosts.leader.parent / "clusters").stat().st_mode & 0o777 == 0o700
+
+
+def test_login_that_looks_like_an_option_is_none(hosts: Hosts, tmp_path: Path) -> None:
+    """The login user comes from a tag."""
+    hosts.deploy("flow", "k1")
+    made = tmp_path / "made"
+    with pytest.raises(subprocess.CalledProcessError):
+        hosts.push("flow", "host:", login=f"--rsh=sh -c 'touch {made}' @10.0.0.2")
+    assert not made.exists()

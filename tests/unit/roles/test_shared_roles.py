@@ -28,6 +28,7 @@ SHOWN = {
     "environment": "{{ appliance_shared_environment if appliance_shared_path else {} }}",
     "rights": "{{ appliance_rights }}",
     "docker": "{{ appliance_docker_environment }}",
+    "image": "{{ appliance_docker_image }}",
     "settings": "{{ leader_settings.shared }}",
     "packages": "{{ ec2_nodes_boot_packages }}",
     "tags": "{{ ec2_network_settings }}",
@@ -229,6 +230,12 @@ def test_containers_are_told_the_api_of_an_engine_that_is_older_than_their_clien
     assert nodes().worker["docker"] == {}
     old = Nodes(tmp_path, {}, appliance_engine={"json": {"ApiVersion": "1.41"}})
     assert old.worker["docker"] == old.leader["docker"] == {"DOCKER_API_VERSION": "1.41"}
+
+
+def test_docker_is_asked_for_the_digest_alone_where_there_is_one(nodes: Callable[..., Nodes], tmp_path: Path) -> None:
+    assert nodes().worker["image"].startswith("quay.io/ucsc_cgl/toil:9.6.0-")
+    pinned = Nodes(tmp_path, {}, appliance_image="registry:5000/me/toil:9.6.0-py3.11@sha256:0a")
+    assert pinned.leader["image"] == pinned.worker["image"] == "registry:5000/me/toil@sha256:0a"
 
 
 def test_key_is_written_once_replaced_by_another_and_never_said(tmp_path: Path) -> None:

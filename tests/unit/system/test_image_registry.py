@@ -1,5 +1,6 @@
 """Against a small registry in this process: with and without tokens, one and several architectures, blobs elsewhere."""
 
+import hashlib
 import json
 import os
 import sys
@@ -79,6 +80,10 @@ def publish(state, labels, architecture="amd64", digest="sha256:c1", at="1"):
     state.content[f"/v2/me/x/blobs/{digest}"] = {"architecture": architecture, "config": {"Labels": labels}}
 
 
+def digest_of(state, at="1"):
+    return f"sha256:{hashlib.sha256(json.dumps(state.content[f'/v2/me/x/manifests/{at}']).encode()).hexdigest()}"
+
+
 def facts(state, architecture="amd64"):
     return Registry(ImageReference.parse(state.image)).facts(architecture)
 
@@ -151,7 +156,7 @@ def test_broken_registry_cannot_be_asked(server):
     with pytest.raises(CannotAskError, match="does not answer"):
         facts(server)
     server.content["/v2/me/x/manifests/1"] = {"schemaVersion": 1}
-    with pytest.raises(CannotAskError, match="old form"):
+    with pytest.raises(CannotAskError, match="unknown form"):
         facts(server)
 
 
@@ -186,6 +191,46 @@ def test_unlabelled_image_passes_and_that_is_said(server, capsys):
     assert "slurm is assumed" in capsys.readouterr().err
 
 
+def test_checked_image_has_the_digest_of_what_its_tag_stands_for(server):
+    publish(server, {"toilctl.engines": "slurm"})
+    first = image_registry.check(server.image, Engine.SLURM)
+    assert first == f"{server.image}@{digest_of(server)}"
+    publish(server, {"toilctl.engines": "slurm", "moved": "on"}, digest="sha256:c2")
+    assert image_registry.check(server.image, Engine.SLURM) != first
+
+
+def test_digest_of_an_image_for_several_architectures_is_that_of_all(server):
+    publish(server, {"toilctl.engines": "slurm"}, at="sha256:m1")
+    parts = [{"digest": "sha256:m1", "platform": {"architecture": "amd64"}}]
+    server.content["/v2/me/x/manifests/1"] = {"mediaType": INDEX, "manifests": parts}
+    assert image_registry.check(server.image, Engine.SLURM) == f"{server.image}@{digest_of(server)}"
+
+
+def test_named_digest_stays_and_is_compared(server, capsys):
+    publish(server, {"toilctl.engines": "slurm"})
+    named = f"{server.host}/me/x:1@{digest_of(server)}"
+    server.content[f"/v2/me/x/manifests/{digest_of(server)}"] = server.content["/v2/me/x/manifests/1"]
+    assert image_registry.check(named, Engine.SLURM) == named
+    server.content[f"/v2/me/x/manifests/{digest_of(server)}"] = {"config": {"digest": "sha256:c1"}}
+    image_registry.check(named, Engine.SLURM)
+    assert "could not be checked: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"manifests": 7}, {"manifests": [{"platform": None}]}, {"manifests": [{"platform": {"architecture": "amd64"}}]},
+        {"config": None}, {}, [], [7], b"no JSON", b"[" * 100_000, b"\xff", b" " * 5_000_000,
+        {"manifests": [{"platform": {"architecture": "amd64"}, "digest": "a b\n"}]},
+    ],
+    ids=lambda manifest: str(manifest)[:20],
+)  # fmt: skip
+def test_registry_that_talks_nonsense_cannot_be_asked(server, manifest):
+    server.content["/v2/me/x/manifests/1"] = manifest
+    with pytest.raises(CannotAskError):
+        facts(server)
+
+
 COMMIT = "6793fc7f112785e13a229691d6de23225e73339e"
 COMPLETE, SHORT, BARE = f"9.6.0-{COMMIT}-py3.11", "9.6.0-py3.11", "9.6.0"
 
@@ -197,20 +242,23 @@ def test_release_that_is_published_under_another_form_of_its_tag_is_found_and_sa
     publish(server, {"toilctl.engines": "mesos"}, at=published)
     server.tags = ["9.6.0-0abc-py3.12", published, *(f"9.5.{number}-py3.11" for number in range(150)), "9.7.0-py3.11"]
     found = image_registry.find(f"{server.host}/me/x:{chosen}", Engine.MESOS)
-    assert found == f"{server.host}/me/x:{published}"
-    assert f"published as {found}" in capsys.readouterr().err
+    name, _, digest = found.partition("@")
+    assert (name, digest) == (f"{server.host}/me/x:{published}", digest_of(server, published))
+    assert f"published as {name}" in capsys.readouterr().err
 
 
 def test_release_is_found_beyond_the_first_page_of_tags(server):
     publish(server, {"toilctl.engines": "mesos"}, at=COMPLETE)
     server.tags = [f"9.6.0-{number:040x}-py3.10" for number in range(250)] + [COMPLETE]
-    assert image_registry.find(f"{server.host}/me/x:{SHORT}", Engine.MESOS) == f"{server.host}/me/x:{COMPLETE}"
+    assert image_registry.find(f"{server.host}/me/x:{SHORT}", Engine.MESOS).startswith(
+        f"{server.host}/me/x:{COMPLETE}@"
+    )
 
 
 def test_published_form_is_as_it_is(server, capsys):
     publish(server, {"toilctl.engines": "mesos"}, at=COMPLETE)
     publish(server, {"toilctl.engines": "mesos"}, at=BARE)
-    assert image_registry.find(f"{server.host}/me/x:{COMPLETE}", Engine.MESOS).endswith(COMPLETE)
+    assert image_registry.find(f"{server.host}/me/x:{COMPLETE}", Engine.MESOS).partition("@")[0].endswith(COMPLETE)
     assert capsys.readouterr().err == ""
 
 

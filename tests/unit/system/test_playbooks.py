@@ -59,6 +59,17 @@ def test_variables_arrive_and_data_comes_back(run):
     assert result.data == {"types": ["c4.8xlarge:0.6"], "names": "c us-west-2 x"}
 
 
+def test_variables_are_data_and_never_templates(run, tmp_path):
+    """A cluster's tags, which others may write, are among them."""
+    made = tmp_path / "made"
+    hostile = f"{{{{ lookup('pipe', 'touch {made}') }}}} {{% if 1 %}}\u2028\U0001f600"
+    given = {"plain": hostile, "within": {"a": [hostile, 1, None, True]}}
+    result = run(
+        [{"ansible.builtin.set_stats": {"data": {"plain": "{{ plain }}", "within": "{{ within }}"}}}], variables=given
+    )
+    assert (result.succeeded, result.data, made.exists()) == (True, given, False)
+
+
 def test_playbook_has_the_credentials_that_were_found_and_they_are_in_no_file(run, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     monkeypatch.setenv("TMPDIR", str(tmp_path))

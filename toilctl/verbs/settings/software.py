@@ -42,7 +42,7 @@ def choose(wish: SoftwareWish, architecture: str, provisioner: Provisioner) -> S
     """
     rehearsal = provisioner.name is ProvisionerName.LOCAL
     named = wish.appliance_image or (None if rehearsal else os.environ.get("TOIL_APPLIANCE_SELF"))
-    if wish.had and wish.engine in (None, wish.had.engine) and named in (None, wish.had.appliance_image):
+    if wish.had and wish.engine in (None, wish.had.engine) and _keeps(named, wish.had.appliance_image):
         return wish.had
     if rehearsal and named is None and provisioner.appliance_image:
         return _rehearsed(wish.engine, provisioner)
@@ -54,12 +54,13 @@ def choose(wish: SoftwareWish, architecture: str, provisioner: Provisioner) -> S
     chosen = appliances.choose(wish.appliance_image, os.environ, str(default["appliance_pinned"]), tag)
     engine = wish.engine or Engine(default["engine"])
     insecure = tuple(provisioner.extra_variables.get("docker_insecure_registries", ()))
-    image = chosen.image
-    if named:
-        image_registry.check(image, engine, architecture, insecure)
-    else:
-        image = image_registry.find(image, engine, architecture, insecure)
-    return Software(engine, image, chosen.rule)
+    checked = image_registry.check if named else image_registry.find
+    return Software(engine, checked(chosen.image, engine, architecture, insecure), chosen.rule)
+
+
+def _keeps(named: str | None, had: str) -> bool:
+    """Tell whether what is asked for is what the cluster has: its tag may stand for another image by now."""
+    return named in (None, had, had.partition("@")[0])
 
 
 def of_cluster(cluster: Cluster) -> Software | None:

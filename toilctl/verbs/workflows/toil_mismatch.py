@@ -64,7 +64,7 @@ def image_with(image: str, needed: str, python: str, engine: Engine) -> str | No
         return None
     now = ImageReference.parse(image) if image else ImageReference(TOIL_REGISTRY, TOIL_NAME)
     tag = ToilTag.parse(now.tag)
-    is_toils = tag is not None and tag.python is not None and not now.digest
+    is_toils = tag is not None and tag.python is not None
     if engine is Engine.SLURM and not is_toils:
         return None
     name = f"{now.registry}/{now.repository}" if is_toils else f"{TOIL_REGISTRY}/{TOIL_NAME}"

@@ -49,7 +49,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(f"{module}.nodes.members", lambda *_: {"i-2": SimpleNamespace(running=seen.jobs)})
     monkeypatch.setattr(f"{module}.key_pairs.of_cluster", lambda *_: SimpleNamespace(path=None))
     monkeypatch.setattr(f"{module}.zones_and_images.image", lambda *_: SimpleNamespace(architecture="x86_64"))
-    monkeypatch.setattr(f"{module}.image_registry.check", lambda *words: seen.checked.append(words[:3]))
+    monkeypatch.setattr(f"{module}.image_registry.check", lambda *words: seen.checked.append(words[:3]) or words[0])
     monkeypatch.setattr(f"{module}.aws.client", lambda *_: SimpleNamespace(create_tags=create_tags))
     monkeypatch.setattr(f"{module}.playbooks.run", run)
     return seen
