@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Final
 
 import toilctl
-from toilctl.system import leaders
+from toilctl.system import leaders, paths
 from toilctl.system.ssh import errors, options
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
@@ -240,10 +240,12 @@ def own_messages(target: SshTarget) -> Iterator[Path]:
     require_program("ssh", "openssh-client")
     if target.key and not target.key.is_file():
         raise UsageError(f"There is no private key {target.key}.", "Name the key pair's private key with --ssh-key.")
-    options.known_hosts(target.cluster).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="toilctl-ssh-") as directory:
-        log = Path(directory) / "log"
-        log.touch()
+    paths.made(options.known_hosts(target.cluster).parent)
+    with ExitStack() as temporary:
+        with paths.writing(Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 - for a sentence
+            directory = temporary.enter_context(tempfile.TemporaryDirectory(prefix="toilctl-ssh-"))
+            log = Path(directory) / "log"
+            log.touch()
         yield log
 
 
