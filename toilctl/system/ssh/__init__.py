@@ -22,7 +22,7 @@ from typing import Final
 
 import toilctl
 from toilctl.system import leaders, paths
-from toilctl.system.ssh import errors, options
+from toilctl.system.ssh import bounded, errors, options
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, HostError, NotFoundError, ToilctlError, UsageError
@@ -138,15 +138,19 @@ def run(
 def capture(target: SshTarget, command: str, timeout_s: float = TIMEOUT_S, text: str = "") -> str:
     """Run a command of the node's shell without a terminal, give it ``text`` to read, and return what it prints.
 
-    :raises ConnectError: as ``run``.
+    :raises ConnectError: as ``run``, and for an answer that is too long to be one.
     :raises subprocess.CalledProcessError: when the command fails.
     :raises subprocess.TimeoutExpired: when it takes longer than ``timeout_s``.
     """
     with own_messages(target) as log:
         argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *arguments(target), "-T", *target.words, command]
-        result = subprocess.run(
-            argv, input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
-        )
+        try:
+            result = bounded.run(argv, text, timeout_s)
+        except bounded.TooMuchError:
+            raise ConnectError(
+                f"{target.node.role.capitalize()} {target.node.instance_id} answers without end.",
+                f"Look there: toilctl ssh-cluster --host {target.cluster.name}", instance_id=target.node.instance_id,
+            ) from None  # fmt: skip
         if result.returncode == SSH_FAILED:
             raise_if_failed(target, log)
     if result.returncode == _NO_CONTAINER:
