@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from toilctl.system import collections, progress
+from toilctl.system import collections, own_directories, progress
 
 OLD_AWS_NAMES: Final = ("AWS_URL", "AWS_ACCESS_KEY", "AWS_SECRET_KEY")
 """Of before the SDK: amazon.aws reads them, and would go elsewhere than toilctl, or with other credentials."""
@@ -24,6 +23,7 @@ _FOREIGN: Final = re.compile(
 )
 _LOCALE: Final = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
 """Ansible does not run in a locale that is not there, or is without UTF-8."""
+_SHORT: Final = Path("/tmp")  # noqa: S108 - a directory below it is made, which is nobody else's
 _ON_A_LEADER: Final = "TOILCTL_SELF"
 
 
@@ -74,5 +74,5 @@ def directories() -> Iterator[dict[str, str]]:
     A socket's path has at most 103 characters on macOS and 107 on Linux (sys/un.h), and home directories are longer on
     some machines. TMPDIR is long itself on macOS.
     """
-    with tempfile.TemporaryDirectory(prefix="toilctl-", dir="/tmp", ignore_cleanup_errors=True) as directory:
-        yield {"ANSIBLE_HOME": directory, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(Path(directory) / "cp")}
+    with own_directories.of_run(_SHORT) as directory:
+        yield {"ANSIBLE_HOME": str(directory), "ANSIBLE_SSH_CONTROL_PATH_DIR": str(directory / "cp")}

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+from toilctl.values.errors import HostError
 
 _PACKAGE = Path(__file__).parents[1]
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_OF_THE_DISK: Final = (*_FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def ansible_dir() -> Path:
@@ -38,6 +46,47 @@ def seen_clusters() -> list[tuple[str, str]]:
 def journals_dir() -> Path:
     """Return where this machine keeps the autoscalers' journals of clusters that are gone: REGION/NAME/*.jsonl.gz."""
     return state_dir() / "journals"
+
+
+def made(directory: Path) -> Path:
+    """Make a directory of ours, which nobody else may read, where it is not there yet.
+
+    :raises HostError: when it cannot be made.
+    """
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return directory
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in a sentence why this machine's disk does not take something.
+
+    :param path: what it is, where the system does not tell.
+    :raises HostError: for whatever the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(error, path) from error
+
+
+def explain(error: BaseException) -> HostError | None:
+    """Return the error that the system's own means when it says that a disk is full, or not to be written."""
+    return _unwritable(error) if isinstance(error, OSError) and error.errno in _OF_THE_DISK else None
+
+
+def _unwritable(error: OSError, path: Path | None = None) -> HostError:
+    where = str(error.filename or path or "A file")
+    reason = error.strerror or type(error).__name__
+    if error.errno in _FULL:
+        return HostError(f"{where} cannot be written: {reason}.", "Make room there.", path=where)
+    own = {"XDG_STATE_HOME": state_dir(), "XDG_CACHE_HOME": cache_dir()}
+    variable = next((name for name, directory in own.items() if where.startswith(str(directory.parent))), "TMPDIR")
+    return HostError(
+        f"{where} cannot be written: {reason}.",
+        f"Make it writable for you, or let toilctl write elsewhere: export {variable}=DIRECTORY", path=where,
+    )  # fmt: skip
 
 
 def _xdg(variable: str, default: str) -> Path:

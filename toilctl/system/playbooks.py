@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from toilctl.system import ansible_environment, ansible_release, credentials, paths, progress
+from toilctl.system import ansible_environment, ansible_release, credentials, own_directories, paths, progress
 from toilctl.system.children import terminate_children
 from toilctl.system.variables import as_data
 from toilctl.values import errors
@@ -86,7 +85,7 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
     ``watch`` follows the events instead of the progress lines. Several threads may each run one; signals reach the main
     thread alone, so another one gives ``stop``, which ends all that this process runs.
 
-    :raises HostError: when Ansible is not here, or of a release that is not supported.
+    :raises HostError: when Ansible is not here, or of a release that is not supported; or nothing can be written here.
     :raises CredentialsError: when there are none of AWS's, or they expire before it is done.
     :raises Interrupted: after Ctrl-C, or once ``stop`` is set, when the playbook has stopped.
     """
@@ -97,7 +96,7 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
     own = credentials.handed_over()
     events = _Events(_new_log(target, playbook), watch)
     with (
-        tempfile.TemporaryDirectory(prefix="toilctl-") as private,
+        own_directories.of_run(paths.made(paths.state_dir() / "runs")) as private,
         ansible_environment.directories() as directories,
         _stopped_by_signals(stop) as stopped,
         ExitStack() as forking,
@@ -106,7 +105,7 @@ def run(  # noqa: PLR0913 - what to run, on what, and how one is told
         said_of_run = ansible_environment.of_run(root, target.region, target.cluster, intent)
         environment = ansible_environment.changes(said_of_run | directories)
         runner = init_runner(
-            private_data_dir=private,
+            private_data_dir=str(private),
             playbook=str(root / "playbooks" / playbook),
             inventory=str(root / "inventory"),
             extravars=as_data(variables),
@@ -262,13 +261,13 @@ def _about_to_fork(forking: ExitStack, status: Mapping[str, Any], runner_config:
 
 def _new_log(target: PlaybookTarget, playbook: str) -> Path:
     directory = paths.cluster_dir(target.region, target.cluster) / "logs"
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    paths.made(directory)
     for old in sorted(directory.glob("*.log"))[: -_KEPT_LOGS + 1]:
         old.unlink(missing_ok=True)
     # Two threads may begin the same playbook in the same second.
     for number in range(1, 1000):
         file = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{number}-{Path(playbook).stem}.log"
-        with suppress(FileExistsError):
+        with paths.writing(file), suppress(FileExistsError):
             file.touch(mode=0o600, exist_ok=False)
             break
     return file

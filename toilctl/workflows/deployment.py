@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -61,6 +62,8 @@ class Deployment:
     requirements: tuple[str, ...] = ()
     """What pip installs beside that, a line each."""
     constraints: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Secrets, and what git ignores, which stay here; a directory ends with a slash."""
     programs: tuple[str, ...] = ()
     """How the files are run, where that is known without installing them: ``python -m texts.main``."""
     project: str = ""
@@ -69,27 +72,31 @@ class Deployment:
     """Which Toil it asks for, as far as that is known without installing it."""
 
 
-def plan(given: str, name: str | None = None, requirements: Path | None = None) -> Deployment:
+def plan(
+    given: str, name: str | None = None, requirements: Path | None = None, include: Collection[str] = ()
+) -> Deployment:
     """Say what a path or requirement is, and what of it is to be sent.
 
     :param requirements: a file of requirements beside a script or hierarchy.
+    :param include: what of a directory is sent although it may be a secret, or git ignores it.
     :raises UsageError: when it cannot be deployed, or a file of it cannot be read.
     :raises NotFoundError: when there is nothing of that name, and it is no requirement.
     """
     path = Path(given).expanduser()
     try:
-        found = _of_path(path, given) if path.exists() else _of_requirement(given)
+        found = _of_path(path, given, include) if path.exists() else _of_requirement(given)
     except OSError as error:
         where = error.filename or given
         raise UsageError(f"{where} cannot be read: {error.strerror}.", "Make it readable.", path=where) from error
+    _check_included(found, include)
     return replace(_with_requirements(found, requirements), name=_name(name, found.name))
 
 
-def _of_path(path: Path, given: str) -> Deployment:
+def _of_path(path: Path, given: str, include: Collection[str]) -> Deployment:
     if path.is_dir():
-        return _of_directory(path.resolve(), given)
+        return _of_directory(path.resolve(), given, include)
     if path.suffix == ".py":
-        return _script(path, given)
+        return _script(path, given, include)
     if path.suffix == ".whl" or path.name.endswith(_SDIST_ENDINGS):
         return _archive(path, given)
     if path.suffix == ".txt":
@@ -111,28 +118,43 @@ def _of_path(path: Path, given: str) -> Deployment:
     )  # fmt: skip
 
 
-def _of_directory(directory: Path, given: str) -> Deployment:
+def _check_included(found: Deployment, include: Collection[str]) -> None:
+    for one in include:
+        name = one.removeprefix("./").rstrip("/")
+        if not any(file == name or file.startswith(f"{name}/") for file in found.files):
+            raise NotFoundError(
+                f"--include {one}: {found.given} has no such file or directory.",
+                "Write its path as 'left out' shows it.", path=one,
+            )  # fmt: skip
+
+
+def _of_directory(directory: Path, given: str, include: Collection[str]) -> Deployment:
     if projects.is_project(directory):
-        project, files = projects.read(directory), trees.files(directory)
+        project, tree = projects.read(directory), trees.look(directory, include)
         name = project.name or directory.name
         asking = name if project.asks_git else ""
         return Deployment(
-            name, SourceKind.PROJECT, given, directory, files, installed=".", project=asking, toil=project.toil
-        )
+            name, SourceKind.PROJECT, given, directory, tree.files, installed=".", left_out=tree.left_out,
+            project=asking, toil=project.toil,
+        )  # fmt: skip
     if (directory / "__init__.py").is_file():
         # Toil and Python want the directory that has the package.
         root = directory.parent
-        files = imports.needed(root, directory)
+        tree = imports.needed(root, directory, include)
     else:
-        root, files = directory, trees.files(directory)
+        root, tree = directory, trees.look(directory, include)
+    files = tree.files
     if not any(name.endswith(".py") for name in files):
         what = "is empty" if not files else "has no Python file in it"
         raise UsageError(f"The directory {given} {what}.", "Name a script, a directory of packages, or a project.",
                          path=directory)  # fmt: skip
-    return Deployment(directory.name, SourceKind.HIERARCHY, given, root, files, programs=trees.runnable(root, files))
+    return Deployment(
+        directory.name, SourceKind.HIERARCHY, given, root, files, left_out=tree.left_out,
+        programs=trees.runnable(root, files),
+    )  # fmt: skip
 
 
-def _script(path: Path, given: str) -> Deployment:
+def _script(path: Path, given: str, include: Collection[str]) -> Deployment:
     if path.stem in sys.stdlib_module_names | {"toil"}:
         raise UsageError(
             f"A script cannot be called {path.name}: it would be imported instead of the module {path.stem}.",
@@ -140,8 +162,11 @@ def _script(path: Path, given: str) -> Deployment:
         )  # fmt: skip
     imports.check_script(path)
     root = path.parent.resolve()
-    files = imports.needed(root, root / path.name)
-    return Deployment(path.stem, SourceKind.SCRIPT, given, root, files, programs=(f"python {path.name}",))
+    tree = imports.needed(root, root / path.name, include)
+    return Deployment(
+        path.stem, SourceKind.SCRIPT, given, root, tree.files, left_out=tree.left_out,
+        programs=(f"python {path.name}",),
+    )  # fmt: skip
 
 
 def _archive(path: Path, given: str) -> Deployment:

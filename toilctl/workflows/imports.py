@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,22 +18,24 @@ from toilctl.workflows import trees
 _IMPORTING: Final = frozenset({"__import__", "import_module", "importlib.import_module"})
 
 
-def needed(root: Path, entry: Path) -> tuple[str, ...]:
-    """Return the files of a script or package and of all that it imports from ``root``, relative to that, in order.
+def needed(root: Path, entry: Path, include: Collection[str] = ()) -> trees.Tree:
+    """Return the files of a script or package and of all that it imports from ``root``.
 
+    :param include: as ``trees.look``, of packages.
     :raises UsageError: when the script, or a module beside it, cannot be read as Python.
     """
-    found: set[str] = set()
+    found, left_out = set[str](), set[str]()
     waiting, seen = [entry], {entry}
     while waiting:
-        files = _files(root, waiting.pop())
-        found |= files
-        for name in _imported(root, files):
+        tree = _tree(root, waiting.pop(), include)
+        found |= {*tree.files}
+        left_out |= {*tree.left_out}
+        for name in _imported(root, {*tree.files}):
             beside = _beside(root, name)
             if beside and beside not in seen:
                 seen.add(beside)
                 waiting.append(beside)
-    return tuple(sorted(found))
+    return trees.Tree(tuple(sorted(found)), tuple(sorted(left_out)))
 
 
 def check_script(script: Path) -> None:
@@ -51,10 +53,13 @@ def check_script(script: Path) -> None:
             )  # fmt: skip
 
 
-def _files(root: Path, entry: Path) -> set[str]:
+def _tree(root: Path, entry: Path, include: Collection[str]) -> trees.Tree:
+    name = entry.relative_to(root).as_posix()
     if entry.is_file():
-        return {entry.relative_to(root).as_posix()}
-    return {(entry / name).relative_to(root).as_posix() for name in trees.files(entry)}
+        return trees.Tree((name,))
+    within = [one.removeprefix("./").removeprefix(f"{name}/") for one in include]
+    found = trees.look(entry, within)
+    return trees.Tree(*(tuple(f"{name}/{one}" for one in names) for names in (found.files, found.left_out)))
 
 
 def _imported(root: Path, names: set[str]) -> Iterator[str]:

@@ -1,12 +1,21 @@
-"""Which files of a directory are a workflow's: not what version control, builds, caches and virtualenvs leave there."""
+"""Which files of a directory are a workflow's: not what version control, builds, caches and virtualenvs leave there.
+
+Nor secrets, and what git is told to ignore: these are named, and sent only when somebody asks for them by name.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
+
+from toilctl.nodes.plugin.sources.ignored import Ignored
+from toilctl.nodes.plugin.sources.selection import KEYS
 
 LEFT_OUT: Final = frozenset(
     """
@@ -17,17 +26,36 @@ LEFT_OUT: Final = frozenset(
 _ENDINGS: Final = (".pyc", ".pyo", ".egg-info", ".swp", "~")
 _BUILT: Final = ("build", "dist")
 """What building leaves in a project's directory; below it, they are names like others."""
+SECRETS: Final = (
+    ".env", ".env.*", ".envrc", ".aws", ".boto", ".s3cfg", ".rclone.conf", ".ssh", ".gnupg", ".netrc", "_netrc",
+    ".pgpass", ".pypirc", ".npmrc", ".git-credentials", ".docker", ".kube", ".azure", ".vault-token", *KEYS,
+)  # fmt: skip
+"""Names of what programs keep credentials in."""
+_NOT_SECRET: Final = (".py", ".pub", ".example", ".sample", ".template")
 _OF_ENVIRONMENTS: Final = ("pyvenv.cfg", "conda-meta")
 
 
-def files(root: Path) -> tuple[str, ...]:
-    """Return a directory's files, relative to it, in order; what a link leads to counts as lying there.
+@dataclass(frozen=True)
+class Tree:
+    """What of a directory is sent; paths are relative to it, in order."""
+
+    files: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    """Secrets, and what git ignores; a directory ends with a slash."""
+
+
+def look(root: Path, include: Collection[str] = ()) -> Tree:
+    """Return a directory's files; what a link leads to counts as lying there.
 
     Links that lead nowhere, sockets and the like are passed over.
 
+    :param include: what is sent whatever its name: files, and directories with all that is in them.
     :raises OSError: when a directory cannot be read.
     """
-    return tuple(path.relative_to(root).as_posix() for path in _walk(root, root, (root.resolve(),)))
+    looked = _Look(root, frozenset(one.removeprefix("./").rstrip("/") for one in include))
+    found = looked.walk(root, (root.resolve(),), _ignored_above(root))
+    files = tuple(path.relative_to(root).as_posix() for path in found)
+    return Tree(files, tuple(looked.left_out))
 
 
 def digest(path: Path) -> str:
@@ -61,17 +89,66 @@ def parsed(path: Path) -> ast.Module:
         raise SyntaxError(str(error)) from error
 
 
-def _walk(root: Path, directory: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    for entry in sorted(directory.iterdir()):
-        if _is_left_out(root, entry):
-            continue
-        if entry.is_dir():
-            real = entry.resolve()
-            # A link to a directory above would go round and round.
-            if real not in above:
-                yield from _walk(root, entry, (*above, real))
-        elif entry.is_file():
-            yield entry
+class _Look:
+    """A look through a directory."""
+
+    def __init__(self, root: Path, include: Collection[str]) -> None:
+        self._root, self._include = root, include
+        self.left_out: list[str] = []
+
+    def walk(
+        self, directory: Path, above: tuple[Path, ...], ignored: _Lists, *, only_wanted: bool = False
+    ) -> Iterator[Path]:
+        ignored = ignored.below(directory)
+        for entry in sorted(directory.iterdir()):
+            is_directory = entry.is_dir()
+            if not (is_directory or entry.is_file()) or _is_left_out(self._root, entry):
+                continue
+            name = entry.relative_to(self._root).as_posix()
+            wanted = any(name == one or name.startswith(f"{one}/") for one in self._include)
+            stays = not wanted and (only_wanted or _is_secret(entry.name) or ignored.has(entry, is_directory))
+            # What is asked for may lie deeper.
+            if stays and not any(one.startswith(f"{name}/") for one in self._include):
+                self.left_out.append(f"{name}/" if is_directory else name)
+            elif is_directory:
+                real = entry.resolve()
+                # A link to a directory above would go round and round.
+                if real not in above:
+                    yield from self.walk(entry, (*above, real), ignored, only_wanted=stays)
+            else:
+                yield entry
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """Git's lists that hold in a directory of a repository."""
+
+    repository: Path
+    ignored: Ignored
+
+    def below(self, directory: Path) -> _Lists:
+        relative = directory.relative_to(self.repository).as_posix()
+        return _Lists(self.repository, self.ignored.below(directory, "" if relative == "." else relative))
+
+    def has(self, entry: Path, is_directory: bool) -> bool:
+        return self.ignored.has(entry.relative_to(self.repository).as_posix(), is_directory=is_directory)
+
+
+def _ignored_above(root: Path) -> _Lists:
+    """Return the lists of a repository's directories above one in it; elsewhere none."""
+    repository = next((one for one in (root, *root.parents) if (one / ".git").exists()), root)
+    found = _Lists(repository, Ignored())
+    within = [one for one in reversed((root, *root.parents)) if one.is_relative_to(repository)]
+    for directory, inner in pairwise(within):
+        found = found.below(directory)
+        # As below a home directory that has its settings in git, and ignores all else: these lists are not for it.
+        if found.has(inner, is_directory=True):
+            return _Lists(root, Ignored())
+    return found
+
+
+def _is_secret(name: str) -> bool:
+    return any(fnmatch(name, one) for one in SECRETS) and not name.endswith(_NOT_SECRET)
 
 
 def _is_left_out(root: Path, entry: Path) -> bool:

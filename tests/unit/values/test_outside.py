@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from toilctl.values import outside
 
 
@@ -30,7 +31,7 @@ def test_document_that_is_too_long_is_not_even_read() -> None:
         outside.document("[[1]", most=3)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.text() | st.binary())
 @example("[" * 100_000)
 @example("9" * 5000)
@@ -43,7 +44,7 @@ def test_any_text_is_a_document_or_a_value_error(text: str | bytes) -> None:
         return
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.text())
 @example("\x1b[2J\x1b]0;title\x07")
 @example("a\u2028b\u0085c\u202ed\x7f\x9b\r\b\t\xad\ufeff\ud800")
@@ -91,7 +92,7 @@ def test_file_that_grows_without_bound_is_refused_before_it_is_unpacked() -> Non
             outside.unpacked(content, most=1024**2)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.binary(), st.booleans())
 @example(b"\x1f\x8b\x08\x00", False)
 def test_any_file_has_lines_that_end_at_line_feeds_alone(content: bytes, packed: bool) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.odd_values import TEXTS, texts
 from toilctl.values import tag_forms, tags
 
@@ -55,7 +56,7 @@ def test_option_command_path_or_escape_is_no_value_of_ours(key: str, value: str)
     assert tag_forms.said(checked.damage).isprintable()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.dictionaries(st.sampled_from(OURS) | st.text(), texts))
 @example(dict.fromkeys(OURS, "-oProxyCommand=x"))
 @example(dict.fromkeys(OURS, "9" * 5000))

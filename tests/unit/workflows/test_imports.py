@@ -20,7 +20,7 @@ def write(root: Path, files: dict[str, str] | None = None, /, **modules: str) ->
 
 
 def needed(root: Path, entry: str = "main.py") -> set[str]:
-    return set(imports.needed(root, root / entry))
+    return set(imports.needed(root, root / entry).files)
 
 
 def test_module_beside_is_needed_and_others_are_not(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.odd_values import IDS, LARGE, ODD, only, values
 from toilctl.values.errors import ConflictError, ConnectError, ToilctlError
 from toilctl.values.outside import document
@@ -36,7 +37,7 @@ def test_run_with_something_odd_in_it_is_read_or_refused(key: str, value: Any) -
     _read_run(RUN | {key: value})
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(values | st.fixed_dictionaries(dict.fromkeys(RUN, values)))
 @example([])
 @example(RUN | {"name": "x; rm -rf ~"})
@@ -57,7 +58,7 @@ PREPARED = ("toil", "python", "unchanged", "installs", "incoming", "lacking", "l
 INSTALLED = ("native", "on_workers", "packages", "toil", "python", "commands")
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(values | st.fixed_dictionaries({}, optional=dict.fromkeys((*PREPARED, *INSTALLED), values)))
 def test_any_answer_about_a_deployment_is_one_or_one_error(answer: Any) -> None:
     with only(ConnectError, ConflictError, check=short), ask_leader.understood("deployments.prepare"):
@@ -66,7 +67,7 @@ def test_any_answer_about_a_deployment_is_one_or_one_error(answer: Any) -> None:
         Installed.of(answer)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.text() | values.map(lambda value: json.dumps({"refused": value}, default=str)))
 @example("9" * 5000)
 @example("[" * 100_000)

@@ -16,6 +16,7 @@ from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits, NodeLimits, Policy
 from toilctl.values.tuning import SETTINGS
+from toilctl.values.units import exact
 from toilctl.values.wording import at
 from toilctl.values.worker_tags import NodeStorage
 
@@ -77,7 +78,7 @@ def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
                 asked = _with(
                     asked,
                     f"{wish.name} asks for {_said(name, value)}, and the cluster's own, {own.tuning.said(name)}, "
-                    f"counts: toilctl autoscale {cluster} {SETTINGS[name].flag} {value:g} changes that.",
+                    f"counts: toilctl autoscale {cluster} {SETTINGS[name].flag} {exact(value)} changes that.",
                 )
     return asked
 

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from toilctl.cli.base import render, streams
-from toilctl.system import progress
+from toilctl.system import paths, progress
 from toilctl.values.errors import HostError, Interrupted, ToilctlError, UsageError
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 
@@ -292,5 +292,7 @@ def _known(error: BaseException) -> ToilctlError:
         explained = aws.explain(error)
         if explained:
             return explained
+    if unwritable := paths.explain(error):
+        return unwritable
     summary = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return ToilctlError(f"Something unforeseen went wrong: {summary}", "Add --debug to see where.")

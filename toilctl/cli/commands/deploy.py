@@ -41,6 +41,11 @@ WheelhouseOption = Annotated[
     typer.Option("--wheelhouse", metavar="DIR", show_default="the leader's package index",
                  help="Install from the wheels in a directory alone."),
 ]  # fmt: skip
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="FILE", help="Send this file or directory of PATH's, although it looks like a "
+                 "secret, or .gitignore names it. May be repeated."),
+]  # fmt: skip
 MatchOption = Annotated[
     bool,
     typer.Option("--match-appliance", help="Where it needs another Toil: replace the containers of an idle cluster by "
@@ -60,6 +65,7 @@ def deploy(
     deployment_name: NameOption = None,
     requirements: RequirementsOption = None,
     wheelhouse: WheelhouseOption = None,
+    include: IncludeOption = None,
     match: MatchOption = False,
     appliance: MatchedOption = None,
     zone: options.ZoneOption = None,
@@ -75,7 +81,7 @@ def deploy(
 
     if appliance and not match:
         raise UsageError("--appliance goes with --match-appliance.", "Add it, or leave --appliance out.")
-    plan = verb.plan(path, deployment_name, requirements, wheelhouse)
+    plan = verb.plan(path, deployment_name, requirements, wheelhouse, include or ())
     cluster = inventory.find(name, zone, region)
     if not match:
         render.show("deploy", verb.carry_out(plan, cluster, ssh_key, provisioner()), text)
@@ -91,6 +97,7 @@ def text(result: Deployed) -> str:
     packages = [f"{name} {version}" for name, version in result.packages.items()]
     facts = {
         "sent": _listed(result.sent, 3, "file"),
+        "left out": f"{_listed(result.left_out, 3, 'file')} (--include sends one)" if result.left_out else "",
         "removed": _listed(result.removed, 3, "file"),
         "packages": _listed(packages, _MOST_PACKAGES, "package"),
         "Toil": f"{result.toil} (the appliance's), on Python {result.python}",

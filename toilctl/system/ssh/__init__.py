@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -21,8 +21,8 @@ from types import FrameType
 from typing import Final
 
 import toilctl
-from toilctl.system import leaders
-from toilctl.system.ssh import errors, options
+from toilctl.system import leaders, paths
+from toilctl.system.ssh import bounded, errors, options
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, HostError, NotFoundError, ToilctlError, UsageError
@@ -138,15 +138,19 @@ def run(
 def capture(target: SshTarget, command: str, timeout_s: float = TIMEOUT_S, text: str = "") -> str:
     """Run a command of the node's shell without a terminal, give it ``text`` to read, and return what it prints.
 
-    :raises ConnectError: as ``run``.
+    :raises ConnectError: as ``run``, and for an answer that is too long to be one.
     :raises subprocess.CalledProcessError: when the command fails.
     :raises subprocess.TimeoutExpired: when it takes longer than ``timeout_s``.
     """
     with own_messages(target) as log:
         argv = ["ssh", "-E", str(log), "-o", "BatchMode=yes", *arguments(target), "-T", *target.words, command]
-        result = subprocess.run(
-            argv, input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
-        )
+        try:
+            result = bounded.run(argv, text, timeout_s)
+        except bounded.TooMuchError:
+            raise ConnectError(
+                f"{target.node.role.capitalize()} {target.node.instance_id} answers without end.",
+                f"Look there: toilctl ssh-cluster --host {target.cluster.name}", instance_id=target.node.instance_id,
+            ) from None  # fmt: skip
         if result.returncode == SSH_FAILED:
             raise_if_failed(target, log)
     if result.returncode == _NO_CONTAINER:
@@ -240,10 +244,12 @@ def own_messages(target: SshTarget) -> Iterator[Path]:
     require_program("ssh", "openssh-client")
     if target.key and not target.key.is_file():
         raise UsageError(f"There is no private key {target.key}.", "Name the key pair's private key with --ssh-key.")
-    options.known_hosts(target.cluster).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(prefix="toilctl-ssh-") as directory:
-        log = Path(directory) / "log"
-        log.touch()
+    paths.made(options.known_hosts(target.cluster).parent)
+    with ExitStack() as temporary:
+        with paths.writing(Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 - for a sentence
+            directory = temporary.enter_context(tempfile.TemporaryDirectory(prefix="toilctl-ssh-"))
+            log = Path(directory) / "log"
+            log.touch()
         yield log
 
 

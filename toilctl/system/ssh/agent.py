@@ -54,12 +54,13 @@ def key_file(public: str) -> Path:
     directory = _directory()
     path = directory / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.pub"
     if not (path.is_file() and path.read_text() == text):
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        paths.made(directory)
         part = path.with_suffix(f".{os.getpid()}")
-        part.write_text(text)
-        # ssh looks at the mode as at a private key's, since the name does not tell.
-        part.chmod(0o600)
-        part.replace(path)
+        with paths.writing(part):
+            part.write_text(text)
+            # ssh looks at the mode as at a private key's, since the name does not tell.
+            part.chmod(0o600)
+            part.replace(path)
     return path
 
 

@@ -96,7 +96,7 @@ def _write(cluster: Cluster, content: bytes) -> Path:
     """Put a journal in its place at once, for nobody else to read, and remove the oldest of too many."""
     name = cluster.generation if cluster.generation.isalnum() else f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     path = paths.journals_dir() / cluster.region / cluster.name / f"{name}{_SUFFIX}"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    paths.made(path.parent)
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,17 +65,22 @@ class Deployed:
     python: str
     commands: tuple[str, ...]
     """Complete ones, with a job store that may not be there yet."""
+    left_out: tuple[str, ...] = ()
+    """Secrets, and what git ignores, which stay here; a directory ends with a slash."""
     replaced: str = ""
     """The other path that the name was deployed from before."""
 
 
-def plan(path: str, name: str | None, requirements: Path | None, wheelhouse: Path | None) -> DeploymentPlan:
+def plan(
+    path: str, name: str | None, requirements: Path | None, wheelhouse: Path | None, include: Collection[str] = ()
+) -> DeploymentPlan:
     """Look at what is to be deployed.
 
+    :param include: what of a directory is sent although it may be a secret, or git ignores it.
     :raises UsageError: when it cannot be.
     :raises NotFoundError: when something that is named is not there.
     """
-    planned = deployment.plan(path, name, requirements)
+    planned = deployment.plan(path, name, requirements, include)
     if planned.kind is SourceKind.PACKAGE:
         where = "the wheelhouse" if wheelhouse else "the leader's package index"
         progress.note(f"There is no file or directory {path} here; it is a package of {where}.")
@@ -110,8 +115,9 @@ def carry_out(planned: DeploymentPlan, cluster: Cluster, ssh_key: Path | None, p
         _bring_to_workers(cluster, ssh_key, provisioner, wanted.name)
     return Deployed(
         cluster=cluster.name, region=cluster.region, name=wanted.name, kind=wanted.kind, path=wanted.given,
-        changed=bool(sent or built or removed), files=wanted.files, sent=sent, removed=removed, native=found.native,
-        on_workers=found.on_workers, packages=found.packages, toil=found.toil, python=found.python,
+        changed=bool(sent or built or removed), files=wanted.files, sent=sent, left_out=wanted.left_out,
+        removed=removed, native=found.native, on_workers=found.on_workers, packages=found.packages, toil=found.toil,
+        python=found.python,
         commands=commands(cluster, wanted.name, found.programs), replaced=_replaced(wanted, there.before),
     )  # fmt: skip
 

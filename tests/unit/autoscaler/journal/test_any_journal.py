@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.odd_values import IDS, LARGE, ODD, only, texts, values
 from toilctl.autoscaler.journal import reader
 from toilctl.autoscaler.journal.report import TickReport
@@ -37,7 +38,7 @@ def test_line_with_something_odd_in_it_is_read_or_counted(key: str, value: Any) 
     read(json.dumps(REPORT | {key: value}))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.lists(texts | (values | reports).map(json.dumps), max_size=4))
 @example(["[" * 100_000])
 @example(["9" * 5000])
@@ -47,7 +48,7 @@ def test_any_lines_are_read_or_counted(lines: list[str]) -> None:
     read(*lines)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(texts | values.map(json.dumps))
 @example("nan")
 @example("9" * 5000)

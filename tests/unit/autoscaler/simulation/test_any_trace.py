@@ -8,6 +8,7 @@ import math
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.odd_values import LARGE, only, scalars, texts, values
 from toilctl.autoscaler.simulation import trace
 from toilctl.values.errors import UsageError
@@ -20,7 +21,7 @@ words = st.tuples(st.sampled_from("qre"), st.just(1)).flatmap(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.lists(texts | words.map(json.dumps) | values.map(json.dumps), max_size=6), texts | values.map(json.dumps))
 @example(["[" * 100_000, "9" * 5000], HEADER)
 @example([json.dumps(["q", 1, "a", LARGE, 1, 1, 0, 0, 1])], HEADER)

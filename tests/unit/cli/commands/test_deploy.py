@@ -62,6 +62,11 @@ def test_result_says_what_came_and_what_to_type(typed: Callable[..., Any], scrip
     ]
 
 
+def test_what_stays_here_is_said_and_how_to_send_it() -> None:
+    said = deploy.text(replace(DONE, left_out=(".env", "data/", "keys/my.pem", "x.log")))
+    assert "  left out  .env, data/, keys/my.pem and 1 more file (--include sends one)" in said.splitlines()
+
+
 def test_json_has_all_of_it(typed: Callable[..., Any], script: Path) -> None:
     document = json.loads(typed("my", script, "--output", "json").stdout)
     assert (document["kind"], document["data"]) == ("deploy", render.plain(DONE))

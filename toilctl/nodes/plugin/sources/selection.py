@@ -13,7 +13,7 @@ from .ignored import Ignored
 MODULES = (".py", ".pyi", ".so")
 SMALL_BYTES = 2**20
 """A file beside a script that is no module goes along up to this size: settings do, data does not."""
-_KEYS = ("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "*.kdbx")
+KEYS = ("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "*.kdbx")
 """Names of private keys, which never go anywhere."""
 _BUILT = ("build", "dist")
 """What building leaves in a project's directory."""
@@ -118,7 +118,7 @@ def _is_other(root: Path, entry: Path) -> bool:
 
 
 def _is_key(name: str) -> bool:
-    return _matches(name, _KEYS) and not name.endswith(MODULES)
+    return _matches(name, KEYS) and not name.endswith(MODULES)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
