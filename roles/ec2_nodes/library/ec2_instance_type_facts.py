@@ -18,7 +18,7 @@ instance_types:
   returned: always
   description: >-
     Name to name, vcpus, memory_mib, instance_store_gb, instance_store_disks, instance_store_mapped (whether the disks
-    appear only when the launch maps them), architecture.
+    appear only when the launch maps them), architecture, obstacle (why it cannot be a node, else empty).
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -66,7 +66,19 @@ def facts(offer):
         "instance_store_mapped": store.get("NvmeSupport", "unsupported") == "unsupported",
         # i386 is in the list of old types, too.
         "architecture": "arm64" if "arm64" in architectures else "x86_64",
+        "obstacle": obstacle(offer),
     }
+
+
+def obstacle(offer):
+    """Return why a type cannot be a node, as toilctl.values.machine_images has it; empty for one that can."""
+    if "hvm" not in offer.get("SupportedVirtualizationTypes", ["hvm"]):
+        return "it does not run hvm images"
+    if offer.get("EbsInfo", {}).get("EncryptionSupport") == "unsupported":
+        return "its root volume cannot be encrypted, and toilctl encrypts it"
+    if offer.get("BareMetal"):
+        return "a bare-metal host takes longer to boot than nodes are waited for"
+    return ""
 
 
 def main():

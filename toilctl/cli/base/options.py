@@ -11,6 +11,7 @@ from toilctl.cli.base.command import parsed_by
 from toilctl.cli.base.numbers import Counts, Sizes, Workers
 from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.errors import UsageError
+from toilctl.values.machine_images import LoginUser
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.shared_storage import Shared
 from toilctl.values.tuning import ORPHAN_TIMEOUT
@@ -158,6 +159,12 @@ AmiOption = Annotated[
     str | None,
     typer.Option("--ami", metavar="ID", envvar="TOIL_AWS_AMI", rich_help_panel=NODES, show_default="Debian 12",
                  help="The machine image."),
+]  # fmt: skip
+LoginUserOption = Annotated[
+    LoginUser | None,
+    typer.Option("--login-user", metavar="NAME", parser=parsed_by(LoginUser.parse), rich_help_panel=NODES,
+                 show_default="by the image's name: admin for Debian, ubuntu for Ubuntu",
+                 help="Who logs in on nodes, where the machine image's name does not tell."),
 ]  # fmt: skip
 OwnerOption = Annotated[
     str | None,

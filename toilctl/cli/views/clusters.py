@@ -49,7 +49,7 @@ def launch_plan(plan: LaunchPlan) -> str:
         f"Would {'complete' if plan.exists else 'launch'} {plan.cluster} in {', '.join(plan.zones)}: {_shape(plan)}."
     )
     facts = {
-        "image": plan.ami,
+        "image": f"{plan.ami} (login user {plan.login_user})",
         "storage": f"leader {plan.leader_storage_gb} GB, workers {plan.node_storage_gb} GB",
         "subnet": plan.vpc_subnet,
         "key pair": f"{plan.key_pair_name} (private key: {plan.private_key})",

@@ -1,4 +1,4 @@
-"""Whether EC2 sells what was asked for: instance types, by zone and architecture, and within the account's quota."""
+"""Whether EC2 sells what was asked for: instance types, by zone and machine image, and within the account's quota."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from toilctl.system import aws, quotas
-from toilctl.values import wording
+from toilctl.values import machine_images, wording
 from toilctl.values.errors import CapacityError, UsageError
+from toilctl.values.machine_images import MachineImage
 from toilctl.values.node_types import NodeType
 from toilctl.values.units import exact
-from toilctl.verbs.checks.zones_and_images import MachineImage
 
 
 def check(
@@ -19,14 +19,15 @@ def check(
 ) -> dict[str, dict[str, Any]]:
     """Make sure that every instance type exists, fits the image, and is offered in a zone; return EC2's facts.
 
-    :raises UsageError: for an unknown type (with the one that was perhaps meant), another architecture, or a node
-        type of which nothing is offered in the zones.
+    :raises UsageError: for an unknown type (with the one that was perhaps meant), one that cannot boot the image, or a
+        node type of which nothing is offered in the zones.
     """
     node_types = tuple(node_types)
     names = sorted({name for node_type in node_types for name in node_type.instance_types})
     described = describe(region, names)
-    for name in names:
-        _check_architecture(name, described[name], image)
+    for node_type in node_types:
+        for name in node_type.instance_types:
+            machine_images.check_boots(described[name], image, spot=node_type.preemptible)
     offered = {offer["InstanceType"] for offer in _offers(region, names) if offer["Location"] in zones}
     for node_type in node_types:
         if not offered.intersection(node_type.instance_types):
@@ -90,15 +91,6 @@ def _refuse_unknown(region: str, names: Sequence[str]) -> None:
             close = get_close_matches(name, sorted(known), n=3)
             hint = f"Did you mean {' or '.join(close)}?" if close else "'aws ec2 describe-instance-types' lists them."
             raise UsageError(f"EC2 has no instance type {name!r} in {region}.", hint, instance_type=name, close=close)
-
-
-def _check_architecture(name: str, described: Mapping[str, Any], image: MachineImage) -> None:
-    supported = described.get("ProcessorInfo", {}).get("SupportedArchitectures", [])
-    if supported and image.architecture not in supported:
-        raise UsageError(
-            f"{name} is {'/'.join(supported)}, and the machine image {image.ami} is for {image.architecture}.",
-            "Choose another instance type, or an image for it with --ami.", instance_type=name, ami=image.ami,
-        )  # fmt: skip
 
 
 def _offers(region: str, names: Sequence[str]) -> Iterable[Any]:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from toilctl.system import aws, inventory, variables
 from toilctl.values.cluster import Zone
 from toilctl.values.errors import NotFoundError, UsageError
-
-
-@dataclass(frozen=True)
-class MachineImage:
-    """A machine image."""
-
-    ami: str
-    architecture: str
-    root_gb: int
+from toilctl.values.machine_images import MachineImage
 
 
 def region_of(zones: Sequence[Zone], region: str | None) -> str:
@@ -73,7 +64,7 @@ def image(region: str, ami: str | None) -> MachineImage:
         raise NotFoundError(
             f"There is no machine image {ami} in {region}.", "Name another with --ami, or leave --ami out.", ami=ami
         )
-    return MachineImage(ami, images[0].get("Architecture", "x86_64"), _root_gb(images[0]))
+    return MachineImage.of(images[0])
 
 
 def check_storage(image: MachineImage, **storage_gb: int) -> None:
@@ -97,13 +88,6 @@ def _default_ami(region: str) -> str:
             f"{region} has no SSM parameter {name}, which names Debian's machine image.", "Name an image with --ami."
         )
     return str(answer["Parameter"]["Value"])
-
-
-def _root_gb(described: dict[str, Any]) -> int:
-    for mapping in described.get("BlockDeviceMappings", []):
-        if mapping.get("DeviceName") == described.get("RootDeviceName"):
-            return int(mapping.get("Ebs", {}).get("VolumeSize", 0))
-    return 0
 
 
 def _check_subnet(region: str, subnet: str, zones: Sequence[Zone]) -> str:

@@ -40,6 +40,7 @@ class LaunchRequest:
     aws_ec2_extra_security_group_ids: tuple[str, ...] = ()
     ssh_cidrs: tuple[str, ...] = ()
     ami: str | None = None
+    login_user: str | None = None
     engine: Engine | None = None
     appliance: str | None = None
     shared: Shared | None = None
@@ -75,6 +76,7 @@ class LaunchPlan:
     aws_ec2_extra_security_group_ids: tuple[str, ...]
     ssh_cidrs: tuple[str, ...]
     ami: str
+    login_user: str
     software: software.Software
     shared: Shared | None
     sse_key: Path | None
@@ -99,6 +101,7 @@ class LaunchPlan:
             tags.ENGINE: self.software.engine,
             tags.APPLIANCE: self.software.appliance_image,
             tags.AMI: self.ami,
+            tags.LOGIN_USER: self.login_user,
             tags.LEADER_STORAGE: str(self.leader_storage_gb),
             tags.NODE_STORAGE: str(worker_tags.NodeStorage.parse(str(self.node_storage_gb), self.node_types)),
             **(self.scaling.settings() if self.scaling else {tags.LIMITS: ""}),
@@ -132,6 +135,7 @@ class LaunchPlan:
             aws_ec2_extra_security_group_ids=self.aws_ec2_extra_security_group_ids or None,
             ssh_cidrs=self.ssh_cidrs or None,
             ami=self.ami,
+            login_user=self.login_user,
             engine=self.software.engine,
             appliance_image=self.software.appliance_image,
             shared=self.shared,

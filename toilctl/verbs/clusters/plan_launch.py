@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toilctl.system import credentials, inventory, leaders, price_table, progress, variables
-from toilctl.values import tags
+from toilctl.values import machine_images, tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, UsageError
 from toilctl.values.node_types import NodeType
@@ -42,6 +42,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         pair = key_pairs.key_pair(region, alone.key_pair_name, rehearsal=rehearsal)
         private_key = key_pairs.find(pair, request.ssh_key)
         image = zones_and_images.image(region, request.ami)
+        login_user = machine_images.login_user(image, request.login_user)
         leader_gb, node_gb = _storage(request, image)
         leader = (alone.leader, 1)
         workers = tuple(zip(request.node_types, alone.worker_counts, strict=True))
@@ -81,6 +82,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         aws_ec2_extra_security_group_ids=request.aws_ec2_extra_security_group_ids,
         ssh_cidrs=request.ssh_cidrs,
         ami=image.ami,
+        login_user=login_user,
         software=chosen,
         shared=request.shared,
         sse_key=alone.sse_key,
@@ -168,11 +170,12 @@ def _as_before(request: LaunchRequest, existing: Cluster | None) -> LaunchReques
     return replace(
         request,
         ami=request.ami or had.get(tags.AMI) or None,
+        login_user=request.login_user or had.get(tags.LOGIN_USER) or None,
         owner=request.owner or had.get(tags.OWNER) or None,
     )
 
 
-def _storage(request: LaunchRequest, image: zones_and_images.MachineImage) -> tuple[int, int | str]:
+def _storage(request: LaunchRequest, image: machine_images.MachineImage) -> tuple[int, int | str]:
     leader = int(variables.settled("leader_storage_gb", request.leader_storage_gb))
     sizes = node_storage.sizes(request.node_types, request.node_storage_gb)
     for node in sizes:

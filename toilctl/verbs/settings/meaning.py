@@ -25,6 +25,7 @@ def of(settings: Mapping[str, str]) -> dict[str, str]:
         tags.NODE_STORAGE: str(worker_tags.NodeStorage.of(settings)),
         tags.LIMITS: str(Limits.parse(settings.get(tags.LIMITS, ""))),
         tags.AUTOSCALER: str(Tuning.parse(own, otherwise=variables.defaults())) if own else "",
+        tags.LOGIN_USER: settings.get(tags.LOGIN_USER) or str(variables.defaults()["login_user"]),
         tags.DEFAULT_PREEMPTIBLE: settings.get(tags.DEFAULT_PREEMPTIBLE) or yes_or_no(False),
     }
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from toilctl.local.process.testing import TestCloud
+from toilctl.values.errors import UsageError
+from toilctl.values.machine_images import MachineImage, check_boots
 
 Module = Callable[[str], ModuleType]
 OWN = {"toilctl:cluster": "my"}
@@ -35,6 +37,7 @@ def test_instance_types_are_described_in_our_units(module: Module, ec2: Any) -> 
     r3 = found["r3.8xlarge"]
     assert (r3["vcpus"], r3["memory_mib"], r3["instance_store_gb"]) == (32, 249856, 640)
     assert (r3["instance_store_disks"], r3["instance_store_mapped"], r3["architecture"]) == (2, True, "x86_64")
+    assert {one["obstacle"] for one in found.values()} == {""}
     assert (found["c5d.large"]["instance_store_disks"], found["c5d.large"]["instance_store_mapped"]) == (1, False)
     assert found["t2.micro"]["instance_store_disks"] == 0
 
@@ -43,6 +46,24 @@ def test_an_instance_type_that_ec2_does_not_know_is_named(module: Module, ec2: A
     with pytest.raises(aws_utils.AwsError, match=r"t2\.micron") as error:
         module("ec2_instance_type_facts").describe(ec2, ["t2.micro", "t2.micron"])
     assert error.value.code == "usage"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"SupportedVirtualizationTypes": ["paravirtual"]}, {"EbsInfo": {"EncryptionSupport": "unsupported"}},
+        {"BareMetal": True},
+    ],
+)  # fmt: skip
+def test_type_that_cannot_be_a_node_says_why_in_the_command_lines_words(
+    module: Callable[[str], ModuleType], ec2: Any, changed: dict[str, Any]
+) -> None:
+    offer = ec2.describe_instance_types(InstanceTypes=["m1.small"])["InstanceTypes"][0] | changed
+    told = module("ec2_instance_type_facts").facts(offer)["obstacle"]
+    with pytest.raises(UsageError) as caught:
+        check_boots(offer, MachineImage("ami-1", "x86_64", 8))
+    assert told
+    assert told in caught.value.message
 
 
 def gather(module: Module, cloud: TestCloud, cluster: str = "my") -> dict[str, Any]:

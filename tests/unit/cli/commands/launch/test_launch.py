@@ -28,7 +28,27 @@ def test_node_type_is_that_of_leader_and_workers(toilctl, playbooks):
 
 def test_nothing_that_was_not_asked_for_is_passed_on_where_the_playbooks_have_a_default(toilctl, playbooks):
     toilctl(*LAUNCH)
-    assert not {"boot_timeout_s", "vpc_subnet", "ssh_cidrs", "login_user"} & set(playbooks.runs[0][1])
+    assert not {"boot_timeout_s", "vpc_subnet", "ssh_cidrs"} & set(playbooks.runs[0][1])
+
+
+def test_login_user_is_the_images_and_stays_that_of_the_cluster(toilctl, playbooks, account):
+    ec2 = account.client("ec2")
+    own = ec2.register_image(Name="genomics", Architecture="x86_64")["ImageId"]
+    refused = toilctl(*LAUNCH, "--ami", own)
+    assert (refused.exit_code, playbooks.runs) == (2, [])
+    assert "(genomics) does not tell its login user" in refused.stderr
+    named = toilctl(*LAUNCH, "--ami", own, "--login-user", "me")
+    assert named.exit_code == 0, named.stderr
+    assert playbooks.runs[0][1]["login_user"] == "me"
+    assert toilctl(*LAUNCH, "--ami", own, "--dry-run").exit_code == 0
+    other = toilctl(*LAUNCH, "--ami", own, "--login-user", "ubuntu")
+    assert (other.exit_code, "login-user is me, not ubuntu" in other.stderr) == (5, True)
+
+
+def test_login_user_of_debian_needs_no_word(toilctl, playbooks):
+    assert "(login user admin)" in toilctl(*LAUNCH, "--dry-run").stdout
+    toilctl(*LAUNCH)
+    assert playbooks.runs[0][1]["login_user"] == "admin"
 
 
 def test_zone_from_the_environment(toilctl, playbooks, monkeypatch):
