@@ -84,6 +84,36 @@ def test_role_defaults_are_the_roles_own_and_specified(role: str) -> None:
     assert own - set(options(role)) == set()
 
 
+def told_to_includes() -> set[str]:
+    """What playbooks and roles say to the roles that they include, of these roles' own variables."""
+    files = [*(ROOT / "playbooks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")]
+    found: set[str] = set()
+
+    def look(node: object) -> None:
+        if isinstance(node, dict):
+            if any(key.endswith(("include_role", "import_role")) for key in node):
+                found.update(node.get("vars", {}))
+            for value in node.values():
+                look(value)
+        elif isinstance(node, list):
+            for one in node:
+                look(one)
+
+    for path in files:
+        look(yaml.safe_load(path.read_text()))
+    return found
+
+
+def test_site_keeps_nothing_that_a_role_is_told_by_who_includes_it() -> None:
+    kept = yaml.safe_load((ROOT / "roles/site_settings/vars/main.yml").read_text())
+    own = {name for role in kept["site_settings_roles"] for name in options(role) if name.startswith(f"{role}_")}
+    excepted = set(kept["site_settings_of_one_include"])
+    # On Slurm it is the site's alone.
+    assert (told_to_includes() & own) - {"appliance_environment"} <= excepted
+    assert excepted <= own
+    assert set(kept["site_settings_shared"]) <= set(SHARED)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_role_is_complete(role: str) -> None:
     wanted = ("README.md", "meta/argument_specs.yml", "tasks/main.yml", "molecule/default/molecule.yml")
