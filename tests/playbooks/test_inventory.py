@@ -128,5 +128,6 @@ def test_login_user_of_a_tag_that_would_be_an_option_is_not_taken(
     shown = inventory(cloud, tmp_path, "--list")
     assert shown.returncode == 0, shown.stderr
     listed = json.loads(shown.stdout)["_meta"]["hostvars"]
+    taken = {"leader": "admin", "old": "admin", "new": "ec2-user"}
     found = {name: listed[nodes[name]]["login_user"] for name in said}
-    assert found == {"leader": "admin", "old": "admin", "new": "ec2-user"}
+    assert found == {name: {"__ansible_unsafe": user} for name, user in taken.items()}
