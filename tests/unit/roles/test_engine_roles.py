@@ -172,6 +172,10 @@ def test_slurm_worker_joins_under_its_instance_id(on_aws: Rendered, host: str, f
     assert f"-N {host} --conf 'CPUs=1 RealMemory=668 TmpDisk=40000 Feature={feature}' --conf-server 10.0.0.1" in slurmd
 
 
+def test_slurm_does_nothing_for_jobs_as_root_on_the_leader(on_aws: Rendered) -> None:
+    assert "\nSlurmUser=slurm\n" in (on_aws.directory / "slurm.conf").read_text()
+
+
 def test_slurm_takes_a_workers_word_for_its_size_only_in_the_rehearsal(
     on_aws: Rendered, in_rehearsal: Rendered
 ) -> None:
