@@ -123,7 +123,7 @@ def read(paths: Iterable[Path]) -> JobTrace:
     files: dict[str, list[str]] = {}
     for path in paths:
         try:
-            files[str(path)] = path.read_text(errors="replace").splitlines()
+            files[str(path)] = path.read_text(errors="replace").split("\n")
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"{path} cannot be read: {reason}.", _NEXT_STEP, file=path) from error

@@ -54,7 +54,7 @@ def ask(cluster: Cluster, ssh_key: Path | None, lines: int = 0) -> AutoscalerAns
 
 def understood(text: str) -> AutoscalerAnswer:
     """Read the leader's answer: its time in seconds, the last report (or an empty line), the journal's lines."""
-    now, last, *journal = [*text.splitlines(), "", ""]
+    now, last, *journal = [*text.split("\n"), "", ""]
     report = _report(last)
     age_s = None
     if report:
@@ -87,5 +87,5 @@ def _report(line: str) -> TickReport | None:
     """Read a line of a journal; one that a full disk cut off is passed over."""
     try:
         return TickReport.of(json.loads(line))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
