@@ -23,6 +23,7 @@ class Unit(Enum):
     WHOLE_SECONDS = "seconds", "a whole number of seconds"
     USD = "US dollars", "an amount in US dollars"
     SHARE = "a number", "a number"
+    SWITCH = "0 or 1", "0 or 1"
 
     def __init__(self, plural: str, noun: str) -> None:
         self.plural, self.noun = plural, noun
@@ -48,6 +49,8 @@ class Setting:
     @property
     def metavar(self) -> str:
         """What stands for a value in help: SECONDS, USD or 0…1."""
+        if self.unit is Unit.SWITCH:
+            return "0|1"
         if self.unit is Unit.SHARE:
             return f"{exact(self.least)}…{exact(self.most)}"
         return "USD" if self.unit is Unit.USD else "SECONDS"
@@ -69,7 +72,7 @@ class Setting:
 
     @property
     def _range(self) -> str:
-        if math.isfinite(self.most):
+        if math.isfinite(self.most) and self.unit is not Unit.SWITCH:
             return f" from {exact(self.least)} to {exact(self.most)}"
         return f", at least {exact(self.least)}" if self.least else ""
 
@@ -89,7 +92,7 @@ class Setting:
             number = math.nan
         such = f", such as {self.example}" if self.example else ""
         next_step = f"Write {self.unit.noun}{self._range}{such}{f'; 0: {self.zero}' if self.zero else ''}."
-        broken = self.unit is Unit.WHOLE_SECONDS and not number.is_integer()
+        broken = self.unit in (Unit.WHOLE_SECONDS, Unit.SWITCH) and not number.is_integer()
         if not math.isfinite(number) or isinstance(value, bool) or broken:
             raise UsageError(f"{value!r} is not {self.unit.noun}.", next_step, value=value)
         if self.zero and not number:
@@ -103,7 +106,8 @@ class Setting:
         """Return a value as people read it, such as ``1800 s``, ``$12.50`` or ``no bound``."""
         if self.zero and not value:
             return self.zero
-        return {Unit.USD: usd(value), Unit.SHARE: exact(value)}.get(self.unit, f"{exact(value)} s")
+        words = {Unit.USD: usd(value), Unit.SHARE: exact(value), Unit.SWITCH: "yes" if value else "no"}
+        return words.get(self.unit, f"{exact(value)} s")
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,10 @@ class Tuning:
     budget_usd: Annotated[float, Setting(
         "--budget", Unit.USD, "What the cluster may cost in all: then nothing more is launched, and what runs goes on",
         example="500", zero="no bound",
+    )]  # fmt: skip
+    keep_limits: Annotated[float, Setting(
+        "--keep-limits", Unit.SWITCH, "With 1, the cluster's own limits are the only ones: workflows that ask for "
+        "other node types, more workers or larger volumes do not get them", most=1,
     )]  # fmt: skip
 
     @classmethod

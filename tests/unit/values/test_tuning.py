@@ -91,7 +91,7 @@ def test_text_of_the_last_release_means_the_same() -> None:
     [
         ("target_time_s", 1234567, "1234567 s"), ("preemptible_compensation", 0.3333333, "0.3333333"),
         ("budget_usd", 12.5, "$12.50"), ("budget_usd", 0, "no bound"), ("spot_fallback_after_s", 0, "never"),
-        ("idle_timeout_s", 0, "0 s"),
+        ("idle_timeout_s", 0, "0 s"), ("keep_limits", 0, "no"), ("keep_limits", 1, "yes"),
     ],
 )  # fmt: skip
 def test_values_as_people_read_them(name: str, value: float, said: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.engines import published
+from toilctl.system import files
 
 FILE: Final = "never-run.json"
 FORMAT: Final = 1
@@ -34,11 +35,10 @@ def _write(path: Path, jobs: Sequence[Infeasible]) -> None:
         path.unlink(missing_ok=True)
         return
     text = json.dumps({"toilctl": FORMAT, "jobs": [_plain(one) for one in jobs[:_MOST]]})
-    if path.exists() and path.read_text() == text:
-        return
-    part = path.with_suffix(".part")
-    part.write_text(text)
-    part.replace(path)
+    with suppress(OSError):
+        if files.read_regular(path, len(text)) == text.encode():
+            return
+    files.replace_regular(path, text)
 
 
 def _plain(one: Infeasible) -> dict[str, Any]:

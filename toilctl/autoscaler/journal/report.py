@@ -182,7 +182,7 @@ class TickReport:
         """
         try:
             return _converter().structure(document, cls)
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ToilctlError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, ToilctlError) as error:
             raise ValueError(f"no report: {type(error).__name__}: {error}") from error
 
 
@@ -197,7 +197,10 @@ def read_moment(text: str) -> datetime:
     :raises ValueError: for what is none.
     """
     found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(text) from None
 
 
 @cache

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from toilctl.autoscaler.journal.report import JOURNAL, LAST_REPORT, TickReport
+from toilctl.system import files
 
 MAX_BYTES: Final = 10_000_000
 FILES: Final = 5
+MOST_BYTES: Final = 200_000_000
+"""Of the last report: some thousand bytes for each of many thousand nodes."""
 
 
 class Journal:
@@ -28,8 +31,8 @@ class Journal:
     def last(self) -> TickReport | None:
         """Return the last report, this process's or that of one before; None when there is none that can be read."""
         try:
-            return TickReport.of(json.loads(self._last.read_text()))
-        except (OSError, ValueError):
+            return TickReport.of(json.loads(files.read_regular(self._last, MOST_BYTES)))
+        except (OSError, ValueError, RecursionError):
             return None
 
     def write(self, report: TickReport) -> str:
@@ -71,4 +74,5 @@ class _Rotated(RotatingFileHandler):
 
 
 def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    # In ASCII a line is a line for everybody, whatever jobs are called.
+    return json.dumps(document, separators=(",", ":"))

@@ -53,7 +53,8 @@ class Asked:
 def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
     """Bring together what workflows ask for.
 
-    :param own: what the cluster was launched with. With limits of its own it has settings of its own, which count.
+    :param own: what the cluster was launched with. With limits of its own it has settings of its own, which count;
+        and where it keeps its limits, nothing else does.
     """
     asked = Asked()
     for wish in wishes:
@@ -64,6 +65,9 @@ def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
             asked = _with(asked, f"{wish.name} asks for nodes that cannot be: {error.message}")
             continue
         if not limits:
+            continue
+        if own.tuning.keep_limits:
+            asked = _with(asked, _kept_from(wish, ", ".join(map(str, limits)), cluster))
             continue
         counts = {} if own.limits else tuning
         said = [*map(str, limits), *(f"{size} GB for {node_type}" for node_type, size in sizes.items())]
@@ -87,6 +91,14 @@ def _note(wish: Wish, said: str) -> str:
     if wish.until is None:
         return f"{wish.name} asks for {said}, which counts while it runs, and for the idle timeout after that."
     return f"{wish.name} has ended, and asked for {said}, which counts until {at(wish.until)}: it may be started again."
+
+
+def _kept_from(wish: Wish, said: str, cluster: str) -> str:
+    verb = "asks" if wish.until is None else "has ended, and asked"
+    return (
+        f"{wish.name} {verb} for {said}, which does not count, since the cluster keeps its own limits: "
+        f"toilctl autoscale {cluster} {SETTINGS['keep_limits'].flag} 0 changes that."
+    )
 
 
 def _with(asked: Asked, note: str) -> Asked:

@@ -101,3 +101,20 @@ def test_of_two_root_volumes_the_larger_counts_and_is_told():
     )
     assert found.storage_gb == {NodeType.parse("m5.large"): 300}
     assert "300 GB for m5.large" in found.notes[0]
+
+
+@pytest.mark.parametrize("own", [policy([MEMORY], most=2, keep_limits=1), policy([], keep_limits=1)])
+def test_cluster_that_keeps_its_limits_gives_workflows_nothing_else_and_says_so(own):
+    found = asked(
+        Wish("sort.py", ("c3.large=0..10", f"{MEMORY}=0..99"), "target_time_s=600", "c3.large=500"), own=own
+    )  # fmt: skip
+    assert widened(own, found) == own
+    assert (found.limits, found.tuning, found.storage_gb) == ((), {}, {})
+    assert found.notes == (
+        f"sort.py asks for c3.large=0..10, {MEMORY}=0..99, which does not count, since the cluster keeps its own limits: "
+        "toilctl autoscale my --keep-limits 0 changes that.",
+    )
+
+
+def test_no_workflow_may_say_whether_the_cluster_keeps_its_limits():
+    assert "keep_limits" not in asked(Wish("a", ("c3.large=0..1",), "keep_limits=0")).tuning

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -58,11 +59,15 @@ class NeverRun:
 def _read(path: Path) -> Iterator[tuple[Shape, str]]:
     """Yield what the autoscaler tells; nothing of a file of another form."""
     try:
-        with path.open("rb") as opened:
-            document = json.loads(opened.read(MOST_BYTES))
+        # What is no file is waited for by nobody.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            document = json.loads(os.read(opened, MOST_BYTES))
+        finally:
+            os.close(opened)
         jobs = document["jobs"] if document["toilctl"] == FORMAT else []
         found = [(_told(one), _line(str(one["why"]))) for one in jobs]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return
     yield from found
 

@@ -51,6 +51,8 @@ FLUSH_S = 0.5
 KEPT_S = 86400.0
 """How long a dead workflow's file stays: its run times serve later ones."""
 RUN_TIMES_KEPT = 50
+LONGEST = 1000
+"""Characters of a job's name, which may be of any length; readers heed fewer."""
 SPARE_LINES = 20_000
 """How many lines of ended jobs the file may have, beside one for each job that is there, before it is written anew."""
 
@@ -102,7 +104,7 @@ class Publication:
         """Tell of a job that waits from now on."""
         if self._file is None:
             return
-        key = str(job_id)
+        key, name = str(job_id), name[:LONGEST]
         line = _to_json(["q", key, name, cores, memory, disk, int(preemptible), int(service), _now(), store_id])
         with self._lock:
             self._jobs[key] = [line]
@@ -223,11 +225,14 @@ def prune(where: Path) -> None:
 
 def is_held(path: Path) -> bool:
     """Tell whether the workflow of a file lives."""
-    with path.open("rb") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    # What is no file is waited for by nobody.
+    opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
     return False
 
 
