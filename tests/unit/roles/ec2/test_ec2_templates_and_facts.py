@@ -16,18 +16,18 @@ OWN = {"toilctl:cluster": "my"}
 
 def test_the_same_content_is_the_same_version_and_other_content_another(module: Module, ec2: Any) -> None:
     ensure = module("ec2_node_template").ensure
-    first = ensure(ec2, "t", {"InstanceType": "t2.micro", "KeyName": "k"}, OWN)
-    again = ensure(ec2, "t", {"KeyName": "k", "InstanceType": "t2.micro"}, OWN)
-    other = ensure(ec2, "t", {"InstanceType": "t3.micro", "KeyName": "k"}, OWN)
+    first = ensure(ec2, "t-1", {"InstanceType": "t2.micro", "KeyName": "k"}, OWN)
+    again = ensure(ec2, "t-1", {"KeyName": "k", "InstanceType": "t2.micro"}, OWN)
+    other = ensure(ec2, "t-1", {"InstanceType": "t3.micro", "KeyName": "k"}, OWN)
     assert [result["version"] for result in (first, again, other)] == ["1", "1", "2"]
     assert [result["changed"] for result in (first, again, other)] == [True, False, True]
     assert len({result["id"] for result in (first, again, other)}) == 1
 
 
 def test_a_template_of_another_cluster_is_refused(module: Module, ec2: Any, aws_utils: ModuleType) -> None:
-    module("ec2_node_template").ensure(ec2, "t", {"InstanceType": "t2.micro"}, {"toilctl:cluster": "other"})
+    module("ec2_node_template").ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, {"toilctl:cluster": "other"})
     with pytest.raises(aws_utils.AwsError, match="not this cluster's"):
-        module("ec2_node_template").ensure(ec2, "t", {"InstanceType": "t2.micro"}, OWN)
+        module("ec2_node_template").ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
 
 
 def test_instance_types_are_described_in_our_units(module: Module, ec2: Any) -> None:
