@@ -23,9 +23,18 @@ terminated: {type: list, returned: always, description: The instances that this 
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, poll, run, to_dict
+from ansible.module_utils.toilctl_aws import (
+    FILTER_VALUES,
+    AwsError,
+    chunks,
+    connect,
+    instances,
+    poll,
+    run,
+    terminate_instances,
+    to_dict,
+)
 
-IDS_PER_CALL = 500
 CLUSTER = "toilctl:cluster"
 
 
@@ -36,8 +45,7 @@ def terminate(ec2, options):
         states = listing(ec2, options)
         to_end = sorted(i for i, state in states.items() if state not in ("shutting-down", "terminated"))
         new = [instance_id for instance_id in to_end if instance_id not in ended]
-        for start in range(0, len(new), IDS_PER_CALL):
-            ec2.terminate_instances(InstanceIds=new[start : start + IDS_PER_CALL])
+        terminate_instances(ec2, new)
         ended |= set(new)
         if all(state == "terminated" for state in states.values()) and not new:
             break
@@ -58,19 +66,11 @@ def left_over(states):
 def listing(ec2, options):
     """Return id → state of the instances that are meant."""
     named = options["instance_ids"]
-    if named is not None and not named:
-        return {}
-    wanted = (
-        [{"Name": f"tag:{CLUSTER}", "Values": [options["cluster"]]}]
-        if named is None
-        else [{"Name": "instance-id", "Values": named}]
-    )
-    found = [
-        instance
-        for page in ec2.get_paginator("describe_instances").paginate(Filters=wanted)
-        for reservation in page["Reservations"]
-        for instance in reservation["Instances"]
-    ]
+    if named is None:
+        found = instances(ec2, [{"Name": f"tag:{CLUSTER}", "Values": [options["cluster"]]}])
+    else:
+        asked = [[{"Name": "instance-id", "Values": some}] for some in chunks(named, FILTER_VALUES)]
+        found = [instance for wanted in asked for instance in instances(ec2, wanted)]
     foreign = [i["InstanceId"] for i in found if to_dict(i.get("Tags")).get(CLUSTER) != options["cluster"]]
     if foreign:
         raise AwsError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from toilctl.local.process.testing import TestCloud
 
@@ -28,6 +30,30 @@ def test_a_template_of_another_cluster_is_refused(module: Module, ec2: Any, aws_
     module("ec2_node_template").ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, {"toilctl:cluster": "other"})
     with pytest.raises(aws_utils.AwsError, match="not this cluster's"):
         module("ec2_node_template").ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+
+
+def test_a_template_that_ec2_does_not_show_yet_is_used_all_the_same(
+    module: Module, ec2: Any, cloud: TestCloud, quick: None
+) -> None:
+    cloud.faults.set("template-lag", seconds=5)
+    ensure = module("ec2_node_template").ensure
+    first = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    # Whoever comes second, and whoever has other content.
+    again = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    other = ensure(ec2, "t-1", {"InstanceType": "t3.micro"}, OWN)
+    assert [result["version"] for result in (first, again, other)] == ["1", "1", "2"]
+
+
+def test_a_template_that_ec2_never_shows_is_ec2s_own_error(
+    module: Module, ec2: Any, cloud: TestCloud, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.faults.set("template-lag", seconds=1e9)
+    ensure = module("ec2_node_template").ensure
+    ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: 10.0 * next(clock))
+    with pytest.raises(ClientError, match="NotFound"):
+        ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
 
 
 def test_instance_types_are_described_in_our_units(module: Module, ec2: Any) -> None:
