@@ -20,8 +20,6 @@ def text() -> str:
         "They are set in the call that makes a resource.",
         "## On each resource",
         table(("tag", "means"), resources),
-        "The autoscaler's attempts to launch a kind of node are counted in tags `toilctl:attempt:…` of the security "
-        "group.",
         "## On the security group: the cluster's settings",
         table(("tag", "means"), settings),
         "## Tags of your own",

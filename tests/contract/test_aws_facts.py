@@ -23,7 +23,7 @@ def answer() -> ModuleType:
     return shared("toilctl_fleet_answer")
 
 
-@pytest.mark.parametrize("name", ["CAPACITY", "QUOTA", "THROTTLED", "DENIED"])
+@pytest.mark.parametrize("name", ["CAPACITY", "QUOTA", "THROTTLED", "DENIED", "NOT_OFFERED", "OUTLIVED"])
 def test_modules_know_the_same_codes(utils: ModuleType, name: str) -> None:
     assert getattr(utils, name) == getattr(aws_errors, name)
 
@@ -39,7 +39,8 @@ def test_modules_know_the_same_codes_of_what_does_not_exist(utils: ModuleType, c
 
 def test_every_lack_of_capacity_has_advice(answer: ModuleType) -> None:
     # What a launch refuses itself, and what EC2 does not offer in a zone.
-    assert set(answer.CAPACITY) - {answer.SET_ASIDE, "Unsupported"} == aws_errors.CAPACITY | aws_errors.QUOTA
+    known = aws_errors.CAPACITY | aws_errors.QUOTA | aws_errors.NOT_OFFERED
+    assert set(answer.CAPACITY) - {answer.SET_ASIDE} == known
 
 
 def test_modules_know_the_same_quotas(answer: ModuleType) -> None:
@@ -47,7 +48,7 @@ def test_modules_know_the_same_quotas(answer: ModuleType) -> None:
 
 
 def test_words_for_markets_codes_and_quotas_stand_once() -> None:
-    codes = aws_errors.CAPACITY | aws_errors.QUOTA | {"EC2ThrottledException"}
+    codes = aws_errors.CAPACITY | aws_errors.QUOTA | aws_errors.NOT_OFFERED | {"EC2ThrottledException"}
     once = {wording.ON_DEMAND, "on demand", *codes, *quotas.CODES.values()}
     found = {
         (str(path.relative_to(ROOT)), node.value)

@@ -7,8 +7,6 @@ from tests.checkout import ROOT
 from toilctl.values import tags
 
 KNOWN = {value for name, value in vars(tags).items() if name.isupper() and isinstance(value, str)}
-# A name with a node type after it: the launch ledger of one kind of nodes.
-PREFIXES = {"toilctl:attempt:"}
 TAG = re.compile(r"(?<![\w/])toilctl:[a-z][a-z-]*:?")
 TOILS_OWN = ("clusterName", "ToilNodeType", "sshKeyName")
 
@@ -24,7 +22,7 @@ def test_tags_are_known() -> None:
         (str(path.relative_to(ROOT)), tag)
         for path in ansible_files()
         for tag in TAG.findall(path.read_text())
-        if tag.rstrip(":") not in KNOWN and tag not in PREFIXES
+        if tag.rstrip(":") not in KNOWN
     }
     assert unknown == set()
 

@@ -146,6 +146,16 @@ def settings_of(region: str, name: str) -> dict[str, str] | None:
     return next((tags.to_dict(group.get("Tags")) for group in groups), None)
 
 
+def attempts_of(region: str, name: str, role: Role) -> tuple[str, ...]:
+    """Return the tags in which a cluster's launch templates keep the launches of nodes of a role."""
+    wanted = [
+        {"Name": f"tag:{key}", "Values": [value]} for key, value in ((tags.CLUSTER, name), (tags.ROLE, role.value))
+    ]
+    templates = aws.pages("ec2", region, "describe_launch_templates", "LaunchTemplates", Filters=wanted)
+    kept = (tags.to_dict(template.get("Tags")).get(tags.ATTEMPT) for template in templates)
+    return tuple(value for value in kept if value)
+
+
 def _cluster(group: dict[str, Any], region: str, instances: Iterable[dict[str, Any]]) -> Cluster | None:
     """Return a security group's cluster; None, and a note, for one that none of ours can be."""
     found = tag_forms.check(tags.to_dict(group.get("Tags")))

@@ -7,6 +7,12 @@ from typing import Final
 NO_CAPACITY: Final = "InsufficientInstanceCapacity"
 NO_ADDRESSES: Final = "InsufficientFreeAddressesInSubnet"
 PRICE_TOO_LOW: Final = "SpotMaxPriceTooLow"
+UNSUPPORTED: Final = "Unsupported"
+FLEET_CONFIGURATION: Final = "InvalidFleetConfiguration"
+NOT_OFFERED: Final = frozenset({UNSUPPORTED, FLEET_CONFIGURATION})
+"""EC2 does not sell an instance type in a zone, or not as spot: the second is a fleet's code."""
+OUTLIVED: Final = "IdempotentInstanceTerminated"
+"""A client token comes again whose instances have ended. "Error codes for the Amazon EC2 API"."""
 CAPACITY: Final = frozenset({
     NO_CAPACITY, NO_ADDRESSES, PRICE_TOO_LOW, "InsufficientHostCapacity", "UnfulfillableCapacity",
 })  # fmt: skip

@@ -28,6 +28,10 @@ NAME: Final = "Name"
 OWNER: Final = "Owner"
 """Who pays and whom to ask."""
 
+ATTEMPT: Final = "toilctl:attempt"
+"""Of a launch template, and so of one role and node type: how many launches EC2 has answered; while it has one to
+answer, also of how many nodes, since when, and with which token."""
+
 # On the security group only: the cluster's settings, so that a second launch can compare and any machine can act.
 STATE: Final = "toilctl:state"
 """``destroying`` while the cluster is being destroyed."""

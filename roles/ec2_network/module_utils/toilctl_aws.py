@@ -28,6 +28,14 @@ THROTTLED = frozenset({
 })  # fmt: skip
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"})
 DENIED_ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
+NOT_OFFERED = frozenset({"InvalidFleetConfiguration", "Unsupported"})
+OUTLIVED = "IdempotentInstanceTerminated"
+# As in toilctl.values.aws_limits.
+FILTER_VALUES = 200
+IDS_PER_CALL = 1000
+PAGE_SIZE = 1000
+# What botocore waits for an answer unless told.
+READ_TIMEOUT_S = 60
 # Those of the command line's classes of errors (toilctl.values.errors) that a module can meet.
 CODES = ("usage", "credentials", "not-found", "conflict", "partial", "capacity", "host", "leftovers")
 
@@ -43,13 +51,14 @@ class AwsError(Exception):
         self.facts = facts
 
 
-def connect(service, region):
+def connect(service, region, read_timeout_s=READ_TIMEOUT_S):
     """Return a client that retries throttled calls; endpoint and credentials come from where boto3 looks."""
     import boto3
     from botocore.config import Config
 
     retries = {"mode": "standard", "max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", THROTTLE_ATTEMPTS))}
-    return boto3.client(service, region_name=region, config=Config(retries=retries))
+    config = Config(retries=retries, read_timeout=read_timeout_s)
+    return boto3.client(service, region_name=region, config=config)
 
 
 def error_code(error):
@@ -111,6 +120,38 @@ def filters(**values):
         {"Name": name.replace("__", ":").replace("_", "-"), "Values": value if isinstance(value, list) else [value]}
         for name, value in values.items()
     ]
+
+
+def instances(ec2, wanted):
+    """Return the instances that match filters, a page at a time: without pages EC2 may take too long for many."""
+    pages = ec2.get_paginator("describe_instances").paginate(Filters=wanted, PaginationConfig={"PageSize": PAGE_SIZE})
+    return [instance for page in pages for reservation in page["Reservations"] for instance in reservation["Instances"]]
+
+
+def chunks(items, size):
+    """Yield a list in pieces that one call takes."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def terminate_instances(ec2, instance_ids):
+    """Terminate instances, however many."""
+    for some in chunks(sorted(instance_ids), IDS_PER_CALL):
+        ec2.terminate_instances(InstanceIds=some)
+
+
+def when_seen(call, timeout_s=30, **params):
+    """Return the answer to a call about what was just made, which EC2 may not see everywhere yet."""
+    from botocore.exceptions import ClientError
+
+    for _ in poll(timeout_s, delay_s=1):
+        try:
+            return call(**params)
+        except ClientError as error:
+            if not is_not_found(error):
+                raise
+            unseen = error
+    raise unseen
 
 
 def find_group(ec2, cluster):

@@ -10,17 +10,16 @@ description:
   - Counts the instances that exist and launches what is missing with one instant EC2 fleet.
   - A crash at any point followed by the same call again ends with the same number. The client token is a digest of the
     complete request, the cluster's generation and the number of the attempt; an attempt is written to a tag of the
-    security group before the request, and ends only when EC2 has answered. An attempt without an answer is repeated
+    launch template before the request, and ends only when EC2 has answered. An attempt without an answer is repeated
     as it was, and EC2 then answers with the instances that it made for it.
   - Instances are counted, not exceptions. A fleet that is partly filled is no failure; see I(missing) and I(errors).
 options:
   region: {type: str, required: true, description: The AWS region.}
   cluster: {type: str, required: true, description: The cluster's name.}
   generation: {type: str, required: true, description: The cluster's generation.}
-  security_group_id: {type: str, required: true, description: 'The cluster''s group, which carries state and attempts.'}
+  security_group_id: {type: str, required: true, description: 'The cluster''s group, which carries its state.'}
   role: {type: str, required: true, choices: [leader, worker], description: The role of the nodes.}
   node_type: {type: str, required: true, description: 'The canonical string, for the tag.'}
-  slug: {type: str, required: true, description: 'The node type in letters, digits and underscores.'}
   instance_types: {type: list, elements: str, required: true, description: In order of preference.}
   spot_bid: {type: float, description: 'USD per hour; left out, instances are bought on demand.'}
   subnet_ids: {type: list, elements: str, required: true, description: One per zone.}
@@ -30,7 +29,10 @@ options:
     elements: dict
     default: []
     description: Pairs of I(instance_type) and I(zone) that are not asked for. Without any left, all that is missing is.
-  launch_template: {type: dict, required: true, description: 'Its id and version.'}
+  launch_template:
+    type: dict
+    required: true
+    description: Its I(id) and I(version), and the I(attempt) that it carries. It is of this role and node type alone.
   count: {type: int, required: true, description: How many instances there are to be.}
   count_by:
     type: str
@@ -58,7 +60,19 @@ toilctl_error: {type: dict, returned: when some are missing, description: 'The s
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import THROTTLED, AwsError, connect, error_code, poll, run, to_dict
+from ansible.module_utils.toilctl_aws import (
+    OUTLIVED,
+    THROTTLED,
+    AwsError,
+    connect,
+    error_code,
+    instances,
+    poll,
+    run,
+    terminate_instances,
+    to_dict,
+    when_seen,
+)
 from ansible.module_utils.toilctl_fleet_answer import (
     CAPACITY,
     describe_error,
@@ -71,12 +85,15 @@ from ansible.module_utils.toilctl_fleet_request import Ledger, overrides, reques
 
 LIVE = ("pending", "running", "stopping", "stopped")
 SERVER_ERROR = 500
+ATTEMPT = "toilctl:attempt"
+# An instant fleet answers when all its instances have been asked for; of many, that takes minutes.
+READ_TIMEOUT_S = 300
 
 
 def ensure(ec2, options):
     """Count, launch what is missing, count again; return what there is and why it may be less than asked."""
-    key = f"toilctl:attempt:{options['role']}-{options['slug']}"
-    ledger = Ledger.parse(group_tags(ec2, options).get(key))
+    check_group(ec2, options)
+    ledger = Ledger.parse(options["launch_template"].get("attempt"))
     launched, errors = set(), []
     for earlier, _ in enumerate(poll(options["settle_timeout_s"], delay_s=2)):
         live = count_live(ec2, options, launched)
@@ -87,10 +104,10 @@ def ensure(ec2, options):
             errors = [set_aside(offering) for offering in options["without"]]
             break
         ledger = ledger.begin(options, missing, time.time())
-        write(ec2, options, key, ledger)
+        write(ec2, options, ledger)
         new, errors = attempt(ec2, options, ledger)
         ledger = ledger.ended()
-        write(ec2, options, key, ledger)
+        write(ec2, options, ledger)
         launched |= new
         live = count_live(ec2, options, launched)
         # An attempt that was repeated may have answered with instances that ended since.
@@ -101,16 +118,15 @@ def ensure(ec2, options):
     return report(options, sorted(live), sorted(launched), errors)
 
 
-def group_tags(ec2, options):
-    """Return the tags of the security group, having refused a cluster that is being destroyed or another one."""
-    group = ec2.describe_security_groups(GroupIds=[options["security_group_id"]])["SecurityGroups"][0]
-    tags = to_dict(group["Tags"])
+def check_group(ec2, options):
+    """Refuse a cluster that is being destroyed, or that is another one meanwhile, as its security group says."""
+    found = when_seen(ec2.describe_security_groups, GroupIds=[options["security_group_id"]])
+    tags = to_dict(found["SecurityGroups"][0]["Tags"])
     if tags.get("toilctl:state") == "destroying" or tags.get("toilctl:generation") != options["generation"]:
         name = options["cluster"]
         raise AwsError(
             "conflict", f"Cluster {name} is being destroyed.", f"Finish that first: toilctl destroy-cluster {name}."
         )
-    return tags
 
 
 def count_live(ec2, options, launched):
@@ -119,19 +135,15 @@ def count_live(ec2, options, launched):
     if options["count_by"] == "intent":
         tags["intent"] = options["intent"]
     wanted = [{"Name": f"tag:toilctl:{name}", "Values": [value]} for name, value in tags.items()]
-    states = {
-        instance["InstanceId"]: instance["State"]["Name"]
-        for page in ec2.get_paginator("describe_instances").paginate(Filters=wanted)
-        for reservation in page["Reservations"]
-        for instance in reservation["Instances"]
-    }
+    states = {instance["InstanceId"]: instance["State"]["Name"] for instance in instances(ec2, wanted)}
     listed = {instance_id for instance_id, state in states.items() if state in LIVE}
     return listed | (launched - set(states))
 
 
-def write(ec2, options, key, ledger):
+def write(ec2, options, ledger):
     """Keep the ledger where the next run finds it, whichever machine that is."""
-    ec2.create_tags(Resources=[options["security_group_id"]], Tags=[{"Key": key, "Value": str(ledger)}])
+    tags = [{"Key": ATTEMPT, "Value": str(ledger)}]
+    when_seen(ec2.create_tags, Resources=[options["launch_template"]["id"]], Tags=tags)
 
 
 def attempt(ec2, options, ledger):
@@ -144,6 +156,9 @@ def attempt(ec2, options, ledger):
     try:
         answer = ec2.create_fleet(ClientToken=ledger.token, **request(options, ledger.count))
     except ClientError as error:
+        if error_code(error) == OUTLIVED:
+            # It was answered once: with instances that have all ended since.
+            return set(), []
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         answered = status < SERVER_ERROR and error_code(error) not in THROTTLED
         if not answered and error_code(error) not in CAPACITY:
@@ -158,9 +173,9 @@ def undo_if_destroying(ec2, options, launched):
     if not launched:
         return
     try:
-        group_tags(ec2, options)
+        check_group(ec2, options)
     except AwsError:
-        ec2.terminate_instances(InstanceIds=sorted(launched))
+        terminate_instances(ec2, launched)
         raise
 
 
@@ -171,9 +186,7 @@ def main():
     offering = {"instance_type": text, "zone": text}
     module = AnsibleModule(
         {
-            **dict.fromkeys(
-                ("region", "cluster", "generation", "security_group_id", "node_type", "slug", "intent"), text
-            ),
+            **dict.fromkeys(("region", "cluster", "generation", "security_group_id", "node_type", "intent"), text),
             "role": {**text, "choices": ["leader", "worker"]},
             "instance_types": names,
             "spot_bid": {"type": "float"},
@@ -187,7 +200,7 @@ def main():
             "settle_timeout_s": {"type": "float", "default": 90},
         }
     )
-    run(module, lambda: ensure(connect("ec2", module.params["region"]), module.params))
+    run(module, lambda: ensure(connect("ec2", module.params["region"], READ_TIMEOUT_S), module.params))
 
 
 if __name__ == "__main__":

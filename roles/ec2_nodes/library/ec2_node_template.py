@@ -19,41 +19,53 @@ options:
 RETURN = r"""
 id: {type: str, returned: always, description: The template's id.}
 version: {type: str, returned: always, description: The number of the version with this content.}
+attempt: {type: str, returned: always, description: 'The tag in which M(ec2_fleet) keeps its attempts, else empty.'}
 """
 
 import hashlib
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run, to_dict, to_list
+from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run, to_dict, to_list, when_seen
 
 OWN_TAG = "toilctl:cluster"
+ATTEMPT_TAG = "toilctl:attempt"
 
 
 def ensure(ec2, name, data, tags):
     """Return id and version of the template with this content."""
     digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
     template = find(ec2, name) or create(ec2, name, data, tags, digest)
-    if to_dict(template.get("Tags")).get(OWN_TAG) != tags.get(OWN_TAG):
+    held = to_dict(template.get("Tags"))
+    if held.get(OWN_TAG) != tags.get(OWN_TAG):
         raise AwsError(
             "conflict",
             f"Launch template {name} exists and is not this cluster's.",
             "Delete it, or choose another name.",
         )
     template_id = template["LaunchTemplateId"]
-    version = latest(ec2, template_id)
-    if version["VersionDescription"] != digest:
-        version = ec2.create_launch_template_version(
-            LaunchTemplateId=template_id,
-            VersionDescription=digest,
-            LaunchTemplateData=data,
-            # The same change made twice at once is one version.
-            ClientToken=hashlib.sha256(f"{digest} {version['VersionNumber']}".encode()).hexdigest(),
-        )["LaunchTemplateVersion"]
-        changed = True
-    else:
-        changed = template.get("created", False)
-    return {"changed": changed, "id": template_id, "version": str(version["VersionNumber"])}
+    changed = template.get("created", False)
+    # A new template's version may not be seen yet, and is known.
+    number = template["LatestVersionNumber"] if changed else None
+    if number is None:
+        version = latest(ec2, template_id)
+        number = version["VersionNumber"]
+        changed = version["VersionDescription"] != digest
+        if changed:
+            number = add_version(ec2, template_id, number, data, digest)
+    return {"changed": changed, "id": template_id, "version": str(number), "attempt": held.get(ATTEMPT_TAG, "")}
+
+
+def add_version(ec2, template_id, number, data, digest):
+    """Add a version after the one with this number; return the new one's."""
+    made = ec2.create_launch_template_version(
+        LaunchTemplateId=template_id,
+        VersionDescription=digest,
+        LaunchTemplateData=data,
+        # The same change made twice at once is one version.
+        ClientToken=hashlib.sha256(f"{digest} {number}".encode()).hexdigest(),
+    )
+    return made["LaunchTemplateVersion"]["VersionNumber"]
 
 
 def find(ec2, name):
@@ -76,15 +88,14 @@ def create(ec2, name, data, tags, digest):
     except ClientError as error:
         if error_code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
             raise
-        return ec2.describe_launch_templates(LaunchTemplateNames=[name])["LaunchTemplates"][0]
+        return when_seen(ec2.describe_launch_templates, LaunchTemplateNames=[name])["LaunchTemplates"][0]
     return {**created, "Tags": to_list(tags), "created": True}
 
 
 def latest(ec2, template_id):
     """Return the newest version."""
-    found = ec2.describe_launch_template_versions(LaunchTemplateId=template_id, Versions=["$Latest"])
-    version = found["LaunchTemplateVersions"][0]
-    return {"VersionDescription": "", **version}
+    found = when_seen(ec2.describe_launch_template_versions, LaunchTemplateId=template_id, Versions=["$Latest"])
+    return {"VersionDescription": "", **found["LaunchTemplateVersions"][0]}
 
 
 def main():

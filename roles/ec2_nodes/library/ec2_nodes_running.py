@@ -28,7 +28,7 @@ lost: {type: dict, returned: always, description: 'Instances that ended meanwhil
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import connect, poll, run
+from ansible.module_utils.toilctl_aws import connect, instances, poll, run
 
 ENDED = ("shutting-down", "terminated", "stopping", "stopped")
 
@@ -58,13 +58,7 @@ def listing(ec2, options):
     """Return the cluster's instances (of the intent) by id."""
     tags = {name: options[name] for name in ("cluster", "intent") if options[name]}
     filters = [{"Name": f"tag:toilctl:{name}", "Values": [value]} for name, value in tags.items()]
-    pages = ec2.get_paginator("describe_instances").paginate(Filters=filters)
-    return {
-        instance["InstanceId"]: instance
-        for page in pages
-        for reservation in page["Reservations"]
-        for instance in reservation["Instances"]
-    }
+    return {instance["InstanceId"]: instance for instance in instances(ec2, filters)}
 
 
 def has_ended(instance):

@@ -27,9 +27,19 @@ terminated: {type: list, returned: always, description: The instances that this 
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, find_group, poll, run, to_dict
+from ansible.module_utils.toilctl_aws import (
+    FILTER_VALUES,
+    AwsError,
+    chunks,
+    connect,
+    find_group,
+    instances,
+    poll,
+    run,
+    terminate_instances,
+    to_dict,
+)
 
-IDS_PER_CALL = 500
 CLUSTER, GENERATION, ROLE = "toilctl:cluster", "toilctl:generation", "toilctl:role"
 ENDED = ("shutting-down", "terminated")
 
@@ -47,8 +57,7 @@ def terminate(ec2, options):
         states = listing(ec2, options)
         to_end = sorted(i for i, state in states.items() if state not in ENDED)
         new = [instance_id for instance_id in to_end if instance_id not in ended]
-        for start in range(0, len(new), IDS_PER_CALL):
-            ec2.terminate_instances(InstanceIds=new[start : start + IDS_PER_CALL])
+        terminate_instances(ec2, new)
         ended |= set(new)
         if all(state == "terminated" for state in states.values()) and not new:
             break
@@ -69,20 +78,13 @@ def left_over(states):
 def listing(ec2, options):
     """Return id → state of the instances that are meant."""
     named = options["instance_ids"]
-    if named is not None and not named:
-        return {}
-    wanted = (
-        [{"Name": f"tag:{CLUSTER}", "Values": [options["cluster"]]}]
-        if named is None
-        else [{"Name": "instance-id", "Values": named}]
-    )
-    found = {
-        instance["InstanceId"]: instance
-        for page in ec2.get_paginator("describe_instances").paginate(Filters=wanted)
-        for reservation in page["Reservations"]
-        for instance in reservation["Instances"]
-    }
-    if named is not None:
+    if named is None:
+        listed = instances(ec2, [{"Name": f"tag:{CLUSTER}", "Values": [options["cluster"]]}])
+    else:
+        asked = [[{"Name": "instance-id", "Values": some}] for some in chunks(named, FILTER_VALUES)]
+        listed = [instance for wanted in asked for instance in instances(ec2, wanted)]
+    found = {instance["InstanceId"]: instance for instance in listed}
+    if named:
         refuse_others(ec2, options["cluster"], named, found)
     return {instance_id: instance["State"]["Name"] for instance_id, instance in found.items()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ansible.module_utils.toilctl_aws import CREDENTIALS_CODES, NEXT_STEPS, QUOTA, AwsError
+from ansible.module_utils.toilctl_aws import CREDENTIALS_CODES, NEXT_STEPS, NOT_OFFERED, QUOTA, AwsError
 
 NOT_YET_SEEN = (
     "InvalidGroup.NotFound",
@@ -19,7 +19,7 @@ CAPACITY = {
     "InsufficientInstanceCapacity": NO_CAPACITY,
     "InsufficientHostCapacity": NO_CAPACITY,
     "UnfulfillableCapacity": NO_CAPACITY,
-    "Unsupported": "Name other zones or instance types: EC2 does not offer this one there.",
+    **dict.fromkeys(NOT_OFFERED, "Name other zones or instance types: EC2 does not offer this one there."),
     "InsufficientFreeAddressesInSubnet": "Name another subnet or more zones.",
     "SpotMaxPriceTooLow": "Bid more than the current price, or buy on demand.",
     "MaxSpotInstanceCountExceeded": "Terminate other instances, or ask AWS for a larger spot quota",

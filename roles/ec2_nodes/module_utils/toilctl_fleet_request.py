@@ -14,7 +14,7 @@ REPEATABLE_S = 600
 
 @dataclass(frozen=True)
 class Ledger:
-    """The attempts at one role and node type, as a tag of the security group keeps them.
+    """The attempts at one role and node type, as a tag of its launch template keeps them.
 
     ``ATTEMPT`` when nothing is under way, ``ATTEMPT COUNT SECONDS TOKEN`` while a request may be.
     """

@@ -175,7 +175,6 @@ class Machine:
         self.ec2.create_key_pair(KeyName="k")
         usual = {"cluster": "my", "region": "us-west-2", "subnet_id": "", "tags": {}, "fixed_tags": [], "ssh_cidrs": []}
         self.group = modules["ec2_cluster_group"].present(self.ec2, {**usual, "timeout_s": 60})
-        self.template = self._template()
         self.subnets = {
             subnet["SubnetId"]: subnet["AvailabilityZone"]
             for subnet in self.ec2.describe_subnets()["Subnets"]
@@ -309,19 +308,20 @@ class Machine:
         kind = launch.node_type
         return {
             "cluster": "my", "generation": self.group["generation"], "region": "us-west-2",
-            "security_group_id": self.group["group_id"], "role": "worker", "node_type": str(kind), "slug": kind.slug,
+            "security_group_id": self.group["group_id"], "role": "worker", "node_type": str(kind),
             "instance_types": list(kind.instance_types), "spot_bid": kind.spot_bid, "subnet_ids": sorted(self.subnets),
-            "zones": self.subnets, "launch_template": self.template, "count": launch.count, "count_by": "intent",
+            "zones": self.subnets, "launch_template": self._template(kind), "count": launch.count, "count_by": "intent",
             "intent": intent, "tags": {}, "settle_timeout_s": 0,
             "without": [{"instance_type": one.instance_type, "zone": one.zone} for one in launch.without],
         }  # fmt: skip
 
-    def _template(self) -> Any:
+    def _template(self, kind: NodeType) -> Any:
         parameter = "/aws/service/debian/release/12/latest/amd64"
         image = self.cloud.client("ssm").get_parameter(Name=parameter)["Parameter"]["Value"]
         interface = {"DeviceIndex": 0, "Groups": [self.group["group_id"]]}
         data = {"ImageId": image, "KeyName": "k", "NetworkInterfaces": [interface]}
-        return self.modules["ec2_node_template"].ensure(self.ec2, "toilctl-my", data, {"toilctl:cluster": "my"})
+        tags = {"toilctl:cluster": "my", "toilctl:role": "worker"}
+        return self.modules["ec2_node_template"].ensure(self.ec2, f"toilctl-my-worker-{kind.slug}", data, tags)
 
     def _lives(self) -> Iterator[Any]:
         return (one for one in self.cloud.cloud.lifetimes.lives() if one.instance.state in ("pending", "running"))

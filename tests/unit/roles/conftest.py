@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +121,8 @@ def launch(
             **options.pop("data", {}),
         }
         tags = {"toilctl:cluster": options.get("cluster", "my")}
-        template = module("ec2_node_template").ensure(ec2, f"toilctl-{options.get('cluster', 'my')}", data, tags)
+        kind = re.sub(r"\W", "_", options.get("node_type", "t2.micro"))
+        template = module("ec2_node_template").ensure(ec2, f"toilctl-{options.get('cluster', 'my')}-{kind}", data, tags)
         zones = options.pop("zones", ["us-west-2a"])
         found = ec2.describe_subnets(Filters=[{"Name": "availability-zone", "Values": zones}])["Subnets"]
         usual = {
@@ -130,7 +132,6 @@ def launch(
             "security_group_id": group["group_id"],
             "role": "worker",
             "node_type": "t2.micro",
-            "slug": "t2_micro",
             "instance_types": ["t2.micro"],
             "spot_bid": None,
             "subnet_ids": sorted(subnet["SubnetId"] for subnet in found),

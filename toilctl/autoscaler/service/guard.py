@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,11 +12,8 @@ from typing import Final
 from toilctl.autoscaler.memory.playbook_runs import UNANSWERED_S
 from toilctl.system import inventory, locks
 from toilctl.values import tags
+from toilctl.values.cluster import Role
 from toilctl.values.errors import ConflictError, HostError
-
-_ATTEMPT: Final = "toilctl:attempt:worker-"
-"""How the tags begin in which the launch module keeps its attempts: ``ATTEMPT COUNT SECONDS TOKEN`` while one is under
-way, ``ATTEMPT`` when none is."""
 
 UNLISTED_S: Final = 5.0
 """How long after its answer to a launch EC2 may not list what it made; its lag is about 1 s."""
@@ -46,7 +43,7 @@ def alone(state_dir: Path) -> Iterator[None]:
 
 @dataclass
 class Guard:
-    """Reads the tags of the cluster's security group before the first act, and again after a failed one."""
+    """Reads the tags of the cluster before the first act, and again after a failed one."""
 
     started: datetime | None = None
     """When this process followed another one, of whose last launch it knows nothing; None when there was none."""
@@ -67,7 +64,7 @@ class Guard:
             return f"Cluster {cluster} has no security group: it is being destroyed, or not all there."
         if settings.get(tags.STATE) == tags.DESTROYING:
             return f"Cluster {cluster} is being destroyed, so the autoscaler leaves it alone."
-        begun = last_attempt(settings)
+        begun = last_attempt(inventory.attempts_of(region, cluster, Role.WORKER))
         if begun and now - begun < timedelta(seconds=UNANSWERED_S):
             self.wait_until = begun + timedelta(seconds=UNANSWERED_S)
             return f"A launch was cut short; until {self.wait_until:%H:%M:%S} UTC EC2 may not list what it made."
@@ -75,11 +72,7 @@ class Guard:
         return ""
 
 
-def last_attempt(settings: Mapping[str, str]) -> datetime | None:
-    """Return when the latest launch without an answer began, if there is one."""
-    begun = [
-        float(value.split()[2])
-        for name, value in settings.items()
-        if name.startswith(_ATTEMPT) and len(value.split()) == 4
-    ]
+def last_attempt(attempts: Iterable[str]) -> datetime | None:
+    """Return when the latest launch without an answer began, if there is one; ``attempts`` are tags' values."""
+    begun = [float(words[2]) for words in map(str.split, attempts) if len(words) == 4]
     return datetime.fromtimestamp(max(begun), UTC) if begun else None

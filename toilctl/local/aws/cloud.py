@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
@@ -17,21 +18,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws import moto_fixes, price_list, s3_public_objects, service_quotas
-from toilctl.local.aws.base import account
+from toilctl.local.aws.base import account, moto_process
 from toilctl.local.aws.base.clock import Clock
 from toilctl.local.aws.base.faults import Faults
 from toilctl.local.aws.base.patches import Patches
-from toilctl.local.aws.ec2 import actions, spot_requests
+from toilctl.local.aws.base.rates import Rates
+from toilctl.local.aws.ec2 import actions, default_vpc, launch_templates, spot_requests
 from toilctl.local.aws.ec2.instance_states import Life, Lifetimes
 from toilctl.local.aws.ec2.interruptions import Interruptions
 from toilctl.local.aws.ec2.offerings import Stock
+from toilctl.local.aws.iam import limits as iam_limits
 from toilctl.local.aws.iam.permissions import Permission, needed
 from toilctl.local.aws.iam.policies import Decision, decide
 from toilctl.local.aws.iam.principals import AccessKey, Principal, identify
-from toilctl.local.aws.requests import client_tokens, signatures
+from toilctl.local.aws.requests import client_tokens, limits, signatures
 from toilctl.local.aws.requests import tags as request_tags
 from toilctl.local.aws.requests.call import Call, Environ, parse
-from toilctl.local.aws.requests.client_tokens import Answer, Tokens
+from toilctl.local.aws.requests.client_tokens import Tokens
 from toilctl.local.aws.requests.refusals import Protocol, Refusal, denied, render, throttled, unknown_key
 from toilctl.local.host_spec import HostSpec
 
@@ -79,20 +82,22 @@ class Cloud:
         public_cidr: str = "172.28.0.0/16",
         image: str = "prepared",
         hosts: bool = False,
+        default_vpc: bool = True,
     ) -> None:
-        """Make an empty account.
+        """Make an empty account; each region has one VPC, which need not be the default one.
 
         :raises RuntimeError: when this process has a cloud already.
         """
         if not _running.acquire(blocking=False):
             raise RuntimeError("a process can have one rehearsal cloud at a time, for moto keeps its state in modules")
         self.account_id, self.root_key = ACCOUNT_ID, AccessKey.make()
-        self.cidr, self.public_cidr, self.image = cidr, public_cidr, image
+        self.cidr, self.public_cidr, self.image, self.default_vpc = cidr, public_cidr, image, default_vpc
         self.clock, self.faults, self.lock = Clock(), Faults(), threading.RLock()
         self.lifetimes = Lifetimes(self.clock, self.faults, hosts=hosts)
         self.interruptions = Interruptions(self.clock, self.faults, self.lifetimes)
         self.stock = Stock(self.faults, self.lifetimes)
         self.tokens = Tokens(self.clock.now, lambda _, instance_id: self.lifetimes.is_alive(instance_id))
+        self.rates = Rates(self.clock.now)
         self.calls: Counter[str] = Counter()
         """How often each action was called."""
         self.console: Callable[[str], str] = lambda _: ""
@@ -127,7 +132,7 @@ class Cloud:
     def close(self) -> None:
         """Forget everything, and leave moto as it was; a second call does nothing."""
         if self._patches.undo():
-            _reset_moto()
+            moto_process.reset()
             _running.release()
 
     def refresh(self) -> None:
@@ -163,7 +168,7 @@ class Cloud:
         try:
             call = parse(environ)
             protocol = call.protocol
-            return self._admit(call, environ, start_response)
+            return self._dawdle(call, self._admit(call, environ, start_response))
         except Refusal as refusal:
             status, headers, body = render(refusal, protocol)
             headers["Content-Length"] = str(len(body))
@@ -197,11 +202,13 @@ class Cloud:
     def _start(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-        _reset_moto()
+        moto_process.reset()
         account.install(self._patches, self.image)
         moto_fixes.install(self._patches, self)
         actions.install(self._patches, self)
         spot_requests.install(self._patches, self)
+        launch_templates.install(self._patches, self)
+        iam_limits.install(self._patches)
         service_quotas.install(self._patches, self.faults)
         account.make_service_linked_roles(self.iam)
         self._moto = DomainDispatcherApplication(create_backend_app)
@@ -215,15 +222,16 @@ class Cloud:
         environ.get(ADMITTED, bool)()
         signatures.check_content(environ, call)
         self.calls[call.name] += 1
-        if self.faults.take("throttle", action=call.name) or self.faults.take("throttle", action=call.action):
+        if any(self.faults.take("throttle", action=name) for name in (call.name, call.action)):
             raise throttled(call.protocol)
         with nullcontext() if call.service in _PARALLEL else self.lock:
             self.refresh()
             existing = self.resources(call.region if call.service == "ec2" else "us-east-1")
+            self._check(call)
             self.authorise(call, needed(call, self.account_id, existing))
+            request_tags.check(call)
             if call.dry_run and call.action != "RunInstances":
                 raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-            request_tags.check(call)
             environ[actions.CALL_KEY] = call
             if call.service == "ec2":
                 return self._answer_ec2(call, environ, start_response)
@@ -231,11 +239,26 @@ class Cloud:
                 return price_list.serve(call, self.faults, self.clock.utcnow(), start_response)
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
 
+    def _check(self, call: Call) -> None:
+        """Refuse what AWS would not even look at: too much at once, or too often."""
+        limits.check(call)
+        if call.service == "ec2":
+            if self.faults.find("rate-limits") and not self.rates.allow(call):
+                raise throttled(call.protocol)
+            default_vpc.check(call, self.ec2(call.region))
+
+    def _dawdle(self, call: Call, answer: Iterable[bytes]) -> Iterable[bytes]:
+        """Let a caller wait for the answer, if so set; what it asked for is done."""
+        slow = self.faults.use("slow-answer", action=call.name) or self.faults.use("slow-answer", action=call.action)
+        if slow:
+            time.sleep(slow.how["seconds"])
+        return answer
+
     def _answer_ec2(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         counts = client_tokens.applies(call)
         answer = self.tokens.recall(call) if counts else None
         if answer is None:
-            answer = _collect(self._moto, environ)
+            answer = moto_process.collect(self._moto, environ)
             if counts and answer.status.startswith("200"):
                 self.tokens.remember(call, answer)
         if call.action == "TerminateInstances":
@@ -268,24 +291,3 @@ class Cloud:
             hostname="ip-" + (instance.private_ip_address or "").replace(".", "-"),
             fault={"never_boot": True} if life.never_boots else {},
         )
-
-
-def _collect(application: Any, environ: Environ) -> Answer:
-    """Run a WSGI application to its end, and return what it answered."""
-    from werkzeug.test import run_wsgi_app
-
-    body, status, headers = run_wsgi_app(application, environ, buffered=True)
-    return Answer(status, list(headers.items()), b"".join(body))
-
-
-def _reset_moto() -> None:
-    """Drop every backend; moto's own reset makes new ones at once, and some of them make others anew."""
-    from moto.core.base_backend import BackendDict
-    from moto.s3.models import s3_backends
-
-    known: Any = vars(BackendDict)["_instances"]
-    for backends in known:
-        backends.clear()
-    known.clear()
-    # Whose a bucket's name is stands outside the backends.
-    s3_backends.bucket_accounts.clear()

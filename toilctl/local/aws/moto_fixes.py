@@ -1,7 +1,7 @@
 """Where moto differs from AWS in what it stores: addresses, states, dependencies, tags, and two requests it refuses.
 
-- The default VPC has the range that the cloud was given; addresses are never given again while others are left, and
-  never twice in two regions; a public address has the private one's host part.
+- The VPC has the range that the cloud was given (``ec2.default_vpc``); addresses are never given again while others are
+  left, and never twice in two regions; a public address has the private one's host part.
 - Instances change their states in time (``ec2.instance_states``).
 - A security group cannot be deleted while a network interface or another group's rule uses it (DependencyViolation).
 - PutBucketEncryption takes a rule without a default algorithm, as S3 does and Toil sends.
@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws.base.patches import Patches
+from toilctl.local.aws.ec2 import default_vpc
 from toilctl.local.aws.ec2.instance_states import Lifetimes
 from toilctl.local.aws.requests.refusals import Refusal
 from toilctl.values.aws_errors import NO_ADDRESSES
@@ -33,7 +34,7 @@ _MORE_FILTERS: Final = {
 
 def install(patches: Patches, cloud: Rehearsed) -> None:
     """Correct moto for one cloud."""
-    _patch_default_vpc(patches, cloud.cidr)
+    default_vpc.install(patches, cloud.cidr, default=cloud.default_vpc)
     _patch_addresses(patches, cloud.lifetimes, IPv4Network(cloud.cidr), IPv4Network(cloud.public_cidr))
     _patch_states(patches, cloud.lifetimes)
     _patch_descriptions(patches, cloud.lifetimes)
@@ -41,18 +42,6 @@ def install(patches: Patches, cloud: Rehearsed) -> None:
     _patch_tags(patches)
     _patch_bucket_encryption(patches)
     _patch_service_linked_roles(patches)
-
-
-def _patch_default_vpc(patches: Patches, cidr: str) -> None:
-    from moto.ec2.models.vpcs import VPCBackend
-
-    def create_default_vpc(backend: Any) -> Any:
-        vpc = backend.create_vpc(cidr_block=cidr, is_default=True)
-        for zone in backend.describe_availability_zones():
-            backend.create_default_subnet(zone.name)
-        return vpc
-
-    patches.replace(VPCBackend, "create_default_vpc", create_default_vpc)
 
 
 def _patch_addresses(patches: Patches, lifetimes: Lifetimes, private: IPv4Network, public: IPv4Network) -> None:

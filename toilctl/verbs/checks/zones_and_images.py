@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from toilctl.system import aws, inventory, variables
 from toilctl.values.cluster import Zone
 from toilctl.values.errors import NotFoundError, UsageError
 from toilctl.values.machine_images import MachineImage
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the nodes of a cluster are."""
+
+    zones: tuple[str, ...]
+    vpc_id: str
 
 
 def region_of(zones: Sequence[Zone], region: str | None) -> str:
@@ -28,8 +37,8 @@ def region_of(zones: Sequence[Zone], region: str | None) -> str:
     return named
 
 
-def check_zones(region: str, zones: Sequence[Zone], subnet: str | None) -> tuple[str, ...]:
-    """Return the zones to launch in: those that were named, else the subnet's.
+def check_zones(region: str, zones: Sequence[Zone], subnet: str | None) -> Place:
+    """Return where to launch: in the zones that were named, else in the subnet's.
 
     :raises UsageError: for a zone that is not there, and when neither a zone nor a subnet was named.
     """
@@ -41,11 +50,10 @@ def check_zones(region: str, zones: Sequence[Zone], subnet: str | None) -> tuple
                 f"There is no zone {zone} in {region}.", f"It has {', '.join(usable)}.", zone=zone, known=usable
             )
     if subnet:
-        return (_check_subnet(region, subnet, zones),)
+        return _check_subnet(region, subnet, zones)
     if not zones:
         raise UsageError("No zone was named.", f"Say which with -z: {region} has {', '.join(usable)}.", known=usable)
-    _check_default_subnets(region, zones)
-    return tuple(dict.fromkeys(zones))
+    return Place(tuple(dict.fromkeys(zones)), _check_default_subnets(region, zones))
 
 
 def image(region: str, ami: str | None) -> MachineImage:
@@ -90,7 +98,7 @@ def _default_ami(region: str) -> str:
     return str(answer["Parameter"]["Value"])
 
 
-def _check_subnet(region: str, subnet: str, zones: Sequence[Zone]) -> str:
+def _check_subnet(region: str, subnet: str, zones: Sequence[Zone]) -> Place:
     try:
         described = aws.client("ec2", region).describe_subnets(SubnetIds=[subnet])["Subnets"][0]
     except Exception as error:
@@ -111,7 +119,7 @@ def _check_subnet(region: str, subnet: str, zones: Sequence[Zone]) -> str:
             "Name a public subnet, or set TOILCTL_CONNECT_ADDRESS=private where private addresses can be reached.",
             subnet=subnet,
         )
-    return zone
+    return Place((zone,), str(described["VpcId"]))
 
 
 def _gives_public_addresses(region: str, subnet: dict[str, Any]) -> bool:
@@ -132,7 +140,8 @@ def _gives_public_addresses(region: str, subnet: dict[str, Any]) -> bool:
     )
 
 
-def _check_default_subnets(region: str, zones: Sequence[str]) -> None:
+def _check_default_subnets(region: str, zones: Sequence[str]) -> str:
+    """Make sure that each zone has one, and return the VPC that they are in."""
     found = aws.client("ec2", region).describe_subnets(
         Filters=[{"Name": "default-for-az", "Values": ["true"]}, {"Name": "availability-zone", "Values": list(zones)}]
     )["Subnets"]
@@ -143,3 +152,4 @@ def _check_default_subnets(region: str, zones: Sequence[str]) -> None:
             "Name a subnet with --vpc-subnet, or another zone.",
             zones=missing,
         )
+    return str(found[0]["VpcId"])

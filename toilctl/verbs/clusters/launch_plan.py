@@ -113,6 +113,10 @@ class LaunchPlan:
             tags.FUSE: "yes" if self.enable_fuse else "",
         }
 
+    def group_tags(self) -> dict[str, str]:
+        """Return the tags of the security group, but for its generation."""
+        return {**self.extra_tags, tags.OWNER: self.owner, tags.CLUSTER: self.cluster, **self.settings()}
+
     def variables(self) -> dict[str, Any]:
         """Return the extra variables of playbooks/launch.yml."""
         autoscaled = self.scaling.variables() if self.scaling else {}

@@ -37,7 +37,8 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         # What it was told before stays where nothing else is asked for; limits are asked for anew.
         before = replace(scaling.told(existing), limits=Limits()) if existing else None
         scales = scaling.decide(request.wish, request.node_types, before) if request.wish.limits_nodes else None
-        zones = zones_and_images.check_zones(region, request.zones, request.vpc_subnet)
+        place = zones_and_images.check_zones(region, request.zones, request.vpc_subnet)
+        zones = place.zones
         rehearsal = provisioner.name is ProvisionerName.LOCAL
         pair = key_pairs.key_pair(region, alone.key_pair_name, rehearsal=rehearsal)
         private_key = key_pairs.find(pair, request.ssh_key)
@@ -93,6 +94,9 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         without_custom_init=custom_init.is_too_late(existing),
     )
     tags.check_lengths(decided.settings())
+    if existing is None:
+        makes_roles = not request.aws_ec2_profile_arn
+        permissions.check_permissions(region, decided.cluster, place.vpc_id, decided.group_tags(), makes_roles=makes_roles)
     return same_cluster.checked(decided, existing) if existing else decided
 
 
@@ -149,7 +153,6 @@ def _existing(region: str, request: LaunchRequest) -> Cluster | None:
     name = request.cluster
     found = inventory.clusters(region, name)
     if not found:
-        permissions.check_permissions(region, name, makes_roles=not request.aws_ec2_profile_arn)
         return None
     inventory.require_sound(found[0])
     if found[0].settings.get(tags.STATE) == tags.DESTROYING:

@@ -68,6 +68,16 @@ class Stage:
     def tag(self, key: str, value: str) -> None:
         self.ec2.create_tags(Resources=[self.group], Tags=[{"Key": key, "Value": value}])
 
+    def begin_launch(self, at: datetime) -> None:
+        """Let a launch of workers be without an answer."""
+        own = {"toilctl:cluster": "my", "toilctl:role": "worker", "toilctl:attempt": f"0 1 {at.timestamp():.0f} aa"}
+        self.ec2.create_launch_template(
+            LaunchTemplateName="toilctl-my-worker-c5_large_0_05", LaunchTemplateData={"KeyName": "k"},
+            TagSpecifications=[
+                {"ResourceType": "launch-template", "Tags": [{"Key": key, "Value": own[key]} for key in own]}
+            ],
+        )  # fmt: skip
+
     def launch(self, count: int, *, joined: bool = True, intent: str = "auto-1") -> list[str]:
         tags = {"cluster": "my", "role": "worker", "node-type": "c5.large:0.05", "intent": intent}
         image = self.ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]

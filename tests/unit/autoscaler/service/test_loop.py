@@ -249,7 +249,7 @@ def test_cluster_that_is_being_destroyed_is_left_alone_from_the_first_refusal_on
 
 
 def test_launch_that_was_cut_short_before_the_start_is_waited_for(stage):
-    stage.tag("toilctl:attempt:worker-c5_large_0_05", f"0 1 {stage.now.timestamp() + 1:.0f} aa")
+    stage.begin_launch(stage.now + timedelta(seconds=1))
     stage.jobs = (JOB,)
     assert "cut short" in stage.tick(2).problem
     assert 1 <= stage.autoscaler.interval_s <= 15

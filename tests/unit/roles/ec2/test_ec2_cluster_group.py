@@ -128,7 +128,7 @@ def test_a_cluster_whose_name_begins_alike_is_another(ec2: Any, make_group: Make
 
 
 def test_a_foreign_group_of_that_name_is_left_alone(ec2: Any, make_group: Make, aws_utils: ModuleType) -> None:
-    ec2.create_security_group(GroupName="toilctl-my", Description="somebody else's")
+    ec2.create_security_group(GroupName="toilctl-my", Description="of somebody else")
     with pytest.raises(aws_utils.AwsError, match="is not toilctl's"):
         make_group()
     assert not make_group(state="absent")["changed"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.roles.ec2.ec2_fleets import Launch, live, tags_of
+from toilctl.local.aws.ec2 import offerings
 from toilctl.local.process.testing import TestCloud
 
 
@@ -36,7 +37,7 @@ def test_what_is_launched_carries_its_tags_from_the_launch_itself(ec2: Any, laun
 def test_a_launch_takes_the_same_number_of_calls_for_any_number_of_nodes(launch: Launch, cloud: TestCloud) -> None:
     def calls(count: int) -> int:
         before = sum(cloud.calls.values())
-        launch(count, node_type=f"t2.micro-{count}", slug=f"of_{count}")
+        launch(count, node_type=f"t2.micro-{count}")
         return sum(cloud.calls.values()) - before
 
     launch(0)
@@ -101,8 +102,37 @@ def test_a_denied_launch_asks_for_the_permission(
     assert live(ec2) == []
 
 
+def test_a_type_that_is_not_offered_in_a_zone_is_a_lack_of_capacity(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, aws_utils: ModuleType
+) -> None:
+    monkeypatch.setattr(offerings, "zones", lambda *_: ["us-west-2b"])
+    assert launch(1, zones=["us-west-2a", "us-west-2b"])["missing"] == 0
+    with pytest.raises(aws_utils.AwsError, match="InvalidFleetConfiguration in us-west-2a") as error:
+        launch(1, zones=["us-west-2a"], node_type="t2.micro-a")
+    assert (error.value.code, "other zones" in error.value.next_step) == ("capacity", True)
+
+
+def test_a_type_that_is_not_sold_as_spot_is_a_lack_of_capacity(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, aws_utils: ModuleType
+) -> None:
+    known = offerings.instance_type("t2.micro") or {}
+    monkeypatch.setitem(known, "SupportedUsageClasses", ["on-demand"])
+    with pytest.raises(aws_utils.AwsError, match="InvalidFleetConfiguration") as error:
+        launch(1, node_type="t2.micro:1", spot_bid=1.0)
+    assert error.value.code == "capacity"
+
+
+def test_no_resource_gets_more_tags_with_each_node_type(ec2: Any, launch: Launch) -> None:
+    for number in range(5):
+        launch(1, node_type=f"t2.micro-{number}")
+    assert len(live(ec2)) == 5
+    (group,) = ec2.describe_security_groups(GroupNames=["toilctl-my"])["SecurityGroups"]
+    templates = ec2.describe_launch_templates()["LaunchTemplates"]
+    assert (len(group["Tags"]), {len(one["Tags"]) for one in templates}) == (4, {3})
+
+
 def test_the_preferred_type_comes_first_and_the_next_takes_over(ec2: Any, launch: Launch, cloud: TestCloud) -> None:
-    options = {"node_type": "t2.micro/t3.micro", "slug": "both", "instance_types": ["t2.micro", "t3.micro"]}
+    options = {"node_type": "t2.micro/t3.micro", "instance_types": ["t2.micro", "t3.micro"]}
     cloud.faults.set("insufficient-capacity", instance_type="t2.micro", count=2)
     assert launch(3, **options)["missing"] == 0
     assert sorted(instance["InstanceType"] for instance in live(ec2)) == ["t2.micro", "t2.micro", "t3.micro"]
@@ -110,20 +140,20 @@ def test_the_preferred_type_comes_first_and_the_next_takes_over(ec2: Any, launch
 
 def test_a_bid_buys_spot_with_that_price_as_the_limit(ec2: Any, launch: Launch, cloud: TestCloud) -> None:
     cloud.faults.set("spot-price", instance_type="t2.micro", price=0.01)
-    launch(1, node_type="t2.micro:0.02", slug="s", spot_bid=0.02)
+    launch(1, node_type="t2.micro:0.02", spot_bid=0.02)
     assert [instance["InstanceLifecycle"] for instance in live(ec2)] == ["spot"]
 
 
 def test_a_bid_below_the_price_says_so(launch: Launch, cloud: TestCloud, aws_utils: ModuleType) -> None:
     cloud.faults.set("spot-price", instance_type="t2.micro", price=0.03)
     with pytest.raises(aws_utils.AwsError, match="SpotMaxPriceTooLow") as error:
-        launch(1, node_type="t2.micro:0.02", slug="s", spot_bid=0.02)
+        launch(1, node_type="t2.micro:0.02", spot_bid=0.02)
     assert "Bid more" in error.value.next_step
 
 
 @pytest.mark.parametrize(
     ("service", "options"),
-    [("ec2fleet.amazonaws.com", {}), ("spot.amazonaws.com", {"node_type": "t2.micro:1", "slug": "s", "spot_bid": 1.0})],
+    [("ec2fleet.amazonaws.com", {}), ("spot.amazonaws.com", {"node_type": "t2.micro:1", "spot_bid": 1.0})],
 )
 def test_a_missing_service_linked_role_names_the_command_that_makes_it(
     service: str, options: dict[str, Any], launch: Launch, cloud: TestCloud, aws_utils: ModuleType
@@ -143,7 +173,7 @@ def test_several_zones_are_one_request(ec2: Any, launch: Launch, cloud: TestClou
 
 
 def test_an_offering_that_is_left_out_is_not_asked_for(ec2: Any, launch: Launch, cloud: TestCloud) -> None:
-    kinds = {"node_type": "t2.micro/t3.micro", "instance_types": ["t2.micro", "t3.micro"], "slug": "both"}
+    kinds = {"node_type": "t2.micro/t3.micro", "instance_types": ["t2.micro", "t3.micro"]}
     left_out = [
         {"instance_type": "t2.micro", "zone": "us-west-2a"},
         {"instance_type": "t3.micro", "zone": "us-west-2a"},

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from tests.unit.roles.ec2.ec2_fleets import Crash, CrashingClient, Launch, live
 from toilctl.local.process.testing import TestCloud
@@ -74,6 +75,43 @@ def test_after_a_crash_and_a_day_the_count_is_believed_rather_than_the_token(
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + 2 * 86400)
     cloud.advance(2 * 86400)
+    assert launch(3)["missing"] == 0
+    assert len(live(ec2)) == 3
+
+
+def test_an_attempt_whose_instances_have_all_ended_makes_room_for_the_next(
+    ec2: Any, launch: Launch, cloud: TestCloud
+) -> None:
+    with pytest.raises(Crash):
+        launch(3, CrashingClient(ec2, "create_fleet", processed=True))
+    first = [instance["InstanceId"] for instance in live(ec2)]
+    ec2.terminate_instances(InstanceIds=first)
+    assert launch(3)["missing"] == 0
+    assert len(live(ec2)) == 3
+    assert not launch(3)["changed"]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_answer_that_comes_too_late_is_asked_for_again_and_gives_the_same_nodes(
+    count: int, ec2: Any, launch: Launch, aws_utils: ModuleType, aws_env: TestCloud
+) -> None:
+    impatient = aws_utils.connect("ec2", "us-west-2", read_timeout_s=1)
+    launch(0)
+    aws_env.faults.set("slow-answer", action="CreateFleet", seconds=1.5, count=count)
+    assert launch(3, impatient)["missing"] == 0
+    assert aws_env.calls["ec2:CreateFleet"] > count
+    assert len(live(ec2)) == 3
+
+
+def test_a_launch_whose_answer_never_came_is_finished_by_the_next_run(
+    ec2: Any, launch: Launch, aws_utils: ModuleType, aws_env: TestCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    impatient = aws_utils.connect("ec2", "us-west-2", read_timeout_s=1)
+    launch(0)
+    aws_env.faults.set("slow-answer", action="CreateFleet", seconds=1.5, count=2)
+    with pytest.raises(ReadTimeoutError):
+        launch(3, impatient)
     assert launch(3)["missing"] == 0
     assert len(live(ec2)) == 3
 

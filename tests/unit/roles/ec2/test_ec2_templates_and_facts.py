@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from toilctl.local.process.testing import TestCloud
 from toilctl.values.errors import UsageError
@@ -18,18 +20,42 @@ OWN = {"toilctl:cluster": "my"}
 
 def test_the_same_content_is_the_same_version_and_other_content_another(module: Module, ec2: Any) -> None:
     ensure = module("ec2_node_template").ensure
-    first = ensure(ec2, "t", {"InstanceType": "t2.micro", "KeyName": "k"}, OWN)
-    again = ensure(ec2, "t", {"KeyName": "k", "InstanceType": "t2.micro"}, OWN)
-    other = ensure(ec2, "t", {"InstanceType": "t3.micro", "KeyName": "k"}, OWN)
+    first = ensure(ec2, "t-1", {"InstanceType": "t2.micro", "KeyName": "k"}, OWN)
+    again = ensure(ec2, "t-1", {"KeyName": "k", "InstanceType": "t2.micro"}, OWN)
+    other = ensure(ec2, "t-1", {"InstanceType": "t3.micro", "KeyName": "k"}, OWN)
     assert [result["version"] for result in (first, again, other)] == ["1", "1", "2"]
     assert [result["changed"] for result in (first, again, other)] == [True, False, True]
     assert len({result["id"] for result in (first, again, other)}) == 1
 
 
 def test_a_template_of_another_cluster_is_refused(module: Module, ec2: Any, aws_utils: ModuleType) -> None:
-    module("ec2_node_template").ensure(ec2, "t", {"InstanceType": "t2.micro"}, {"toilctl:cluster": "other"})
+    module("ec2_node_template").ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, {"toilctl:cluster": "other"})
     with pytest.raises(aws_utils.AwsError, match="not this cluster's"):
-        module("ec2_node_template").ensure(ec2, "t", {"InstanceType": "t2.micro"}, OWN)
+        module("ec2_node_template").ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+
+
+def test_a_template_that_ec2_does_not_show_yet_is_used_all_the_same(
+    module: Module, ec2: Any, cloud: TestCloud, quick: None
+) -> None:
+    cloud.faults.set("template-lag", seconds=5)
+    ensure = module("ec2_node_template").ensure
+    first = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    # Whoever comes second, and whoever has other content.
+    again = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    other = ensure(ec2, "t-1", {"InstanceType": "t3.micro"}, OWN)
+    assert [result["version"] for result in (first, again, other)] == ["1", "1", "2"]
+
+
+def test_a_template_that_ec2_never_shows_is_ec2s_own_error(
+    module: Module, ec2: Any, cloud: TestCloud, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.faults.set("template-lag", seconds=1e9)
+    ensure = module("ec2_node_template").ensure
+    ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    clock = iter(range(1000))
+    monkeypatch.setattr(time, "monotonic", lambda: 10.0 * next(clock))
+    with pytest.raises(ClientError, match="NotFound"):
+        ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
 
 
 def test_instance_types_are_described_in_our_units(module: Module, ec2: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from toilctl.local.process.testing import TestCloud
+from toilctl.values.aws_limits import FILTER_VALUES
 
 Module = Callable[[str], ModuleType]
 
@@ -103,6 +104,24 @@ def test_what_would_end_is_told_and_runs_on(module: Module, ec2: Any, run_instan
     told = module("ec2_terminate").would_terminate(ec2, {"cluster": "my", "instance_ids": [first]})
     assert told == {"changed": True, "terminated": [first]}
     assert state(ec2, first) == state(ec2, second) == "running"
+
+
+def test_more_nodes_than_a_filter_takes_end_in_one_scale_in(
+    module: Module, ec2: Any, cloud: TestCloud, run_instances: Callable[..., list[str]], quick: None
+) -> None:
+    nodes = run_instances("my", FILTER_VALUES + 1)
+    ended = [*nodes[1:], nodes[0]]
+    assert terminate(module, ec2, "my", ended) == nodes
+    assert cloud.calls["ec2:TerminateInstances"] == 1
+
+
+def test_a_node_of_another_cluster_is_found_among_many(
+    module: Module, ec2: Any, run_instances: Callable[..., list[str]], aws_utils: ModuleType
+) -> None:
+    mine, other = run_instances("my", FILTER_VALUES), run_instances("my-cluster")[0]
+    with pytest.raises(aws_utils.AwsError, match=other):
+        terminate(module, ec2, "my", [*mine, other])
+    assert state(ec2, mine[0]) == "running"
 
 
 def test_nodes_of_a_cluster_that_is_not_there_are_refused(

@@ -66,6 +66,21 @@ def run(cloud: TestCloud) -> Callable[..., str]:
     return launch
 
 
+@pytest.fixture
+def template(ec2: Any) -> Callable[[str], str]:
+    """Make a launch template with a cluster's tag, and return its id."""
+
+    def make(cluster: str) -> str:
+        tags = [{"Key": "toilctl:cluster", "Value": cluster}]
+        made = ec2.create_launch_template(
+            LaunchTemplateName=f"toilctl-{cluster}-worker", LaunchTemplateData={"KeyName": "k"},
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
+        )  # fmt: skip
+        return str(made["LaunchTemplate"]["LaunchTemplateId"])
+
+    return make
+
+
 def refused(call: Callable[..., Any], **params: Any) -> bool:
     """Return whether a call is forbidden; any other failure is raised."""
     try:
@@ -105,13 +120,18 @@ def test_a_leader_gives_nodes_the_role_of_the_workers_and_no_other(
 
 
 def test_a_leader_can_neither_adopt_what_runs_nor_change_who_gets_in(
-    acting: Clients, run: Callable[..., str], make_group: Callable[..., dict[str, Any]]
+    acting: Clients, run: Callable[..., str], template: Callable[[str], str], make_group: Callable[..., dict[str, Any]]
 ) -> None:
     leader, group = acting("leader", "ec2"), make_group()["group_id"]
     mine = [{"Key": "toilctl:cluster", "Value": "my"}]
     assert refused(leader.create_tags, Resources=[run("my-cluster")], Tags=mine)
     assert refused(leader.create_tags, Resources=[group], Tags=[{"Key": "toilctl:state", "Value": ""}])
-    assert not refused(leader.create_tags, Resources=[group], Tags=[{"Key": "toilctl:attempt:worker-x", "Value": "1"}])
+    attempt = [{"Key": "toilctl:attempt", "Value": "1"}]
+    templates = {cluster: template(cluster) for cluster in ("my", "my-cluster")}
+    assert refused(leader.create_tags, Resources=[group], Tags=attempt)
+    assert refused(leader.create_tags, Resources=[templates["my"]], Tags=[*mine, *attempt])
+    assert refused(leader.create_tags, Resources=[templates["my-cluster"]], Tags=attempt)
+    assert not refused(leader.create_tags, Resources=[templates["my"]], Tags=attempt)
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     assert refused(leader.authorize_security_group_ingress, GroupId=group, IpPermissions=[rule])
 

@@ -58,6 +58,14 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         "the next COUNT calls of an action (ec2:RunInstances, RunInstances, or *) are refused",
         {"action": ANY}, {"count": (int, 1)},
     ),
+    "rate-limits": FaultKind(
+        "EC2 refuses calls that come faster than it refills its buckets of tokens, as it does for each account", {}, {}
+    ),
+    "slow-answer": FaultKind(
+        "the answers to the next COUNT calls of an action (ec2:CreateFleet, CreateFleet, or *) come SECONDS after what "
+        "was asked for is done",
+        {"action": ANY}, {"seconds": (float, _REQUIRED), "count": (int, 1)},
+    ),
     "boot-delay": FaultKind(
         "new instances stay pending for SECONDS", {"instance_type": ANY}, {"seconds": (float, _REQUIRED)}
     ),
@@ -80,6 +88,9 @@ KINDS: Final[Mapping[str, FaultKind]] = {
     "api-lag": FaultKind(
         "new instances are missing from descriptions for SECONDS", {}, {"seconds": (float, _REQUIRED)}
     ),
+    "template-lag": FaultKind(
+        "new launch templates are missing from descriptions for SECONDS", {}, {"seconds": (float, _REQUIRED)}
+    ),
     "spot-price": FaultKind(
         "the spot price of an instance type in a zone, USD per hour",
         {"instance_type": ANY, "zone": ANY}, {"price": (float, _REQUIRED)},
@@ -97,7 +108,9 @@ KINDS: Final[Mapping[str, FaultKind]] = {
     "no-prices": FaultKind("AWS's Price List service refuses every request (AccessDeniedException)", {}, {}),
 }  # fmt: skip
 
-DEFAULT_SECONDS: Final = {"profile-delay": 10.0, "boot-delay": 0.0, "interface-lag": 0.0, "api-lag": 0.0}
+DEFAULT_SECONDS: Final = {
+    "profile-delay": 10.0, "boot-delay": 0.0, "interface-lag": 0.0, "api-lag": 0.0, "template-lag": 0.0
+}  # fmt: skip
 
 
 @dataclass

@@ -19,6 +19,7 @@ from toilctl.local.aws.ec2.launch_checks import Account, resolve
 from toilctl.local.aws.ec2.launching import Launch
 from toilctl.local.aws.ec2.offerings import Stock
 from toilctl.local.aws.requests.refusals import Refusal
+from toilctl.values import aws_errors
 from toilctl.values.wording import ON_DEMAND
 
 if TYPE_CHECKING:
@@ -230,8 +231,8 @@ def _zone(backend: EC2Backend, data: Data) -> str:
 
 def _error(outcome: FleetOutcome, refusal: Refusal) -> dict[str, Any]:
     code, message = refusal.code, refusal.message
-    if code == "Unsupported":
-        code, message = "InvalidFleetConfiguration", message.partition(" Please retry")[0]
+    if code == aws_errors.UNSUPPORTED:
+        code, message = aws_errors.FLEET_CONFIGURATION, message.partition(" Please retry")[0]
     return {
         "LaunchTemplateAndOverrides": outcome.pool.place,
         "Lifecycle": outcome.pool.market,

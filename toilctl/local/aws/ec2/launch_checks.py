@@ -12,8 +12,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws.ec2 import offerings
+from toilctl.local.aws.ec2.default_vpc import NO_DEFAULT_VPC
 from toilctl.local.aws.ec2.launching import Data, Launch, tags_by_type, user_data
 from toilctl.local.aws.requests.refusals import Refusal
+from toilctl.local.aws.requests.tags import too_many
+from toilctl.values import aws_errors, aws_limits
+from toilctl.values.tags import MAX_COUNT
 
 if TYPE_CHECKING:
     from moto.ec2.models import EC2Backend
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from moto.ec2.models.subnets import Subnet
     from moto.iam.models import IAMBackend, InstanceProfile
 
-MAX_USER_DATA: Final = 16 * 1024
 _NO_SPOT_REQUEST: Final = (
     "You cannot specify tags for Spot instances requests if there are no Spot instances requests being created by the "
     "request."
@@ -48,11 +51,14 @@ def resolve(account: Account, data: Data, market: str) -> Launch:
     image = _image(backend, data)
     instance_type = _instance_type(data, image)
     subnet = _subnet(backend, data, instance_type)
+    _check_market(instance_type, market, subnet)
     _check_key(backend, data)
     _check_user_data(data)
     tags = tags_by_type(data.get("TagSpecifications") or [])
     if "spot-instances-request" in tags and market != "spot":
         raise Refusal("InvalidParameterValue", _NO_SPOT_REQUEST)
+    if any(len(of_kind) > MAX_COUNT for of_kind in tags.values()):
+        raise too_many()
     profile = _profile(account, data)
     groups, mappings = _groups(backend, data, subnet), _mappings(image, data)
     return Launch(backend, image, instance_type, subnet, market, groups, profile, mappings, tags, data)
@@ -99,18 +105,30 @@ def _subnet(backend: EC2Backend, data: Data, instance_type: str) -> Subnet:
         subnet = subnets[subnet_id]
     else:
         allowed = [zone] if zone else offered
+        if backend.get_default_vpc() is None:
+            raise Refusal("VPCIdNotSpecified", f"{NO_DEFAULT_VPC}. GroupName is only supported for default VPC.")
         choice = [s for s in subnets.values() if s.default_for_az and s.availability_zone in allowed]
         if not choice:
             raise Refusal("InvalidParameterValue", f"Invalid availability zone: [{zone}]")
         subnet = min(choice, key=lambda subnet: subnet.availability_zone)
     if subnet.availability_zone not in offered:
         raise Refusal(
-            "Unsupported",
+            aws_errors.UNSUPPORTED,
             f"Your requested instance type ({instance_type}) is not supported in your requested Availability Zone "
             f"({subnet.availability_zone}). Please retry your request by not specifying an Availability Zone or "
             f"choosing {', '.join(offered)}.",
         )
     return subnet
+
+
+def _check_market(instance_type: str, market: str, subnet: Subnet) -> None:
+    """Refuse spot where an instance type is sold on demand alone; a fleet says the same of it as of a wrong zone."""
+    if market == "spot" and "spot" not in (offerings.instance_type(instance_type) or {})["SupportedUsageClasses"]:
+        raise Refusal(
+            aws_errors.UNSUPPORTED,
+            f"Your requested instance type ({instance_type}) is not supported in your requested Availability Zone "
+            f"({subnet.availability_zone}). Please retry your request with another instance type.",
+        )
 
 
 def _groups(backend: EC2Backend, data: Data, subnet: Subnet) -> list[SecurityGroup]:
@@ -140,8 +158,8 @@ def _check_key(backend: EC2Backend, data: Data) -> None:
 
 def _check_user_data(data: Data) -> None:
     value = user_data(data)
-    if value is not None and len(base64.b64decode(str(value))) > MAX_USER_DATA:
-        raise Refusal("InvalidParameterValue", f"User data is limited to {MAX_USER_DATA} bytes")
+    if value is not None and len(base64.b64decode(str(value))) > aws_limits.USER_DATA_BYTES:
+        raise Refusal("InvalidParameterValue", f"User data is limited to {aws_limits.USER_DATA_BYTES} bytes")
 
 
 def _profile(account: Account, data: Data) -> InstanceProfile | None:

@@ -23,6 +23,7 @@ class Rehearsed(Protocol):
     account_id: str
     cidr: str
     public_cidr: str
+    default_vpc: bool
     clock: Clock
     faults: Faults
     lifetimes: Lifetimes

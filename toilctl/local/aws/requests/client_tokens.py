@@ -1,7 +1,8 @@
 """Client tokens as EC2 keeps them.
 
 "Ensuring idempotency in Amazon EC2 API requests": a request that repeats a token and all parameters gets the first
-one's answer and starts nothing; the same token with other parameters is refused with IdempotentParameterMismatch.
+one's answer and starts nothing; the same token with other parameters is refused with IdempotentParameterMismatch, and
+with IdempotentInstanceTerminated when the instances that it made have all ended.
 RunInstances and CreateFleet remember a token for a day after its instances are gone, so an answer is kept for as long
 as one of the instances that it names lives, and a day more. A request that was refused leaves no trace.
 """
@@ -17,10 +18,11 @@ from typing import Any, Final
 
 from toilctl.local.aws.requests.call import Call
 from toilctl.local.aws.requests.refusals import Refusal
+from toilctl.values import aws_errors
+from toilctl.values.aws_limits import CLIENT_TOKEN_LENGTH
 
 ACTIONS: Final = frozenset({"RunInstances", "CreateFleet", "CreateLaunchTemplate", "CreateVolume"})
 REMEMBERED_S: Final = 24 * 3600.0
-MAX_LENGTH: Final = 64
 
 _INSTANCE_ID = re.compile(rb"\bi-[0-9a-f]{8,17}\b")
 
@@ -54,10 +56,10 @@ class Tokens:
     def recall(self, call: Call) -> Answer | None:
         """Return the answer that this call already got, if any.
 
-        :raises Refusal: when the token came with other parameters before, or is too long.
+        :raises Refusal: when the token came with other parameters before, is too long, or has outlived its instances.
         """
         token = _token(call)
-        if len(token) > MAX_LENGTH:
+        if len(token) > CLIENT_TOKEN_LENGTH:
             raise Refusal("InvalidParameterValue", f"Value ({token}) for parameter clientToken is invalid.")
         entry = self._entries.get(_key(call))
         if entry is None or self._forgotten(call.region, entry):
@@ -66,6 +68,12 @@ class Tokens:
             raise Refusal(
                 "IdempotentParameterMismatch",
                 "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+            )
+        if entry.instance_ids and not self._lives(call.region, entry):
+            raise Refusal(
+                aws_errors.OUTLIVED,
+                "The client token you have provided is associated with a terminated instance. Please use a different "
+                "client token.",
             )
         return entry.answer
 
@@ -77,13 +85,14 @@ class Tokens:
     def touch(self) -> None:
         """Note which answers' instances live now; called whenever an instance changes its state."""
         for (region, _, _), entry in self._entries.items():
-            if any(self._is_alive(region, instance_id) for instance_id in entry.instance_ids):
+            if self._lives(region, entry):
                 entry.last_alive = self._now()
 
     def _forgotten(self, region: str, entry: _Entry) -> bool:
-        if any(self._is_alive(region, instance_id) for instance_id in entry.instance_ids):
-            return False
-        return self._now() - entry.last_alive > REMEMBERED_S
+        return not self._lives(region, entry) and self._now() - entry.last_alive > REMEMBERED_S
+
+    def _lives(self, region: str, entry: _Entry) -> bool:
+        return any(self._is_alive(region, instance_id) for instance_id in entry.instance_ids)
 
 
 def applies(call: Call) -> bool:

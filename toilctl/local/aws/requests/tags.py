@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from toilctl.local.aws.requests.call import Call
 from toilctl.local.aws.requests.refusals import Protocol, Refusal
+from toilctl.values.tags import MAX_COUNT, MAX_KEY_LENGTH, MAX_VALUE_LENGTH
 
 _TAG: Final = re.compile(r"((?:.*\.)?Tags?)(?:\.member)?\.(\d+)\.Key")
 _TAKES_TAGS: Final = re.compile(r"(?:Create|Run|Tag|Request|Import)\w+")
-_MOST: Final = 50
-"""Moto counts EC2's, and those of roles."""
+_OF_TEMPLATE: Final = "LaunchTemplateData."
+"""Tags of what a launch template will make: EC2 counts them where it is used."""
 _PUNCTUATION: Final = frozenset("_.:/=+-@")
 
 
@@ -29,7 +31,7 @@ def check(call: Call) -> None:
     for group, key, value in _tags(call):
         if key.lower().startswith("aws:"):
             raise _invalid(strict, "Tag keys starting with 'aws:' are reserved for internal use")
-        for what, text, most in (("key", key, 128), ("value", value, 256)):
+        for what, text, most in (("key", key, MAX_KEY_LENGTH), ("value", value, MAX_VALUE_LENGTH)):
             if len(text) > most:
                 raise _invalid(strict, f"Tag {what} exceeds the maximum length of {most} characters")
             if strict and not all(map(_iam_takes, text)):
@@ -40,9 +42,18 @@ def check(call: Call) -> None:
         if known in seen:
             raise _invalid(strict, f"Duplicate tag key '{key}' specified.")
         seen.add(known)
-    if strict and len(seen) > _MOST:
-        message = f"1 validation error detected: Value at 'tags' failed to satisfy constraint: at most {_MOST}"
+    counted = Counter(group for group, _ in seen if not group.startswith(_OF_TEMPLATE))
+    if max(counted.values(), default=0) <= MAX_COUNT:
+        return
+    if strict:
+        message = f"1 validation error detected: Value at 'tags' failed to satisfy constraint: at most {MAX_COUNT}"
         raise Refusal("ValidationError", message)
+    raise too_many()
+
+
+def too_many() -> Refusal:
+    """Return EC2's refusal of one tag more than a resource can have."""
+    return Refusal("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 
 
 def _tags(call: Call) -> Iterator[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.local.conftest import Account, ids
 from toilctl.local import state
@@ -209,7 +210,8 @@ def test_time_in_which_an_instance_was_taken_counts_for_its_client_token(account
     account.cloud.advance(48 * 3600)
     account.cloud.faults.set("interrupt", seconds=0)
     assert states(account, *started) == ["terminated"]
-    assert ids(account.fleet(POOL, market="spot", ClientToken="t")) == started
+    with pytest.raises(ClientError, match="IdempotentInstanceTerminated"):
+        account.fleet(POOL, market="spot", ClientToken="t")
 
 
 class TestWithHosts:

@@ -29,15 +29,24 @@ def test_other_parameters_under_one_token_are_refused(account: Account) -> None:
     assert code(error) == "IdempotentParameterMismatch"
 
 
-def test_token_is_remembered_for_a_day_after_its_instances_are_gone(account: Account) -> None:
+def test_token_is_refused_for_a_day_after_its_instances_are_gone_and_free_afterwards(account: Account) -> None:
     first = account.fleet(A, ClientToken="t1")
     account.cloud.advance(3 * DAY)
     account.ec2.terminate_instances(InstanceIds=ids(first))
     account.describe()
     account.cloud.advance(DAY - 60)
-    assert ids(account.fleet(A, ClientToken="t1")) == ids(first)
+    with pytest.raises(ClientError, match="associated with a terminated instance") as error:
+        account.fleet(A, ClientToken="t1")
+    assert code(error) == "IdempotentInstanceTerminated"
     account.cloud.advance(120)
     assert ids(account.fleet(A, ClientToken="t1")) != ids(first)
+
+
+def test_token_gives_its_instances_again_as_long_as_one_of_them_lives(account: Account) -> None:
+    first = account.fleet(A, count=2, ClientToken="t1")
+    account.ec2.terminate_instances(InstanceIds=ids(first)[:1])
+    account.describe()
+    assert ids(account.fleet(A, count=2, ClientToken="t1")) == ids(first)
 
 
 def test_answer_without_instances_is_remembered_too(account: Account) -> None:

@@ -20,7 +20,7 @@ def group(account: Account, tags: list[dict[str, str]]) -> Any:
 
 def template(account: Account, tags: list[dict[str, str]]) -> Any:
     inner = {"InstanceType": "t2.micro", "TagSpecifications": [{"ResourceType": "instance", "Tags": tags}]}
-    return account.ec2.create_launch_template(LaunchTemplateName="t", LaunchTemplateData=inner)
+    return account.ec2.create_launch_template(LaunchTemplateName="template-t", LaunchTemplateData=inner)
 
 
 def tagged(account: Account, tags: list[dict[str, str]]) -> Any:
@@ -48,8 +48,24 @@ def profile(account: Account, tags: list[dict[str, str]]) -> Any:
 def test_tags_that_nothing_takes(account: Account, make: Make, pairs: list[tuple[str, str]]) -> None:
     if make is template and len(pairs) > 50:
         pytest.skip("EC2 says so where the template is used.")
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError) as error:
         make(account, [{"Key": key, "Value": value} for key, value in pairs])
+    if len(pairs) > 50:
+        assert code(error) == ("TagLimitExceeded" if make in (group, template, tagged) else "ValidationError")
+
+
+def test_a_template_and_a_request_have_fifty_tags_together(account: Account) -> None:
+    def few(prefix: str) -> list[dict[str, str]]:
+        return [{"Key": f"{prefix}{number}", "Value": "x"} for number in range(30)]
+
+    inner = {"ImageId": account.ami, "TagSpecifications": [{"ResourceType": "instance", "Tags": few("a")}]}
+    account.ec2.create_launch_template(LaunchTemplateName="tagged", LaunchTemplateData=inner)
+    asked = {"LaunchTemplate": {"LaunchTemplateName": "tagged"}, "ImageId": account.ami}
+    account.run(**asked, TagSpecifications=[{"ResourceType": "instance", "Tags": few("a")}])
+    with pytest.raises(ClientError) as error:
+        account.run(**asked, TagSpecifications=[{"ResourceType": "instance", "Tags": few("b")}])
+    assert code(error) == "TagLimitExceeded"
+    assert len(account.describe()) == 1
 
 
 @pytest.mark.parametrize("pairs", [[("note#1", "x")], [("k", "a,b")], [("k", "1"), ("K", "2")]], ids=str)
