@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from toilctl.system import aws
+from toilctl.values import tags
 from toilctl.values.aws_errors import DENIED
 from toilctl.values.errors import NotFoundError, UsageError
 
@@ -16,17 +17,44 @@ def check_identity(region: str) -> str:
     return account
 
 
-def check_permissions(region: str, cluster: str, *, makes_roles: bool) -> None:
+def check_permissions(region: str, cluster: str, *, makes_roles: bool, subnet: str | None = None) -> None:
     """Try the calls that make things, without making anything; a denied one raises the SDK's error.
 
+    They are tried as they will be made, in the same VPC and with the tag that policies ask for.
+
     :param makes_roles: whether the cluster gets IAM roles of its own; IAM lets nobody try, but only look.
+    :param subnet: the one whose VPC the cluster is made in; None takes the default VPC.
     """
     ec2 = aws.client("ec2", region)
     name = f"toilctl-{cluster}"
-    _try(ec2.create_security_group, GroupName=name, Description="toilctl")
-    _try(ec2.create_launch_template, LaunchTemplateName=name, LaunchTemplateData={"InstanceType": "t2.micro"})
+    vpc = _vpc(ec2, subnet)
+    _try(
+        ec2.create_security_group, GroupName=name, Description="toilctl",
+        TagSpecifications=_own_tag("security-group", cluster), **({"VpcId": vpc} if vpc else {}),
+    )  # fmt: skip
+    _try(
+        ec2.create_launch_template, LaunchTemplateName=name, LaunchTemplateData={"InstanceType": "t2.micro"},
+        TagSpecifications=_own_tag("launch-template", cluster),
+    )  # fmt: skip
     if makes_roles:
         aws.look(aws.client("iam", region).get_role, RoleName=f"{name}-{region}-leader")
+
+
+def _vpc(ec2: Any, subnet: str | None) -> str | None:
+    """Return the VPC of a subnet, else the default one; None when there is none, which other checks tell."""
+    try:
+        if subnet:
+            return str(ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["VpcId"])
+    except Exception as error:
+        if not aws.error_code(error).startswith("InvalidSubnet"):
+            raise
+        return None
+    found = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    return str(found[0]["VpcId"]) if found else None
+
+
+def _own_tag(kind: str, cluster: str) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": tags.to_list({tags.CLUSTER: cluster})}]
 
 
 def check_profile(region: str, arn: str) -> None:

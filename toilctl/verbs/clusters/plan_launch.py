@@ -147,7 +147,9 @@ def _existing(region: str, request: LaunchRequest) -> Cluster | None:
     name = request.cluster
     found = inventory.clusters(region, name)
     if not found:
-        permissions.check_permissions(region, name, makes_roles=not request.aws_ec2_profile_arn)
+        permissions.check_permissions(
+            region, name, makes_roles=not request.aws_ec2_profile_arn, subnet=request.vpc_subnet
+        )
         return None
     if found[0].settings.get(tags.STATE) == tags.DESTROYING:
         raise ConflictError(
