@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import jinja2
+import yaml
 
 from docs.generate.markdown import code, page, table
 from toilctl.system import paths
@@ -15,7 +16,12 @@ from toilctl.values import policies
 _HEAD: Final = ("statement", "actions", "resources", "condition")
 _FACTS: Final = {
     "ec2_network_partition": "aws", "region": "REGION", "cluster_name": "CLUSTER",
-    "ec2_network_profile_prefix": "toilctl-CLUSTER-REGION", "ec2_network_s3_resources": ["*"],
+    "ec2_network_profile_prefix": "toilctl-CLUSTER-REGION", "ec2_network_s3_resources": [],
+    "ec2_network_s3_written": ["arn:aws:s3:::BUCKET/PREFIX/*"],
+    "ec2_network_disk_statements": policies.disk_keys("KEY", "REGION"),
+    "ec2_network_group": {
+        "group_id": "GROUP", "vpc_id": "VPC", "tags": {"toilctl:ami": "AMI", "toilctl:key-pair-name": "KEY_PAIR"},
+    },
 }  # fmt: skip
 
 
@@ -51,16 +57,21 @@ def text() -> str:
         table(_HEAD, _statements(policy("leader_policy.json.j2"))),
         "## The workers' role",
         table(_HEAD, _statements(policy("worker_policy.json.j2"))),
-        "What jobs may reach in S3 is the variable `ec2_network_s3_resources`: [](roles.md#ec2_network).",
+        "Jobs read in S3 all that its owners let them. They write where Toil keeps job stores, and where `--s3-write` "
+        "says: then there is `WriteNamedPlaces`. ARNs in the variable `ec2_network_s3_resources` ([](roles.md"
+        "#ec2_network)) are those with which leader and workers may do everything. `UseDiskKeys` and `GrantDiskKeys` "
+        "are there only where the account's default key for disks is one of your own.",
     )
 
 
-def policy(name: str) -> dict[str, Any]:
-    """Return a policy of role ec2_network, with words in capitals for what differs from cluster to cluster."""
-    source = (paths.ansible_dir() / "roles/ec2_network/templates" / name).read_text()
-    environment = jinja2.Environment(autoescape=False)  # noqa: S701 - JSON, not HTML
+def policy(name: str, **given: Any) -> dict[str, Any]:
+    """Return a policy of role ec2_network, with words in capitals for what differs and is not ``given``."""
+    role = paths.ansible_dir() / "roles/ec2_network"
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(role / "templates"), autoescape=False)  # noqa: S701
     environment.filters["to_json"] = json.dumps
-    found: dict[str, Any] = json.loads(environment.from_string(source).render(_FACTS))
+    stores = yaml.safe_load((role / "vars/main.yml").read_text())["ec2_network_job_stores"]
+    facts = {**_FACTS, "ec2_network_job_stores": stores, **given}
+    found: dict[str, Any] = json.loads(environment.get_template(name).render(facts))
     return found
 
 

@@ -37,8 +37,10 @@ _LOOK_AT_WHAT_A_LAUNCH_NEEDS: Final = (
     "ec2:DescribeSubnets", "ec2:DescribeVolumes", "ec2:DescribeVpcs", "ec2:GetEbsDefaultKmsKeyId",
     "elasticfilesystem:DescribeMountTargets", "iam:ListRoles", "servicequotas:GetServiceQuota",
 )  # fmt: skip
-_CREATED_BY_A_LAUNCH: Final = ("fleet", "instance", "network-interface", "spot-instances-request", "volume")
-_USED_BY_A_LAUNCH: Final = ("image", "key-pair", "security-group", "snapshot", "subnet")
+_MADE: Final = ("fleet", "instance", "network-interface", "spot-instances-request", "volume")
+_USED: Final = ("image", "key-pair", "security-group", "snapshot", "subnet")
+_PUBLIC: Final = ("image", "snapshot")
+"""Kinds of things whose ARNs name no account."""
 _CREATE_ACTIONS: Final = ("CreateFleet", "CreateLaunchTemplate", "CreateSecurityGroup", "RunInstances")
 _LAUNCH: Final = ("ec2:CreateFleet", "ec2:RunInstances")
 _CHANGE: Final = (
@@ -46,6 +48,7 @@ _CHANGE: Final = (
     "ec2:DeleteLaunchTemplate", "ec2:DeleteNetworkInterface", "ec2:DeleteSecurityGroup", "ec2:DeleteVolume",
     "ec2:RevokeSecurityGroupIngress", "ec2:TerminateInstances",
 )  # fmt: skip
+_RULES: Final = ("ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress")
 _ROLES: Final = (
     "iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:CreateRole", "iam:DeleteInstanceProfile",
     "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:GetInstanceProfile", "iam:GetRole",
@@ -68,8 +71,8 @@ def launch(prefix: str = "", region: str = "*", partition: str = "aws") -> Docum
     """
     ec2 = f"arn:{partition}:ec2:{region}:*:"
     iam = f"arn:{partition}:iam::*:"
-    used = [f"arn:{partition}:ec2:{region}:*:{kind}/*" for kind in _USED_BY_A_LAUNCH]
-    made = [f"{ec2}{kind}/*" for kind in _CREATED_BY_A_LAUNCH]
+    used = [f"{ec2}{kind}/*" if kind not in _PUBLIC else f"arn:{partition}:ec2:{region}::{kind}/*" for kind in _USED]
+    made = [f"{ec2}{kind}/*" for kind in _MADE]
     name = f"{prefix}?*" if not prefix else f"{prefix}*"
     asked = {"StringLike": {f"aws:RequestTag/{CLUSTER}": name}}
     own = {"StringLike": {f"aws:ResourceTag/{CLUSTER}": name}}
@@ -89,6 +92,8 @@ def launch(prefix: str = "", region: str = "*", partition: str = "aws") -> Docum
         _statement("TagWhatIsMade", "ec2:CreateTags", f"{ec2}*/*", {**asked, **create}),
         _statement("Retag", ["ec2:CreateTags", "ec2:DeleteTags"], f"{ec2}*/*", {**own, **keep_whose}),
         _statement("ChangeAndDelete", list(_CHANGE), f"{ec2}*/*", own),
+        # A rule is only reached together with its group.
+        _statement("ChangeRules", list(_RULES), f"{ec2}security-group-rule/*"),
         _statement("MakeRoles", list(_ROLES), roles),
         _statement("PassRoles", "iam:PassRole", roles[0], passed),
         _statement(
@@ -102,11 +107,13 @@ def launch(prefix: str = "", region: str = "*", partition: str = "aws") -> Docum
 def connect(prefix: str = "", region: str = "*", partition: str = "aws") -> Document:
     """Return the policy of who lists clusters and uses those that others launched; parameters as of ``launch``."""
     name = f"{prefix}?*" if not prefix else f"{prefix}*"
-    groups = f"arn:{partition}:ec2:{region}:*:security-group/*"
+    ec2 = f"arn:{partition}:ec2:{region}:*:"
+    groups = f"{ec2}security-group/*"
     own = {"StringLike": {f"aws:ResourceTag/{CLUSTER}": name}}
     return _document(
         _statement("Look", list(_LOOK), "*"),
-        _statement("LetOwnAddressIn", "ec2:AuthorizeSecurityGroupIngress", groups, own),
+        _statement("LetOwnAddressIn", _RULES[0], groups, own),
+        _statement("MakeRules", _RULES[0], f"{ec2}security-group-rule/*"),
     )
 
 

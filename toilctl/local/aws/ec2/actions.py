@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 CALL_KEY: Final = "toilctl.call"
 """Where a request's WSGI environment has its ``Call``."""
 
+_AWS_DISK_KEY: Final = "alias/aws/ebs"
 _LINUX: Final = frozenset({"Linux/UNIX", "Linux/UNIX (Amazon VPC)"})
 
 
 def install(patches: Patches, cloud: Rehearsed) -> None:
     """Answer these actions ourselves."""
+    from moto.ec2.responses.elastic_block_store import ElasticBlockStore
     from moto.ec2.responses.fleets import Fleets
     from moto.ec2.responses.general import General
     from moto.ec2.responses.instances import InstanceResponse
@@ -41,6 +43,7 @@ def install(patches: Patches, cloud: Rehearsed) -> None:
     patches.replace(Fleets, "create_fleet", lambda response: create_fleet(cloud, response))
     patches.replace(SpotInstances, "describe_spot_price_history", lambda response: spot_prices(cloud, response))
     patches.replace(General, "get_console_output", lambda response: console_output(cloud, response))
+    patches.add(ElasticBlockStore, "get_ebs_default_kms_key_id", default_disk_key)
 
 
 def run_instances(cloud: Rehearsed, response: Any) -> ActionResult:
@@ -124,6 +127,19 @@ def console_output(cloud: Rehearsed, response: Any) -> ActionResult:
     instance = response.ec2_backend.get_instance(response.params["InstanceId"])
     encoded = Base64EncodedString.from_encoded_bytes(base64.b64encode(cloud.console(instance.id).encode()))
     return ActionResult({"InstanceId": instance.id, "Timestamp": cloud.clock.utcnow(), "Output": encoded})
+
+
+def default_disk_key(response: Any) -> ActionResult:
+    """GetEbsDefaultKmsKeyId: the account's own key that ModifyEbsDefaultKmsKeyId chose, else the alias of AWS's."""
+    from moto.core.responses import ActionResult
+    from moto.kms import kms_backends
+
+    backend = response.ec2_backend
+    kms = kms_backends[backend.account_id][backend.region_name]
+    # moto makes AWS's key when the first disk needs it.
+    own = kms.get_key_id_from_alias(_AWS_DISK_KEY) if kms.alias_exists(_AWS_DISK_KEY) else ""
+    chosen = backend.default_kms_key_id
+    return ActionResult({"KmsKeyId": _AWS_DISK_KEY if not chosen or (own and chosen.endswith(own)) else chosen})
 
 
 def _resolved(cloud: Rehearsed, backend: Any, params: Mapping[str, Any]) -> Launch:
