@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
@@ -141,6 +141,8 @@ class FailedJob:
     tries_left: int
     log: str | None
     """A path where Toil looked, or a URL; None when its worker left none, or where it is not known."""
+    s3_refused: str | None = None
+    """BUCKET/KEY in S3, where its last try was refused to write; None when its log says nothing of that."""
 
 
 @dataclass(frozen=True)
@@ -179,4 +181,5 @@ def _use(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _known(kind: type[T], document: Mapping[str, Any]) -> T:
-    return kind(**{one.name: document[one.name] for one in fields(kind)})  # type: ignore[arg-type]
+    told = (one.name for one in fields(kind) if one.name in document or one.default is MISSING)
+    return kind(**{name: document[name] for name in told})  # type: ignore[arg-type]
