@@ -3,94 +3,86 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import jinja2
+import yaml
 
 from docs.generate.markdown import code, page, table
 from toilctl.system import paths
+from toilctl.values import policies
 
-LAUNCHER: Final = {
-    "ec2": (
-        "Describe*", "CreateFleet", "RunInstances", "TerminateInstances", "CreateTags", "CreateLaunchTemplate",
-        "CreateLaunchTemplateVersion", "DeleteLaunchTemplate", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress",
-        "RevokeSecurityGroupIngress", "DeleteSecurityGroup", "DeleteTags", "DeleteVolume", "DeleteNetworkInterface",
-        "CancelSpotInstanceRequests",
-    ),
-    "iam": (
-        "GetRole", "ListRoles", "CreateRole", "TagRole", "DeleteRole", "GetRolePolicy", "PutRolePolicy",
-        "ListRolePolicies", "DeleteRolePolicy", "ListAttachedRolePolicies", "DetachRolePolicy", "PassRole",
-        "GetInstanceProfile", "CreateInstanceProfile", "TagInstanceProfile", "DeleteInstanceProfile",
-        "AddRoleToInstanceProfile", "RemoveRoleFromInstanceProfile", "CreateServiceLinkedRole",
-    ),
-    "ssm": ("GetParameter",),
-    "sts": ("GetCallerIdentity",),
-    "servicequotas": ("GetServiceQuota",),
-    "elasticfilesystem": ("DescribeMountTargets",),
-}  # fmt: skip
-"""Who launches, scales and destroys; a test holds it against the calls in the code."""
-OPTIONAL: Final = {
-    "servicequotas:GetServiceQuota": "Quotas are not checked before a launch.",
-    "elasticfilesystem:DescribeMountTargets": "Whether `--shared efs:ID` works shows only at the mount on the nodes.",
-}
+_HEAD: Final = ("statement", "actions", "resources", "condition")
 _FACTS: Final = {
     "ec2_network_partition": "aws", "region": "REGION", "cluster_name": "CLUSTER",
-    "ec2_network_profile_prefix": "toilctl-CLUSTER-REGION", "ec2_network_s3_resources": ["*"],
+    "ec2_network_profile_prefix": "toilctl-CLUSTER-REGION", "ec2_network_s3_resources": [],
+    "ec2_network_s3_written": ["arn:aws:s3:::BUCKET/PREFIX/*"],
+    "ec2_network_disk_statements": policies.disk_keys("KEY", "REGION"),
+    "ec2_network_group": {
+        "group_id": "GROUP", "vpc_id": "VPC", "tags": {"toilctl:ami": "AMI", "toilctl:key-pair-name": "KEY_PAIR"},
+    },
 }  # fmt: skip
 
 
 def text() -> str:
     """Return the page."""
-    rows = ((code(service), ", ".join(map(code, actions))) for service, actions in LAUNCHER.items())
-    may_lack = ((code(action), without) for action, without in OPTIONAL.items())
+    launch, connect = policies.launch(), policies.connect()
+    may_lack = ((code(action), without) for action, without in policies.OPTIONAL.items())
     return page(
         "Permissions",
         "## Who launches, scales and destroys",
-        table(("service", "actions"), rows),
+        "`toilctl policy launch` prints this policy; `--cluster-prefix` and `--region` narrow it. It fits a managed "
+        "policy of IAM. Clusters and what they are made of are told apart by the tag `toilctl:cluster`, roles and "
+        "profiles by their names.",
+        table(_HEAD, _statements(launch)),
         "Some of these can be left out:",
         table(("action", "without it"), may_lack),
-        "With `--aws-ec2-profile-arn`, of IAM only `PassRole` and `GetInstanceProfile` are needed.",
-        "As a policy:",
-        f"```json\n{json.dumps(_policy(), indent=2)}\n```",
+        "`UseDiskKeys` and `GrantDiskKeys` are needed only where the account's default key for disks is one of your "
+        "own. `DescribeInstances` and its like know no conditions: who may launch sees what else runs in the account.",
+        "Who may make roles can give them rights that he has not himself. Where that must not be, make the two roles "
+        "once, name their profile with `--aws-ec2-profile-arn`, and leave out `MakeRoles` and `PassRoles`: then "
+        "`iam:GetInstanceProfile` on that profile and `iam:PassRole` on its role are enough.",
+        "As a document:",
+        f"```json\n{json.dumps(launch, indent=2)}\n```",
         "## Who only connects",
-        "EC2's `Describe*`, and `AuthorizeSecurityGroupIngress` from a new address.",
+        "`toilctl policy connect` prints it. It is enough for `list-clusters`, `describe-cluster`, `ssh-cluster`, "
+        "`rsync-cluster`, `deploy`, `run` and its kin, job stores and `explain`; `deploy --match-appliance`, "
+        "`scale-cluster` and `autoscale` with changes need the other one.",
+        table(_HEAD, _statements(connect)),
+        "As a document:",
+        f"```json\n{json.dumps(connect, indent=2)}\n```",
         "## The leader's role",
         "The autoscaler uses it. It acts on its own cluster alone, by tag.",
-        table(("statement", "actions", "resources", "condition"), _statements("leader_policy.json.j2")),
+        table(_HEAD, _statements(policy("leader_policy.json.j2"))),
         "## The workers' role",
-        table(("statement", "actions", "resources", "condition"), _statements("worker_policy.json.j2")),
-        "What jobs may reach in S3 is the variable `ec2_network_s3_resources`: [](roles.md#ec2_network).",
+        table(_HEAD, _statements(policy("worker_policy.json.j2"))),
+        "Jobs read in S3 all that its owners let them. They write where Toil keeps job stores, and where `--s3-write` "
+        "says: then there is `WriteNamedPlaces`. ARNs in the variable `ec2_network_s3_resources` ([](roles.md"
+        "#ec2_network)) are those with which leader and workers may do everything. `UseDiskKeys` and `GrantDiskKeys` "
+        "are there only where the account's default key for disks is one of your own.",
     )
 
 
-def _policy() -> dict[str, Any]:
-    actions = [f"{service}:{action}" for service, names in LAUNCHER.items() for action in names]
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
-
-
-def policy(name: str) -> dict[str, Any]:
-    """Return a policy of role ec2_network, with words in capitals for what differs from cluster to cluster."""
-    source = (paths.ansible_dir() / "roles/ec2_network/templates" / name).read_text()
-    environment = jinja2.Environment(autoescape=False)  # noqa: S701 - JSON, not HTML
+def policy(name: str, **given: Any) -> dict[str, Any]:
+    """Return a policy of role ec2_network, with words in capitals for what differs and is not ``given``."""
+    role = paths.ansible_dir() / "roles/ec2_network"
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(role / "templates"), autoescape=False)  # noqa: S701
     environment.filters["to_json"] = json.dumps
-    found: dict[str, Any] = json.loads(environment.from_string(source).render(_FACTS))
+    stores = yaml.safe_load((role / "vars/main.yml").read_text())["ec2_network_job_stores"]
+    facts = {**_FACTS, "ec2_network_job_stores": stores, **given}
+    found: dict[str, Any] = json.loads(environment.get_template(name).render(facts))
     return found
 
 
-def _statements(name: str) -> Iterator[tuple[str, ...]]:
-    for one in policy(name)["Statement"]:
+def _statements(document: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for one in document["Statement"]:
         conditions = (
-            f"{code(key)} {operator} {', '.join(map(code, listed(value)))}"
+            f"{code(key)} {operator} {', '.join(map(code, policies.listed(value)))}"
             for operator, wanted in one.get("Condition", {}).items()
             for key, value in wanted.items()
         )
         yield (
-            code(one["Sid"]), ", ".join(map(code, listed(one["Action"]))),
-            ", ".join(map(code, listed(one["Resource"]))), "; ".join(conditions),
+            code(one["Sid"]), ", ".join(map(code, policies.listed(one["Action"]))),
+            ", ".join(map(code, policies.listed(one["Resource"]))), "; ".join(conditions),
         )  # fmt: skip
-
-
-def listed(value: Any) -> list[str]:
-    """Return what a policy has as a word or as a list of words."""
-    return [value] if isinstance(value, str) else list(value)

@@ -16,6 +16,7 @@ from botocore import xform_name
 from docs.generate import permissions, roles
 from tests.checkout import ROOT
 from tests.contract.manual import PAGES, README, included, prose
+from toilctl.values import policies
 
 REFERENCE = ROOT / "docs/reference"
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]*)\)")
@@ -28,8 +29,11 @@ SERVICES = {
     "ec2": "ec2", "iam": "iam", "ssm": "ssm", "sts": "sts", "service-quotas": "servicequotas",
     "efs": "elasticfilesystem", "pricing": "pricing",
 }  # fmt: skip
-IMPLIED = {"ec2:RunInstances", "iam:PassRole", "iam:TagInstanceProfile"}
-"""What another call needs: CreateFleet launches and passes a role, a profile is made with tags."""
+IMPLIED = {
+    "ec2:RunInstances", "iam:PassRole", "iam:TagInstanceProfile", "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey",
+    "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*",
+}  # fmt: skip
+"""What another call needs: CreateFleet launches, passes a role and encrypts disks; a profile is made with tags."""
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +173,12 @@ def allows(patterns: set[str], action: str) -> bool:
 
 
 def test_permissions_are_those_of_the_calls_in_the_code() -> None:
-    launcher = {f"{service}:{action}" for service, actions in permissions.LAUNCHER.items() for action in actions}
-    statements = permissions.policy("leader_policy.json.j2")["Statement"]
-    leader = {action for one in statements for action in permissions.listed(one["Action"])}
+    launcher, connecting = set(policies.actions(policies.launch())), set(policies.actions(policies.connect()))
+    leader = set(policies.actions(permissions.policy("leader_policy.json.j2")))
     calls = called()
     missing = {word for word, actions in calls.items() if not any(allows(launcher | leader, one) for one in actions)}
     assert missing == set()
     asked = {action for actions in calls.values() for action in actions}
     assert {one for one in launcher - IMPLIED if not any(allows({one}, action) for action in asked)} == set()
-    assert permissions.OPTIONAL.keys() <= launcher
+    assert policies.OPTIONAL.keys() <= launcher
+    assert connecting <= launcher

@@ -18,6 +18,7 @@ from toilctl.cli.commands import (
     estimate,
     job_stores,
     local,
+    policy,
     runs,
     simulate,
     timeline,
@@ -42,6 +43,7 @@ app.add_typer(runs.commands)
 app.add_typer(job_stores.commands)
 app.add_typer(appliance.commands, name="appliance")
 app.add_typer(estimate.commands, name="estimate")
+app.add_typer(policy.commands, name="policy")
 app.add_typer(local.commands, name="local")
 
 

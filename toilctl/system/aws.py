@@ -93,6 +93,28 @@ def known_regions() -> tuple[str, ...]:
     )
 
 
+def partition(region: str) -> str:
+    """Return what ARNs of a region begin with after ``arn:``, as the installed SDK knows it: ``aws``, ``aws-cn``, ….
+
+    :raises UsageError: when no partition has regions of such a name.
+    """
+    import botocore.session
+    from botocore.exceptions import UnknownRegionError
+
+    try:
+        return str(botocore.session.Session().get_partition_for_region(region))
+    except UnknownRegionError as error:
+        raise UsageError(f"{region!r} is not a region.", "Write one like us-west-2.") from error
+
+
+def dns_suffix(region: str) -> str:
+    """Return what names of services end with in a region, such as ``amazonaws.com``."""
+    import botocore.session
+
+    resolver = botocore.session.Session().get_component("endpoint_resolver")
+    return str(resolver.get_partition_dns_suffix(partition(region)))
+
+
 def enabled_regions(ask: str) -> tuple[str, ...]:
     """Return the regions that the account may use; the region ``ask`` answers for all."""
     answer = client("ec2", ask).describe_regions(AllRegions=False)
@@ -158,7 +180,8 @@ def _not_allowed(code: str, message: str, operation: str) -> tuple[str, str]:
         return f"AWS does not accept these credentials ({code}).", credentials.HELP
     named = _ACTION.search(message)
     action = named[1] if named else operation
-    return f"These credentials may not do {action}.", "Ask for that permission, or use another profile."
+    step = "Ask for that permission, or use another profile; 'toilctl policy launch' prints all that a launch needs."
+    return f"These credentials may not do {action}.", step
 
 
 def _answered_by_another(said: str, **facts: Any) -> HostError:

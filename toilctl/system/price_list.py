@@ -11,6 +11,8 @@ from toilctl.system import aws
 
 _HOME: Final = "us-east-1"
 """The Price List is served in few regions, and has the prices of all (AWS Price List API reference, "Endpoints")."""
+_PARTITION: Final = "aws"
+"""The others have no list, or one that these credentials do not reach."""
 _LINUX: Final = {
     "operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA", "capacitystatus": "Used",
     "marketoption": "OnDemand",
@@ -19,10 +21,12 @@ _LINUX: Final = {
 
 
 def on_demand(region: str, instance_type: str) -> float | None:
-    """Return an instance type's price in USD per hour, Linux, on demand; None when AWS sells none.
+    """Return an instance type's price in USD per hour, Linux, on demand; None when AWS sells none, or has no list.
 
     :raises Exception: boto3's, when AWS does not answer within seconds, or this user may not ask.
     """
+    if aws.partition(region) != _PARTITION:
+        return None
     wanted = {**_LINUX, "instanceType": instance_type, "regionCode": region}
     filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
     answer = aws.client("pricing", _HOME, hasty=True).get_products(ServiceCode="AmazonEC2", Filters=filters)

@@ -77,6 +77,8 @@ SSE_KEY: Final = "toilctl:sse-key"
 """``yes`` where the leader has a key that Toil encrypts with; never the key."""
 CUSTOM_INIT: Final = "toilctl:custom-init"
 """``yes`` where the leader has commands that nodes run before their services; never the commands."""
+S3_WRITE: Final = "toilctl:s3-write"
+"""Where in S3 jobs may write beside job stores, with commas between (``s3_places``)."""
 FUSE: Final = "toilctl:fuse"
 """``yes`` where jobs may mount with FUSE."""
 

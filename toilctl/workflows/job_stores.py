@@ -143,6 +143,8 @@ class FailedJob:
     tries_left: int
     log: str | None
     """A path where Toil looked, or a URL; None when its worker left none, or where it is not known."""
+    s3_refused: str | None = None
+    """BUCKET/KEY in S3, where its last try was refused to write; None when its log says nothing of that."""
 
 
 @dataclass(frozen=True)

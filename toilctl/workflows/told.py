@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Mapping
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any, Final, TypeVar, get_args, get_type_hints
@@ -116,10 +117,12 @@ def record(kind: type[T], value: Any, *, only: Collection[str] = ()) -> dict[str
     """Return the fields of a dataclass that an object has: texts, numbers, booleans, and None where the class has it.
 
     :param only: their names; none is all.
-    :raises KeyError: when one is missing.
+    :raises KeyError: when one is missing for which the class has no default.
     """
     said, kinds = mapping(value), get_type_hints(kind)
-    return {name: _field(said[name], kinds[name]) for name in only or kinds}
+    defaults = {one.name for one in fields(kind) if one.default is not MISSING}  # type: ignore[arg-type]
+    names = [name for name in only or kinds if name in said or name not in defaults]
+    return {name: _field(said[name], kinds[name]) for name in names}
 
 
 def _field(value: Any, kind: Any) -> Any:

@@ -1,20 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: a service-linked role."""
+"""Ansible module: service-linked roles."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: iam_service_linked_role
+module: iam_service_linked_roles
 short_description: The service-linked roles of the account
 description: Makes the roles that AWS services act with, once per account; says how to make one where that is forbidden.
 options:
-  required:
-    type: list
-    elements: str
-    required: true
-    description: Services, such as ec2fleet.amazonaws.com, whose role must exist.
+  services: {type: list, elements: str, required: true, description: 'Services, such as spot.amazonaws.com.'}
   region: {type: str, required: true, description: 'The AWS region, for its partition.'}
-  wanted: {type: list, elements: str, default: [], description: Services for which a warning is enough.}
 """
 
 RETURN = r"""
@@ -22,23 +17,22 @@ created: {type: list, returned: always, description: The services whose role was
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run
-
-DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+from ansible.module_utils.toilctl_aws import DENIED, AwsError, connect, error_code, run
 
 
-def ensure_all(iam, required, wanted, warn):
-    """Make the roles; a required one that certainly does not exist is an error, any other doubt a warning."""
+def ensure_all(iam, services, warn):
+    """Make the roles; one that certainly does not exist and may not be made is an error, any doubt a warning."""
     created = []
-    for service in (*required, *wanted):
+    for service in services:
         changed, known = ensure(iam, service)
         created += [service] if changed else []
         command = f"Ask an administrator to run: aws iam create-service-linked-role --aws-service-name {service}"
-        message = f"The account has no service-linked role for {service}, and you may not make it."
-        if known is False and service in required:
-            raise AwsError("credentials", message, command, service=service)
         if known is False:
-            warn(f"{message} {command}")
+            message = (
+                f"The account has no service-linked role for {service}, and these credentials may not do "
+                "iam:CreateServiceLinkedRole."
+            )
+            raise AwsError("credentials", message, command, service=service)
         if known is None:
             warn(f"Whether the service-linked role for {service} exists could not be seen. {command}")
     return {"changed": bool(created), "created": created}
@@ -77,21 +71,14 @@ def exists(iam, service):
 
 def main():
     """Run the module."""
-    services = {"type": "list", "elements": "str"}
     module = AnsibleModule(
         {
             "region": {"type": "str", "required": True},
-            "required": {**services, "required": True},
-            "wanted": {**services, "default": []},
+            "services": {"type": "list", "elements": "str", "required": True},
         }
     )
     options = module.params
-
-    def work():
-        iam = connect("iam", options["region"])
-        return ensure_all(iam, options["required"], options["wanted"], module.warn)
-
-    run(module, work)
+    run(module, lambda: ensure_all(connect("iam", options["region"]), options["services"], module.warn))
 
 
 if __name__ == "__main__":

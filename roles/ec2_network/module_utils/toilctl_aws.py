@@ -8,9 +8,12 @@ import time
 
 THROTTLE_ATTEMPTS = 10
 
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"})
 NEXT_STEPS = {
-    "UnauthorizedOperation": "Ask for that permission, then run the same command again.",
-    "AccessDenied": "Ask for that permission, then run the same command again.",
+    **dict.fromkeys(
+        sorted(DENIED),
+        "Ask for that permission, then run the same command again; `toilctl policy launch` prints all that it takes.",
+    ),
     "AuthFailure": "Check the AWS credentials with `aws sts get-caller-identity`.",
     "InvalidClientTokenId": "Check the AWS credentials with `aws sts get-caller-identity`.",
     "RequestExpired": "Renew the AWS credentials and check this machine's clock.",
@@ -26,7 +29,6 @@ QUOTA = frozenset({"InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "Vcp
 THROTTLED = frozenset({
     "EC2ThrottledException", "RequestLimitExceeded", "SlowDown", "Throttling", "ThrottlingException",
 })  # fmt: skip
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedAccess", "UnauthorizedOperation"})
 DENIED_ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 NOT_OFFERED = frozenset({"InvalidFleetConfiguration", "Unsupported"})
 OUTLIVED = "IdempotentInstanceTerminated"
@@ -93,8 +95,13 @@ def run(module, work):
 
 def said(error):
     """Return what a botocore ClientError says, a denied action without all that AWS tells of it."""
-    denied = error_code(error) in DENIED and DENIED_ACTION.search(str(error))
-    return f"These credentials may not do {denied[1]}." if denied else str(error)
+    return may_not(error_code(error), str(error)) or str(error)
+
+
+def may_not(code, message):
+    """Return the sentence for a denied action; AWS tells what follows it at length. None for another code."""
+    denied = code in DENIED and DENIED_ACTION.search(message)
+    return f"These credentials may not do {denied[1]}." if denied else None
 
 
 def fail(module, error):

@@ -93,6 +93,32 @@ def launchable(limits):
     return [str(one.node_type) for one in found if one.max_nodes]
 
 
+def partition(region):
+    """Return what ARNs of a region begin with after ``arn:``."""
+    return _read(lambda: _module("system.aws").partition(region))
+
+
+def dns_suffix(region):
+    """Return what names of services end with in a region."""
+    return _read(lambda: _module("system.aws").dns_suffix(region))
+
+
+def s3_tag(places):
+    """Return places in S3 as a tag has them."""
+    kind = _module("values.s3_places")
+    return _read(lambda: kind.written(kind.S3Place.parse(str(one)) for one in places), "s3_write: ")
+
+
+def s3_objects(text, partition):
+    """Return the ARNs of what is in the places that a tag has."""
+    return _read(lambda: [one.objects(partition) for one in _module("values.s3_places").read(text)])
+
+
+def disk_keys(keys, region):
+    """Return the statements by which EC2 may use keys for disks in the name of whoever launches."""
+    return _module("values.policies").disk_keys(list(keys), region) if keys else []
+
+
 def instance_store(offers):
     """Return the mappings that make instance-store disks appear, for the facts of a node type's instance types.
 
@@ -151,9 +177,14 @@ class FilterModule:
             "toilctl_instance_store": instance_store,
             "toilctl_allocatable": allocatable,
             "toilctl_launchable": launchable,
+            "toilctl_disk_keys": disk_keys,
+            "toilctl_dns_suffix": dns_suffix,
             "toilctl_node_storage": node_storage,
             "toilctl_on_instance_store": on_instance_store,
             "toilctl_orphan_timeout": orphan_timeout,
+            "toilctl_partition": partition,
+            "toilctl_s3_objects": s3_objects,
+            "toilctl_s3_tag": s3_tag,
             "toilctl_setting_names": setting_names,
             "toilctl_storage": storage,
             "toilctl_storage_tag": storage_tag,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ansible.module_utils.toilctl_aws import CREDENTIALS_CODES, NEXT_STEPS, NOT_OFFERED, QUOTA, AwsError
+from ansible.module_utils.toilctl_aws import CREDENTIALS_CODES, NEXT_STEPS, NOT_OFFERED, QUOTA, AwsError, may_not
 
 NOT_YET_SEEN = (
     "InvalidGroup.NotFound",
@@ -45,7 +45,8 @@ def flatten(error, zones):
 
 def describe_error(code, message, instance_type="", zone=""):
     """Return one reason for missing instances."""
-    return {"code": code, "message": message.rstrip(". "), "instance_type": instance_type, "zone": zone}
+    said = may_not(code, message) or message
+    return {"code": code, "message": said.rstrip(". "), "instance_type": instance_type, "zone": zone}
 
 
 def set_aside(offering):
@@ -98,9 +99,8 @@ def summarise(options, missing, errors):
     )
     first = errors[0] if errors else describe_error("", "")
     role = "service-linked role" in first["message"].lower() or "ServiceLinkedRole" in first["code"]
-    service = "spot" if options["spot_bid"] is not None and "fleet" not in first["message"].lower() else "ec2fleet"
     next_step = (
-        f"Ask an administrator to run: aws iam create-service-linked-role --aws-service-name {service}.amazonaws.com"
+        "Ask an administrator to run: aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
         if role
         else advice(options, first["code"])
     )

@@ -23,6 +23,11 @@ def test_price_list_tells_an_on_demand_price(aws_env: TestCloud):
     assert price_list.on_demand(REGION, "z9.nothing") is None
 
 
+def test_other_partitions_have_no_price_list_that_is_asked(aws_env: TestCloud):
+    assert [price_list.on_demand(region, "c5.large") for region in ("cn-north-1", "us-gov-west-1")] == [None, None]
+    assert aws_env.cloud.calls["pricing:GetProducts"] == 0
+
+
 def test_spot_market_tells_a_price_per_zone(aws_env: TestCloud):
     aws_env.cloud.faults.set("spot-price", instance_type="c5.large", zone="us-west-2b", price=0.05)
     found = price_list.spot(REGION, {"c5.large", "m5.large"}, NOW)

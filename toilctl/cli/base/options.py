@@ -13,6 +13,7 @@ from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.errors import UsageError
 from toilctl.values.machine_images import LoginUser
 from toilctl.values.node_types import NodeType, NodeTypes
+from toilctl.values.s3_places import S3Place
 from toilctl.values.shared_storage import Shared
 from toilctl.values.tuning import ORPHAN_TIMEOUT
 
@@ -236,6 +237,12 @@ SseKeyOption = Annotated[
     Path | None,
     typer.Option("--sse-key", metavar="FILE", resolve_path=True, rich_help_panel=SOFTWARE, show_default=False,
                  help="A key of 32 characters by which Toil encrypts what it keeps in S3; all nodes get it."),
+]  # fmt: skip
+S3WriteOption = Annotated[
+    list[S3Place] | None,
+    typer.Option("--s3-write", parser=parsed_by(S3Place.parse), metavar="BUCKET[/PREFIX]", rich_help_panel=SOFTWARE,
+                 show_default="only what Toil makes for job stores",
+                 help="Where in S3 jobs may write and delete, too; repeat for more. They may read all that you share."),
 ]  # fmt: skip
 EnableFuseOption = Annotated[
     bool | None,

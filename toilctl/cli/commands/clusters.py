@@ -51,6 +51,7 @@ def launch_cluster(
     appliance: options.ApplianceOption = None,
     shared: options.SharedOption = None,
     sse_key: options.SseKeyOption = None,
+    s3_write: options.S3WriteOption = None,
     enable_fuse: options.EnableFuseOption = None,
     allow_fuse: options.AllowFuseOption = None,
     dry_run: options.DryRunOption = False,
@@ -91,6 +92,7 @@ def launch_cluster(
         appliance=appliance,
         shared=shared,
         sse_key=sse_key,
+        s3_write=tuple(s3_write or ()),
         enable_fuse=bool(allow_fuse) if enable_fuse is None and allow_fuse is not None else enable_fuse,
     )
     plan = plan_launch.plan(request, provisioner())

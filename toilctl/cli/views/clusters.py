@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from toilctl.cli.base.render import counted, pairs, table
@@ -60,7 +60,7 @@ def launch_plan(plan: LaunchPlan) -> str:
         "tags": _tags(plan.extra_tags),
         **_software(plan.software),
         "orphans": _orphans(plan.orphan_timeout_s),
-        **_more(plan.shared, plan.enable_fuse),
+        **_more(plan.shared, plan.enable_fuse, plan.s3_write),
         "sse key": plan.sse_key,
         **_scaling(plan),
         "cost": _cost(plan),
@@ -89,7 +89,7 @@ def description(result: Description) -> str:
         "appliance": result.appliance_image,
         "image": result.ami,
         "orphans": _orphans(result.orphan_timeout_s),
-        **_more(result.shared, result.enable_fuse),
+        **_more(result.shared, result.enable_fuse, result.s3_write),
         "sse key": "on all nodes" if result.sse_key else "",
         "key pair": result.key_pair_name,
         "owner": result.owner,
@@ -187,8 +187,12 @@ def _software(software: Software) -> dict[str, str]:
     return {"engine": software.engine, "appliance": f"{software.appliance_image} (by {software.rule})"}
 
 
-def _more(shared: Shared | None, enable_fuse: bool) -> dict[str, str]:
-    return {"shared": shared.about if shared else "", "fuse": "jobs may mount" if enable_fuse else ""}
+def _more(shared: Shared | None, enable_fuse: bool, s3_write: Sequence[str]) -> dict[str, str]:
+    return {
+        "shared": shared.about if shared else "",
+        "S3": f"jobs may write to {', '.join(s3_write)}" if s3_write else "",
+        "fuse": "jobs may mount" if enable_fuse else "",
+    }
 
 
 def _orphans(timeout_s: int) -> str:

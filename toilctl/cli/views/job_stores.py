@@ -27,6 +27,7 @@ def status(view: View) -> str:
         never_run(view.never_run, view.cluster or ""),
         _jobs("Failed jobs", result.failed),
         _jobs("Jobs that failed and are tried again", result.tried_again),
+        _refused(result),
         pairs(_next_steps(view)),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -133,6 +134,19 @@ def _jobs(title: str, jobs: tuple[FailedJob, ...]) -> str:
     if len(jobs) > _SHOWN:
         lines.append(f"  … and {len(jobs) - _SHOWN} more")
     return "\n".join(lines)
+
+
+def _refused(result: JobStoreStatus) -> str:
+    """Say how jobs may write where S3 refused them."""
+    places = [one.s3_refused for one in (*result.failed, *result.tried_again) if one.s3_refused]
+    buckets = list(dict.fromkeys(place.partition("/")[0] for place in places))
+    if not buckets:
+        return ""
+    flags = shlex.join(word for bucket in buckets for word in ("--s3-write", bucket))
+    return (
+        f"S3 refused to let a job write to {places[0]}: jobs write to job stores, and where the launch of their "
+        f"cluster allows.\nAllow it: the command that launched the cluster once more, with {flags}"
+    )
 
 
 def _next_steps(view: View) -> dict[str, str]:

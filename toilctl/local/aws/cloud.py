@@ -27,9 +27,10 @@ from toilctl.local.aws.ec2 import actions, default_vpc, launch_templates, spot_r
 from toilctl.local.aws.ec2.instance_states import Life, Lifetimes
 from toilctl.local.aws.ec2.interruptions import Interruptions
 from toilctl.local.aws.ec2.offerings import Stock
+from toilctl.local.aws.iam import document_sizes
 from toilctl.local.aws.iam import limits as iam_limits
 from toilctl.local.aws.iam.permissions import Permission, needed
-from toilctl.local.aws.iam.policies import Decision, decide
+from toilctl.local.aws.iam.policies import Decision, judge
 from toilctl.local.aws.iam.principals import AccessKey, Principal, identify
 from toilctl.local.aws.requests import client_tokens, limits, signatures
 from toilctl.local.aws.requests import tags as request_tags
@@ -71,6 +72,15 @@ class _Existing:
     def template_id(self, name: str) -> str | None:
         return self.backend.launch_template_name_to_ids.get(name)
 
+    def vpc_id(self, resource_id: str = "") -> str | None:
+        if not resource_id:
+            return next((vpc.id for vpc in self.backend.vpcs.values() if vpc.is_default), None)
+        if resource_id.startswith("sg-"):
+            group = self.backend.get_security_group_from_id(resource_id)
+            return group.vpc_id if group else None
+        subnets = (by_id[resource_id] for by_id in self.backend.subnets.values() if resource_id in by_id)
+        return next((subnet.vpc_id for subnet in subnets), None)
+
 
 class Cloud:
     """An AWS account of one's own, from its first request until ``close``."""
@@ -100,6 +110,8 @@ class Cloud:
         self.rates = Rates(self.clock.now)
         self.calls: Counter[str] = Counter()
         """How often each action was called."""
+        self.allowed: Counter[tuple[str, str, str]] = Counter()
+        """How often which user's or role's statement, by its Sid, allowed which action."""
         self.console: Callable[[str], str] = lambda _: ""
         """Returns what an instance's host wrote to its console."""
         self._patches = Patches()
@@ -192,9 +204,11 @@ class Cloud:
             return
         for permission in permissions:
             context = {**permission.context, "aws:principalarn": principal.arn}
-            decision = decide(principal.documents, permission.action, permission.resource, context)
-            if decision is not Decision.ALLOWED:
-                raise denied(call.protocol, principal.arn, permission.action, permission.resource, decision.value)
+            judged = judge(principal.documents, permission.action, permission.resource, context)
+            if judged.decision is not Decision.ALLOWED:
+                why = judged.decision.value.format(action=permission.action)
+                raise denied(call.protocol, principal.arn, permission.action, permission.resource, why)
+            self.allowed.update((principal.name, sid, permission.action) for sid in judged.allowing)
 
     def _identify(self, call: Call) -> Principal:
         return identify(call, self.root_key, self.iam, self.sts, self.clock.utcnow())
@@ -232,6 +246,7 @@ class Cloud:
             request_tags.check(call)
             if call.dry_run and call.action != "RunInstances":
                 raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+            document_sizes.check(call, self.iam)
             environ[actions.CALL_KEY] = call
             if call.service == "ec2":
                 return self._answer_ec2(call, environ, start_response)

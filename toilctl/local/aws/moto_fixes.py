@@ -173,5 +173,5 @@ def _patch_service_linked_roles(patches: Patches) -> None:
             raise Refusal("InvalidInput", text)
         return original(backend, service_name, description, suffix)
 
-    patches.update(models.SERVICE_NAME_CONVERSION, spot="EC2Spot", ec2fleet="EC2Fleet")
+    patches.update(models.SERVICE_NAME_CONVERSION, spot="EC2Spot")
     original = patches.replace(models.IAMBackend, "create_service_linked_role", create)

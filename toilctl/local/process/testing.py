@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,26 @@ class TestCloud:
         config = Config(retries={"total_max_attempts": 1})
         make: Any = _session().client
         return make(service, region_name=region, endpoint_url=self.endpoint, config=config, **keys)
+
+    def user(self, name: str, document: Mapping[str, Any]) -> dict[str, str]:
+        """Make a user who has one managed policy, or give him this one instead; return what ``client`` takes of him."""
+        iam = self.client("iam")
+        text = json.dumps(document)
+        if name not in self.cloud.iam.users:
+            arn = iam.create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
+            iam.create_user(UserName=name)
+            iam.attach_user_policy(UserName=name, PolicyArn=arn)
+        else:
+            (attached,) = iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]
+            old = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+            iam.create_policy_version(PolicyArn=attached["PolicyArn"], PolicyDocument=text, SetAsDefault=True)
+            iam.delete_policy_version(PolicyArn=attached["PolicyArn"], VersionId=old)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+    def allowed(self, name: str) -> set[tuple[str, str]]:
+        """Return which statements, by their Sids, allowed a user or role which actions so far."""
+        return {(sid, action) for who, sid, action in self.cloud.allowed if who == name}
 
     def advance(self, seconds: float) -> None:
         """Move the cloud's time forward."""

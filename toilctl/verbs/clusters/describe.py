@@ -9,7 +9,7 @@ from pathlib import Path
 from toilctl.autoscaler.journal.report import CostReport, TickReport
 from toilctl.autoscaler.model.plan import Money
 from toilctl.system import inventory, price_table
-from toilctl.values import tags
+from toilctl.values import s3_places, tags
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ToilctlError
 from toilctl.values.scaling_policy import NodeLimits
@@ -37,6 +37,8 @@ class Description:
     orphan_timeout_s: int
     """After so many seconds without the leader workers end; 0 for never."""
     shared: Shared | None
+    s3_write: tuple[s3_places.S3Place, ...]
+    """Where in S3 jobs may write beside job stores."""
     sse_key: bool
     """Whether Toil encrypts what it keeps in S3 with a key that the nodes have."""
     enable_fuse: bool
@@ -83,6 +85,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         ami=has(tags.AMI, ""),
         orphan_timeout_s=int(has(tags.ORPHAN_TIMEOUT) or 0),
         shared=Shared(has(tags.SHARED)) if has(tags.SHARED) else None,
+        s3_write=s3_places.read(has(tags.S3_WRITE)),
         sse_key=has(tags.SSE_KEY) == "yes",
         enable_fuse=has(tags.FUSE) == "yes",
         desired={} if scales else {str(kind): count for kind, count in nodes.desired(cluster).items()},

@@ -11,6 +11,7 @@ from toilctl.system import price_table, variables
 from toilctl.values import tags, worker_tags
 from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.node_types import NodeType, NodeTypes
+from toilctl.values.s3_places import S3Place
 from toilctl.values.shared_storage import Shared
 from toilctl.verbs.checks import key_pairs
 from toilctl.verbs.settings import meaning, scaling, software
@@ -45,6 +46,7 @@ class LaunchRequest:
     appliance: str | None = None
     shared: Shared | None = None
     sse_key: Path | None = None
+    s3_write: tuple[S3Place, ...] = ()
     enable_fuse: bool | None = None
 
 
@@ -81,6 +83,8 @@ class LaunchPlan:
     shared: Shared | None
     sse_key: Path | None
     """A file of this machine; None leaves the leader's own, where it has one."""
+    s3_write: tuple[S3Place, ...]
+    """Where in S3 jobs may write beside job stores; none leaves a cluster's own."""
     enable_fuse: bool
     cost: price_table.Cost
     """With the workers to begin with."""
@@ -144,6 +148,7 @@ class LaunchPlan:
             appliance_image=self.software.appliance_image,
             shared=self.shared,
             sse_key=str(self.sse_key) if self.sse_key else None,
+            s3_write=self.s3_write or None,
             custom_init_command="" if self.without_custom_init else None,
             custom_docker_init_command="" if self.without_custom_init else None,
             enable_fuse=self.enable_fuse,

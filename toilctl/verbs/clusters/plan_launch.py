@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from toilctl.system import credentials, inventory, leaders, price_table, progress, variables
-from toilctl.values import machine_images, tags
+from toilctl.values import machine_images, s3_places, tags
 from toilctl.values.cluster import Cluster, Engine
 from toilctl.values.errors import ConflictError, UsageError
 from toilctl.values.node_types import NodeType
@@ -87,16 +87,18 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         software=chosen,
         shared=request.shared,
         sse_key=alone.sse_key,
+        s3_write=_writable(request, existing),
         enable_fuse=bool(variables.settled("enable_fuse", request.enable_fuse)),
         cost=price_table.cost(region, (leader, *workers)),
         cost_at_maximum=price_table.cost(region, (leader, *highest)) if scales else None,
         exists=existing is not None,
         without_custom_init=custom_init.is_too_late(existing),
     )
-    tags.check_lengths(decided.settings())
+    tags.check_lengths({**decided.settings(), tags.S3_WRITE: s3_places.written(decided.s3_write)})
     if existing is None:
-        makes_roles = not request.aws_ec2_profile_arn
-        permissions.check_permissions(region, decided.cluster, place.vpc_id, decided.group_tags(), makes_roles=makes_roles)
+        permissions.check_permissions(
+            region, decided.cluster, place.vpc_id, decided.group_tags(), makes_roles=not request.aws_ec2_profile_arn
+        )
     return same_cluster.checked(decided, existing) if existing else decided
 
 
@@ -184,6 +186,16 @@ def _storage(request: LaunchRequest, image: machine_images.MachineImage) -> tupl
     for node in sizes:
         zones_and_images.check_storage(image, leader_storage=leader, node_storage=node)
     return leader, sizes[0] if len(sizes) == 1 else node_storage.text(sizes)
+
+
+def _writable(request: LaunchRequest, existing: Cluster | None) -> tuple[s3_places.S3Place, ...]:
+    """Return where in S3 jobs may write: what is asked for, else what a cluster has."""
+    if request.s3_write and request.aws_ec2_profile_arn:
+        raise UsageError(
+            "--s3-write changes the roles that toilctl makes, and --aws-ec2-profile-arn names another.",
+            "Leave out one of them; what jobs may do in S3 is in the policies of that profile's role.",
+        )
+    return request.s3_write or (s3_places.read(existing.settings.get(tags.S3_WRITE, "")) if existing else ())
 
 
 def _check_references(region: str, request: LaunchRequest, zones: Sequence[str]) -> None:

@@ -187,6 +187,16 @@ def test_numbers_that_nobody_knows_are_not_shown_as_zero(app: typer.Typer, answe
     assert "12 succeeded, 10 running or queued, 4 waiting" in CliRunner().invoke(app, ["status", STORE]).stdout
 
 
+def test_job_that_s3_refused_names_the_flag_that_lets_it_write(app: typer.Typer, answers: Answers) -> None:
+    (job,) = failed()["failed"]
+    answers.told = failed(failed=[{**job, "s3_refused": "results/sorted/out.txt"}, {**job, "s3_refused": "results/b"}])
+    said = " ".join(CliRunner().invoke(app, ["status", STORE]).stdout.split())
+    assert "S3 refused to let a job write to results/sorted/out.txt" in said
+    assert "the command that launched the cluster once more, with --s3-write results" in said
+    answers.told = failed()
+    assert "S3 refused" not in CliRunner().invoke(app, ["status", STORE]).stdout
+
+
 def test_many_failed_jobs_are_cut_short(app: typer.Typer, answers: Answers) -> None:
     (job,) = failed()["failed"]
     answers.told = failed(failed=[job] * 14)

@@ -19,10 +19,7 @@ DEBIAN_ACCOUNT: Final = "136693071363"
 SSM_PARAMETER: Final = "/aws/service/debian/release/12/latest/amd64"
 ROOT_DEVICE: Final = "/dev/xvda"
 ROOT_GB: Final = 8
-SERVICE_LINKED_ROLES: Final = {
-    "spot.amazonaws.com": "AWSServiceRoleForEC2Spot",
-    "ec2fleet.amazonaws.com": "AWSServiceRoleForEC2Fleet",
-}
+SERVICE_LINKED_ROLES: Final = {"spot.amazonaws.com": "AWSServiceRoleForEC2Spot"}
 _RELEASE: Final = "20260914-2236"
 
 

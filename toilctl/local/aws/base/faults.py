@@ -78,7 +78,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         {}, {"seconds": (float, _REQUIRED)},
     ),
     "service-linked-role-missing": FaultKind(
-        "the account has no service-linked role for spot.amazonaws.com or ec2fleet.amazonaws.com",
+        "the account has no service-linked role for spot.amazonaws.com",
         {"service": _REQUIRED}, {},
     ),
     "interface-lag": FaultKind(

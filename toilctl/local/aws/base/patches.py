@@ -20,6 +20,11 @@ class Patches:
         setattr(owner, name, value)
         return before
 
+    def add(self, owner: Any, name: str, value: Any) -> None:
+        """Set an attribute that a class or module lacks."""
+        self._undo.append(lambda: delattr(owner, name))
+        setattr(owner, name, value)
+
     def update(self, mapping: MutableMapping[str, Any], **items: Any) -> None:
         """Add items to a module's table."""
         for key, value in items.items():

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 CALL_KEY: Final = "toilctl.call"
 """Where a request's WSGI environment has its ``Call``."""
 
+_AWS_DISK_KEY: Final = "alias/aws/ebs"
 _LINUX: Final = frozenset({"Linux/UNIX", "Linux/UNIX (Amazon VPC)"})
 
 
 def install(patches: Patches, cloud: Rehearsed) -> None:
     """Answer these actions ourselves."""
+    from moto.ec2.responses.elastic_block_store import ElasticBlockStore
     from moto.ec2.responses.fleets import Fleets
     from moto.ec2.responses.general import General
     from moto.ec2.responses.instances import InstanceResponse
@@ -41,6 +43,7 @@ def install(patches: Patches, cloud: Rehearsed) -> None:
     patches.replace(Fleets, "create_fleet", lambda response: create_fleet(cloud, response))
     patches.replace(SpotInstances, "describe_spot_price_history", lambda response: spot_prices(cloud, response))
     patches.replace(General, "get_console_output", lambda response: console_output(cloud, response))
+    patches.add(ElasticBlockStore, "get_ebs_default_kms_key_id", default_disk_key)
 
 
 def run_instances(cloud: Rehearsed, response: Any) -> ActionResult:
@@ -66,7 +69,7 @@ def run_instances(cloud: Rehearsed, response: Any) -> ActionResult:
 
 
 def create_fleet(cloud: Rehearsed, response: Any) -> ActionResult:
-    """CreateFleet of type instant."""
+    """CreateFleet of type instant, which needs no service-linked role but spot's."""
     from moto.core.responses import ActionResult
     from moto.ec2.utils import random_fleet_id
 
@@ -78,7 +81,6 @@ def create_fleet(cloud: Rehearsed, response: Any) -> ActionResult:
             _need_role(cloud, "spot.amazonaws.com")
 
     response.error_on_dryrun()
-    _need_role(cloud, "ec2fleet.amazonaws.com")
     fleet_id = random_fleet_id()
     fleet = instant_fleet.Fleet(_account(cloud, backend), params, cloud.stock, cloud.faults, may_launch)
     answer = fleet.launch(fleet_id)
@@ -127,6 +129,19 @@ def console_output(cloud: Rehearsed, response: Any) -> ActionResult:
     return ActionResult({"InstanceId": instance.id, "Timestamp": cloud.clock.utcnow(), "Output": encoded})
 
 
+def default_disk_key(response: Any) -> ActionResult:
+    """GetEbsDefaultKmsKeyId: the account's own key that ModifyEbsDefaultKmsKeyId chose, else the alias of AWS's."""
+    from moto.core.responses import ActionResult
+    from moto.kms import kms_backends
+
+    backend = response.ec2_backend
+    kms = kms_backends[backend.account_id][backend.region_name]
+    # moto makes AWS's key when the first disk needs it.
+    own = kms.get_key_id_from_alias(_AWS_DISK_KEY) if kms.alias_exists(_AWS_DISK_KEY) else ""
+    chosen = backend.default_kms_key_id
+    return ActionResult({"KmsKeyId": _AWS_DISK_KEY if not chosen or (own and chosen.endswith(own)) else chosen})
+
+
 def _resolved(cloud: Rehearsed, backend: Any, params: Mapping[str, Any]) -> Launch:
     template_data: Mapping[str, Any] = {}
     template_id, managed = "", {}
@@ -159,9 +174,8 @@ def _authorise(cloud: Rehearsed, response: Any, launch: Launch) -> None:
 def _need_role(cloud: Rehearsed, service: str) -> None:
     """Refuse when the account lacks a service-linked role; EC2 would try to make it with the caller's permissions."""
     if not account.service_linked_role(cloud.iam, service):
-        what = "Spot Instances" if service.startswith("spot") else "Fleet"
         raise Refusal(
             "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
-            f"The provided credentials do not have permission to create the service-linked role for EC2 {what}.",
+            "The provided credentials do not have permission to create the service-linked role for EC2 Spot Instances.",
             403,
         )

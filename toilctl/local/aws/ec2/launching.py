@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws.ec2 import spot_requests
-from toilctl.local.aws.iam.permissions import ExistingResources, Permission, ec2_arn, ec2_context, tagging
+from toilctl.local.aws.iam.permissions import ExistingResources, Permission, ec2_arn, ec2_context, tagging, vpc_context
 
 if TYPE_CHECKING:
     from moto.core.types import Base64EncodedString
@@ -115,7 +115,9 @@ def permissions(
         Permission(
             "ec2:RunInstances",
             ec2_arn(region, account_id, kind, name),
-            ec2_context(region, source, existing.tags(name), {}) | extra,
+            ec2_context(region, source, existing.tags(name), {})
+            | vpc_context(region, account_id, name, existing)
+            | extra,
         )
         for kind, name in used
     ]

@@ -33,6 +33,10 @@ class ExistingResources(Protocol):
         """Return the id of a launch template."""
         ...
 
+    def vpc_id(self, resource_id: str = "") -> str | None:
+        """Return the VPC of a subnet or a security group; without an id, the default one."""
+        ...
+
 
 _TYPES: Final = {
     "i": "instance", "sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vol": "volume",
@@ -88,6 +92,12 @@ def ec2_context(region: str, source: str, resource_tags: Tags, request_tags: Tag
     return context
 
 
+def vpc_context(region: str, account_id: str, resource_id: str, existing: ExistingResources) -> dict[str, str]:
+    """Return the condition key that says in which VPC a subnet or a security group is."""
+    vpc = existing.vpc_id(resource_id)
+    return {"ec2:vpc": ec2_arn(region, account_id, "vpc", vpc)} if vpc else {}
+
+
 def tagging(region: str, source: str, arn: str, tags: Tags, create_action: str) -> Permission:
     """Return the permission to tag what ``create_action`` creates."""
     context = ec2_context(region, source, {}, tags) | {"ec2:createaction": create_action}
@@ -110,6 +120,9 @@ def _ec2(call: Call, account_id: str, existing: ExistingResources) -> Iterator[P
         tags = _requested_tags(call).get(created, {})
         arn = ec2_arn(call.region, account_id, created, "*")
         yield Permission(call.name, arn, ec2_context(call.region, call.source, {}, tags))
+        if call.action == "CreateSecurityGroup" and "VpcId" not in call.params and (vpc := existing.vpc_id()):
+            context = ec2_context(call.region, call.source, existing.tags(vpc), {})
+            yield Permission(call.name, ec2_arn(call.region, account_id, "vpc", vpc), context)
         if tags:
             yield tagging(call.region, call.source, arn, tags, call.action)
     # CreateTags puts its tags in "Tag"; so does DeleteTags, with keys alone.
@@ -118,6 +131,7 @@ def _ec2(call: Call, account_id: str, existing: ExistingResources) -> Iterator[P
     for resource_id in dict.fromkeys(_named_resources(call, existing)):
         kind = _TYPES[resource_id.partition("-")[0]]
         context = ec2_context(call.region, call.source, existing.tags(resource_id), tags)
+        context |= vpc_context(call.region, account_id, resource_id, existing)
         yield Permission(call.name, ec2_arn(call.region, account_id, kind, resource_id), context)
         found = True
     if not created and not found:
@@ -169,7 +183,13 @@ _IAM_NAMES: Final = {
 }  # fmt: skip
 
 
-def _iam(call: Call, account_id: str, context: dict[str, str]) -> Iterator[Permission]:
+_TAGGING: Final = {
+    "CreateRole": "iam:TagRole", "CreateInstanceProfile": "iam:TagInstanceProfile", "CreateUser": "iam:TagUser",
+    "CreatePolicy": "iam:TagPolicy",
+}  # fmt: skip
+
+
+def _iam(call: Call, account_id: str, context: dict[str, Any]) -> Iterator[Permission]:
     prefix = f"arn:aws:iam::{account_id}:"
     path = str(call.params.get("Path", "/"))
     names = [(kind, call.params[key]) for key, kind in _IAM_NAMES.items() if key in call.params]
@@ -185,5 +205,12 @@ def _iam(call: Call, account_id: str, context: dict[str, str]) -> Iterator[Permi
         names, path = [("role", "*")], f"/aws-service-role/{service}/"
         context = context | {"iam:awsservicename": service}
     resources = [f"{prefix}{kind}{path}{name}" for kind, name in names] or [call.params.get("PolicyArn", "*")]
+    tags = flat_tags(call.params, "Tags.member")
+    if tags:
+        context = context | {f"aws:requesttag/{key}".lower(): value for key, value in tags.items()}
+        context["aws:tagkeys"] = list(tags)
     for resource in resources:
         yield Permission(call.name, resource, context)
+        if tags and call.action in _TAGGING:
+            # What is made with tags is tagged, too ("Tagging IAM resources").
+            yield Permission(_TAGGING[call.action], resource, context)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -21,24 +22,37 @@ _VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 
 class Decision(Enum):
-    """What the policies say."""
+    """What the policies say; the value is how AWS ends the sentence of a refusal, with the action's name in it."""
 
     ALLOWED = "allowed"
-    IMPLICITLY_DENIED = "no policy allows it"
-    EXPLICITLY_DENIED = "a policy denies it"
+    IMPLICITLY_DENIED = "because no identity-based policy allows the {action} action"
+    EXPLICITLY_DENIED = "with an explicit deny in an identity-based policy"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the policies say, and the ids of the statements that allow it."""
+
+    decision: Decision
+    allowing: tuple[str, ...] = ()
 
 
 def decide(documents: Iterable[Mapping[str, Any]], action: str, resource: str, context: Context) -> Decision:
     """Evaluate policy documents for one action (``ec2:RunInstances``) on one resource (an ARN, or ``*``)."""
-    decision = Decision.IMPLICITLY_DENIED
+    return judge(documents, action, resource, context).decision
+
+
+def judge(documents: Iterable[Mapping[str, Any]], action: str, resource: str, context: Context) -> Judgement:
+    """Evaluate as ``decide`` does, and say which statements allow it; one without a Sid is an empty word."""
+    allowing = []
     for document in documents:
         for statement in _listed(document.get("Statement")):
             if not _applies(statement, action, resource, context):
                 continue
             if statement["Effect"] == "Deny":
-                return Decision.EXPLICITLY_DENIED
-            decision = Decision.ALLOWED
-    return decision
+                return Judgement(Decision.EXPLICITLY_DENIED)
+            allowing.append(str(statement.get("Sid", "")))
+    return Judgement(Decision.ALLOWED if allowing else Decision.IMPLICITLY_DENIED, tuple(allowing))
 
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:

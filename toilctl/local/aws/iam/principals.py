@@ -44,6 +44,12 @@ class Principal:
     documents: tuple[Document, ...] = ()
     root: bool = False
 
+    @property
+    def name(self) -> str:
+        """The user's name, or that of a session's role."""
+        kind, *names = self.arn.rpartition(":")[2].split("/")
+        return names[0] if kind == "assumed-role" else (names or [kind])[-1]
+
 
 def identify(call: Call, root: AccessKey, iam: IAMBackend, sts: STSBackend, now: datetime) -> Principal:
     """Find the owner of the access key that a call names; whether it is signed with it, ``signatures`` tells.

@@ -19,6 +19,7 @@ MAX_PARAMETERS_BYTES: Final = 10 * 1024 * 1024
 
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
 _IP_HOST = re.compile(r"[\d.]+|\[.*\]|localhost")
+_EFS: Final = "elasticfilesystem"
 _QUERY_SERVICES: Final = frozenset({"iam", "sts", "autoscaling", "cloudformation", "elasticloadbalancing", "sns"})
 
 
@@ -64,6 +65,8 @@ def parse(environ: Environ) -> Call:
     action, params, resource = "Unknown", query, ""
     if protocol is Protocol.S3:
         resource, action = _s3(environ, query)
+    elif service == _EFS:
+        action = _efs(environ)
     elif protocol is Protocol.JSON:
         params, action = _json(_body(environ)), target.rpartition(".")[2] or "Unknown"
     else:
@@ -73,6 +76,13 @@ def parse(environ: Environ) -> Call:
     token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or presigned
     source = environ.get("REMOTE_ADDR", "")
     return Call(service, action, region, protocol, params, access_key_id, token, resource, source)
+
+
+def _efs(environ: Environ) -> str:
+    """Return EFS's action, which is in method and path: ``GET /2015-02-01/mount-targets`` is DescribeMountTargets."""
+    noun = "".join(word.title() for word in environ.get("PATH_INFO", "").split("/")[2:3] for word in word.split("-"))
+    verb = {"GET": "Describe", "DELETE": "Delete"}.get(environ["REQUEST_METHOD"], "Create")
+    return verb + (noun if verb == "Describe" else noun.removesuffix("s"))
 
 
 def _credential(environ: Environ, query: Mapping[str, str]) -> tuple[str, str, str]:

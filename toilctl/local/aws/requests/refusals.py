@@ -6,6 +6,8 @@ of S3: the same refusal has another code in each protocol.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import uuid
 from enum import StrEnum
@@ -105,9 +107,16 @@ def throttled(protocol: Protocol) -> Refusal:
 
 
 def denied(protocol: Protocol, principal_arn: str, action: str, resource: str, why: str) -> Refusal:
-    """Refuse what the principal's policies do not allow."""
+    """Refuse what the principal's policies do not allow ("Troubleshoot access denied error messages" of IAM).
+
+    EC2 tells the same once more, encoded for sts:DecodeAuthorizationMessage; S3 puts the resource into quotes.
+    """
     code, prefix, status = _DENIED[protocol]
-    text = f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource} because {why}"
+    shown = f'"{resource}"' if protocol is Protocol.S3 else resource
+    text = f"User: {principal_arn} is not authorized to perform: {action} on resource: {shown} {why}"
+    if protocol is Protocol.EC2:
+        encoded = base64.urlsafe_b64encode(hashlib.sha512(text.encode()).digest() * 4).decode().rstrip("=")
+        text += f". Encoded authorization failure message: {encoded}"
     return Refusal(code, prefix + text, status)
 
 

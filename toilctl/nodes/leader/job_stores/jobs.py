@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,12 @@ PATIENCE_S = 60.0
 THREADS = 16
 """How many jobs are loaded at once from a bucket, which takes most of a time by waiting."""
 CHUNK = 256
+LONGEST_LOG = 2**20
+"""Characters of a log that are looked at."""
+REFUSED = re.compile(
+    r"not authorized to perform: s3:(?:Put|Delete|Abort|Create)\w+ on resource: \"?arn:[a-z-]+:s3:::([^\s\"]{1,1000})"
+)
+"""How S3 refuses what a role's policies do not allow ("Access denied error message examples")."""
 
 Load = Callable[["list[str]"], "Iterable[JobDescription | None]"]
 
@@ -94,7 +101,22 @@ def describe(job: JobDescription, store: AbstractJobStore) -> dict[str, Any]:
         "id": str(job.jobStoreID),
         "tries_left": job.remainingTryCount,
         "log": where_log_is(job, store),
+        "s3_refused": refused_by_s3(job, store),
     }
+
+
+def refused_by_s3(job: JobDescription, store: AbstractJobStore) -> str | None:
+    """Return where in S3 a job's last failure may not write, as BUCKET/KEY, if its log says so."""
+    from toil.jobStores.abstractJobStore import NoSuchFileException
+
+    if not job.logJobStoreFileID:
+        return None
+    try:
+        with store.read_file_stream(job.logJobStoreFileID, encoding="utf-8", errors="replace") as stream:
+            found = REFUSED.search(stream.read(LONGEST_LOG))
+    except (NoSuchFileException, OSError, ValueError):
+        return None
+    return found[1] if found else None
 
 
 def where_log_is(job: JobDescription, store: AbstractJobStore) -> str | None:

@@ -185,13 +185,6 @@ def test_missing_service_linked_role_for_spot_fails_until_it_is_made(account: Ac
     assert len(ids(account.fleet(A, market="spot"))) == 1
 
 
-def test_missing_service_linked_role_for_fleets_refuses_the_request(account: Account) -> None:
-    account.cloud.faults.set("service-linked-role-missing", service="ec2fleet.amazonaws.com")
-    with pytest.raises(ClientError) as error:
-        account.fleet(A)
-    assert code(error) == "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
-
-
 def test_service_linked_role_that_exists_cannot_be_made_again(account: Account) -> None:
     with pytest.raises(ClientError) as error:
         account.cloud.client("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")

@@ -231,3 +231,46 @@ class TestLeader:
                 TagSpecifications=[{"ResourceType": k, "Tags": TAGS} for k in self.CREATED if k != "fleet"],
             )  # fmt: skip
         assert "iam:PassRole on resource: arn:aws:iam::123456789012:role/leader" in str(error.value)
+
+
+def test_what_is_made_with_tags_in_iam_is_tagged_too(as_user: Callable[..., Any]) -> None:
+    iam = as_user("iam", allow(["iam:CreateRole", "iam:CreateInstanceProfile"]))
+    iam.create_role(RoleName="plain", AssumeRolePolicyDocument="{}")
+    for make, action in (
+        (lambda: iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}", Tags=TAGS), "iam:TagRole"),
+        (lambda: iam.create_instance_profile(InstanceProfileName="p", Tags=TAGS), "iam:TagInstanceProfile"),
+    ):
+        with pytest.raises(ClientError) as error:
+            make()
+        assert code(error) == "AccessDenied"
+        assert f"is not authorized to perform: {action} on resource: arn:aws:iam::" in str(error.value)
+        assert f"because no identity-based policy allows the {action} action" in str(error.value)
+
+
+def test_security_group_is_made_in_a_vpc_that_one_may_use(as_user: Callable[..., Any]) -> None:
+    ec2 = as_user("ec2", allow("ec2:CreateSecurityGroup", "arn:aws:ec2:*:*:security-group/*"))
+    with pytest.raises(ClientError) as error:
+        ec2.create_security_group(GroupName="x", Description="x", DryRun=True)
+    assert "on resource: arn:aws:ec2:us-west-2:123456789012:vpc/vpc-" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("least", "message"), [(2048, "Maximum policy size of 2048 bytes exceeded for user u"), (6144, "PolicySize: 6144")]
+)
+def test_policies_that_are_too_long_are_refused(cloud: TestCloud, least: int, message: str) -> None:
+    iam, document = (
+        cloud.client("iam"),
+        json.dumps({"Version": "2012-10-17", "Statement": [allow("s3:" + "a" * least)]}),
+    )
+    iam.create_user(UserName="u")
+    whose = {"UserName": "u"} if least == 2048 else {}
+    with pytest.raises(ClientError) as error:
+        (iam.put_user_policy if whose else iam.create_policy)(PolicyName="p", PolicyDocument=document, **whose)
+    assert code(error) == "LimitExceeded"
+    assert message in str(error.value)
+
+
+def test_statements_that_allowed_something_are_told(cloud: TestCloud) -> None:
+    document = {"Version": "2012-10-17", "Statement": [{**allow("ec2:Describe*"), "Sid": "See"}]}
+    cloud.client("ec2", **cloud.user("u", document)).describe_vpcs()
+    assert cloud.allowed("u") == {("See", "ec2:DescribeVpcs")}

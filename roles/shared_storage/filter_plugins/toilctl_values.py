@@ -1,0 +1,1 @@
+../../ec2_nodes/filter_plugins/toilctl_values.py
