@@ -117,3 +117,15 @@ def test_without_a_cluster_or_region_it_fails_and_says_what_to_set(
     result = inventory(cloud, tmp_path, "--list", **{variable: ""})
     assert result.returncode != 0
     assert f"Set {variable}." in result.stderr
+
+
+def test_node_whose_tags_somebody_spoiled_costs_the_others_nothing(
+    cloud: TestCloud, nodes: dict[str, str], tmp_path: Path
+) -> None:
+    ec2 = cloud.client("ec2")
+    ec2.create_tags(Resources=[nodes["new"]], Tags=[{"Key": "toilctl:role", "Value": "master"}])
+    lost = ("node-type", "engine", "login-user", "appliance", "storage-gb")
+    ec2.delete_tags(Resources=[nodes["old"]], Tags=[{"Key": f"toilctl:{name}"} for name in lost])
+    found = groups(cloud, tmp_path)
+    assert (found["leader"], found["worker"]) == ({nodes["leader"]}, {nodes["old"]})
+    assert found["node_type_t2_micro"] == {nodes["leader"], nodes["old"]}
