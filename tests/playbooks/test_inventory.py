@@ -131,3 +131,15 @@ def test_login_user_of_a_tag_that_would_be_an_option_is_not_taken(
     taken = {"leader": "admin", "old": "admin", "new": "ec2-user"}
     found = {name: listed[nodes[name]]["login_user"] for name in said}
     assert found == {name: {"__ansible_unsafe": user} for name, user in taken.items()}
+
+
+def test_node_whose_tags_somebody_spoiled_costs_the_others_nothing(
+    cloud: TestCloud, nodes: dict[str, str], tmp_path: Path
+) -> None:
+    ec2 = cloud.client("ec2")
+    ec2.create_tags(Resources=[nodes["new"]], Tags=[{"Key": "toilctl:role", "Value": "master"}])
+    lost = ("node-type", "engine", "login-user", "appliance", "storage-gb")
+    ec2.delete_tags(Resources=[nodes["old"]], Tags=[{"Key": f"toilctl:{name}"} for name in lost])
+    found = groups(cloud, tmp_path)
+    assert (found["leader"], found["worker"]) == ({nodes["leader"]}, {nodes["old"]})
+    assert found["node_type_t2_micro"] == {nodes["leader"], nodes["old"]}

@@ -75,8 +75,9 @@ class Progress:
         """
         said = told.mapping(document)
         known: dict[str, Any] = {one.name: said[one.name] for one in fields(cls) if one.name in said}
-        unknown = {name for name, value in known.items() if value is None and name == "running"}
-        return cls(**{name: None if name in unknown else told.count(value) for name, value in known.items()})
+        if known.get("running", 0) is None:
+            return cls(running=None, **{name: told.count(value) for name, value in known.items() if name != "running"})
+        return cls(**{name: told.count(value) for name, value in known.items()})
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,18 @@ def test_refusal_says_what_it_likes_and_keeps_its_facts() -> None:
     assert (caught.value.message, caught.value.facts) == ("x", {"message": "y", "self": "z"})
 
 
+def test_refusal_has_no_say_in_what_this_machine_goes_by() -> None:
+    refused = {
+        "code": "conflict",
+        "message": "x",
+        "next_step": "",
+        "facts": {"appliance_image": "evil", "toil_needed": 1},
+    }
+    with pytest.raises(ToilctlError) as caught:
+        ask_leader.answered(json.dumps({"refused": refused}), "deployments.prepare")
+    assert caught.value.facts == {"toil_needed": 1}
+
+
 def test_answer_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ask_leader, "document", lambda text: document(text, most=10))
     with pytest.raises(ConnectError, match="cannot be read"):

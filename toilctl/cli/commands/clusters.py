@@ -185,6 +185,6 @@ def _show(kind: str, work: Callable[[], Any], to_text: Callable[[Any], str]) -> 
     try:
         render.show(kind, work(), to_text)
     except PartialError as error:
-        if not render.as_json():
+        if "result" in error.facts and not render.as_json():
             render.say(to_text(error.facts["result"]))
         raise

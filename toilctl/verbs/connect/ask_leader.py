@@ -22,6 +22,8 @@ DIRECTORY: Final = "/var/lib/toilctl/workflows"
 """Where deployments and runs are, at the same path on the leader and in its container; deployments on workers, too."""
 TIMEOUT_S: Final = 120.0
 _SHOWN: Final = 200
+_FOLLOWED: Final = frozenset({"appliance_image", "reason", "result", "ssh_key"})
+"""Facts of errors that this machine goes by: a leader has no say in them."""
 
 
 def ask(  # noqa: PLR0913 - whom, what, and how long
@@ -63,7 +65,8 @@ def answered(text: str, verb: str) -> Any:
             return found["answer"]
         kind = errors.named(str(refused["code"]), ToilctlError)
         error = kind(str(refused["message"]), str(refused["next_step"]))
-        error.facts = {str(name): value for name, value in dict(refused.get("facts") or {}).items()}
+        facts = dict(refused.get("facts") or {})
+        error.facts = {name: value for name, value in facts.items() if name not in _FOLLOWED}
     raise error
 
 
