@@ -94,7 +94,9 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
     tags.check_lengths(decided.settings())
     if existing is None:
         makes_roles = not request.aws_ec2_profile_arn
-        permissions.check_permissions(region, decided.cluster, place.vpc_id, decided.group_tags(), makes_roles=makes_roles)
+        permissions.check_permissions(
+            region, decided.cluster, place.vpc_id, decided.group_tags(), makes_roles=makes_roles
+        )
     return same_cluster.checked(decided, existing) if existing else decided
 
 
