@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from toilctl.values.aws_limits import FILTER_VALUE_LENGTH
 from toilctl.values.errors import UsageError
 
 CLUSTER: Final = "toilctl:cluster"
@@ -112,10 +113,12 @@ def check_lengths(tags: Mapping[str, str]) -> None:
                 "Name fewer, or fewer alternatives in each.", length=length, most=MAX_VALUE_LENGTH,
             )  # fmt: skip
     for key, value in tags.items():
-        if len(value) > MAX_VALUE_LENGTH:
+        # Nodes are found by their type, in a filter.
+        most = FILTER_VALUE_LENGTH if key == LEADER_NODE_TYPE else MAX_VALUE_LENGTH
+        if len(value) > most:
             raise UsageError(
-                f"{key.partition(':')[2]} takes {len(value)} characters, and an EC2 tag holds {MAX_VALUE_LENGTH}.",
-                "Write fewer, or numbers with fewer digits.", length=len(value), most=MAX_VALUE_LENGTH,
+                f"{key.partition(':')[2]} takes {len(value)} characters, and an EC2 tag holds {most}.",
+                "Write fewer, or numbers with fewer digits.", length=len(value), most=most,
             )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def ensure_profile(iam, name, tags):
     check_ours("instance profile", name, profile, tags[CLUSTER])
     if not profile["Roles"]:
         # Another run may add it meanwhile; IAM calls a second role a broken limit.
-        create(iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=name)
+        create(iam.add_role_to_instance_profile, "LimitExceeded", InstanceProfileName=name, RoleName=name)
         changed = True
     return changed
 
@@ -142,14 +142,14 @@ def find(call, key, **names):
         return None
 
 
-def create(call, **what):
-    """Create; return False when somebody else just did."""
+def create(call, *codes, **what):
+    """Create; return False when somebody else just did, which ``codes`` say, too."""
     from botocore.exceptions import ClientError
 
     try:
         call(**what)
     except ClientError as error:
-        if error_code(error) not in ("EntityAlreadyExists", "LimitExceeded"):
+        if error_code(error) not in ("EntityAlreadyExists", *codes):
             raise
         return False
     return True

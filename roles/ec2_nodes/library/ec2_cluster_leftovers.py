@@ -17,14 +17,13 @@ deleted: {type: list, returned: always, description: The ids of what was deleted
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import connect, is_not_found, run
+from ansible.module_utils.toilctl_aws import IDS_PER_CALL, chunks, connect, is_not_found, run
 
 
 def delete_all(ec2, cluster):
     """Delete each kind; what another run deletes meanwhile is as good."""
-    deleted = []
+    deleted = cancelled(ec2, spot_requests(ec2, cluster))
     for found, delete in (
-        (spot_requests, lambda i: ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[i])),
         (templates, lambda i: ec2.delete_launch_template(LaunchTemplateId=i)),
         (volumes, lambda i: ec2.delete_volume(VolumeId=i)),
         (interfaces, lambda i: ec2.delete_network_interface(NetworkInterfaceId=i)),
@@ -33,12 +32,25 @@ def delete_all(ec2, cluster):
     return {"changed": bool(deleted), "deleted": deleted}
 
 
-def gone(delete, resource_id):
-    """Delete one; return whether this call did."""
+def cancelled(ec2, request_ids):
+    """Cancel spot requests, as many at once as EC2 takes: each worker has had one. Return those that there were."""
+
+    def cancel(ids):
+        ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=ids)
+
+    found = []
+    for some in chunks(request_ids, IDS_PER_CALL):
+        # Where EC2 has forgotten one of them meanwhile, it cancels none.
+        found += some if gone(cancel, some) else [one for one in some if gone(cancel, [one])]
+    return found
+
+
+def gone(delete, what):
+    """Delete one, or those of one call; return whether this call did."""
     from botocore.exceptions import ClientError
 
     try:
-        delete(resource_id)
+        delete(what)
     except ClientError as error:
         if not is_not_found(error):
             raise

@@ -42,6 +42,8 @@ from ansible.module_utils.toilctl_aws import (
 
 CLUSTER, GENERATION, ROLE = "toilctl:cluster", "toilctl:generation", "toilctl:role"
 ENDED = ("shutting-down", "terminated")
+# How many nodes a sentence names.
+NAMED = 10
 
 
 def would_terminate(ec2, options):
@@ -70,8 +72,12 @@ def terminate(ec2, options):
 def left_over(states):
     """Return the error for instances that do not end."""
     left = sorted(instance_id for instance_id, state in states.items() if state != "terminated")
+    more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return AwsError(
-        "leftovers", f"Not terminated yet: {', '.join(left)}.", "Run the same command again in a minute.", left=left
+        "leftovers",
+        f"Not terminated yet: {', '.join(left[:NAMED])}{more}.",
+        "Run the same command again in a minute.",
+        left=left,
     )
 
 

@@ -94,7 +94,8 @@ def _run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with ExitStack() as stack:
-        address, cidrs, networks = _LOOPBACK, {}, None
+        cidrs: dict[str, Any] = {}
+        address, networks = _LOOPBACK, None
         if settings.hosts:
             from toilctl.local.hosts.networks import make_networks
 

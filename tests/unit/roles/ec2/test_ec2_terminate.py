@@ -46,7 +46,7 @@ def group(ec2: Any) -> None:
 
 
 def terminate(module: Module, ec2: Any, cluster: str, instance_ids: list[str] | None = None) -> list[str]:
-    options = {"cluster": cluster, "instance_ids": instance_ids, "wait": True, "timeout_s": 10}
+    options = {"cluster": cluster, "instance_ids": instance_ids, "wait": True, "timeout_s": 300}
     result: list[str] = module("ec2_terminate").terminate(ec2, options)["terminated"]
     return result
 
@@ -113,6 +113,13 @@ def test_more_nodes_than_a_filter_takes_end_in_one_scale_in(
     ended = [*nodes[1:], nodes[0]]
     assert terminate(module, ec2, "my", ended) == nodes
     assert cloud.calls["ec2:TerminateInstances"] == 1
+
+
+def test_of_many_nodes_that_do_not_end_a_few_are_named(module: Module) -> None:
+    states = {f"i-{number:02}": "shutting-down" for number in range(12)}
+    error = module("ec2_terminate").left_over(states)
+    assert error.message.endswith("i-08, i-09 and 2 more.")
+    assert error.facts["left"] == sorted(states)
 
 
 def test_a_node_of_another_cluster_is_found_among_many(

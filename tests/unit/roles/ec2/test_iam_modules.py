@@ -8,8 +8,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from toilctl.local.aws.requests.refusals import Refusal
 from toilctl.local.process.testing import TestCloud
+from toilctl.values.aws_limits import ROLE_POLICY_CHARACTERS
 
 Module = Callable[[str], ModuleType]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -112,3 +115,20 @@ def test_where_one_may_not_even_look_a_warning_is_enough(module: Module, cloud: 
     iam = person(cloud, "s3:*")
     assert not module("iam_service_linked_roles").ensure_all(iam, SERVICES, warnings.append)["changed"]
     assert len(warnings) == 1
+
+
+def test_a_policy_that_is_too_large_is_told_as_iam_tells_it(module: Module, cloud: TestCloud) -> None:
+    large = options("my", "s3:" + "x" * ROLE_POLICY_CHARACTERS)
+    with pytest.raises(ClientError, match="Maximum policy size of 10240 bytes exceeded for role toilctl-my"):
+        module("iam_node_profiles").present(cloud.client("iam"), large)
+
+
+def test_an_account_with_too_many_roles_is_told_so(
+    module: Module, cloud: TestCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise Refusal("LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", 409)
+
+    monkeypatch.setattr("moto.iam.models.IAMBackend.create_role", full)
+    with pytest.raises(ClientError, match="RolesPerAccount"):
+        module("iam_node_profiles").present(cloud.client("iam"), options("my"))
