@@ -36,6 +36,8 @@ PLAYBOOK = [
                 ("slurm", "defaults"),
                 ("slurm", "vars"),
                 ("leader", "defaults"),
+                ("appliance", "defaults"),
+                ("appliance", "vars"),
             )
         ]
         + [
@@ -52,7 +54,8 @@ PLAYBOOK = [
             {
                 "ansible.builtin.copy": {
                     "content": "{{ {'mesos': mesos_services[mesos_role], 'slurm': slurm_services[slurm_role], "
-                    "'environment': mesos_environment[mesos_role]} | to_json }}",
+                    "'environment': mesos_environment[mesos_role], "
+                    "'volumes': appliance_docker_volumes + appliance_base_volumes} | to_json }}",
                     "dest": "{{ out }}/{{ inventory_hostname }}.json",
                     "mode": "0600",
                 }
@@ -88,6 +91,10 @@ class Rendered:
     def services(self, host: str, engine: str) -> list[str]:
         return json.loads((self.directory / f"{host}.json").read_text())[engine]
 
+    def has_docker(self, host: str) -> bool:
+        volumes = json.loads((self.directory / f"{host}.json").read_text())["volumes"]
+        return "/var/run/docker.sock:/var/run/docker.sock" in volumes
+
     def environment(self, host: str) -> dict[str, str]:
         return json.loads((self.directory / f"{host}.json").read_text())["environment"]
 
@@ -100,7 +107,7 @@ def on_aws(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
 @pytest.fixture(scope="module")
 def in_rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     variables = {"engine_capacity_forced": True, "aws_endpoint_url": "http://172.31.255.254:5000", "engine": "slurm"}
-    return Rendered(tmp_path_factory.mktemp("rehearsal"), **variables)
+    return Rendered(tmp_path_factory.mktemp("rehearsal"), appliance_with_docker=False, **variables)
 
 
 def test_mesos_master_listens_at_the_leaders_private_address(on_aws: Rendered) -> None:
@@ -170,6 +177,11 @@ def test_mesos_executors_get_path_and_endpoint(on_aws: Rendered, in_rehearsal: R
 def test_slurm_worker_joins_under_its_instance_id(on_aws: Rendered, host: str, feature: str) -> None:
     slurmd = on_aws.services(host, "slurm")[1]
     assert f"-N {host} --conf 'CPUs=1 RealMemory=668 TmpDisk=40000 Feature={feature}' --conf-server 10.0.0.1" in slurmd
+
+
+def test_containers_have_dockers_socket_unless_it_is_taken_from_them(on_aws: Rendered, in_rehearsal: Rendered) -> None:
+    assert (on_aws.has_docker("i-1"), on_aws.has_docker("i-2")) == (True, True)
+    assert not in_rehearsal.has_docker("i-1")
 
 
 def test_slurm_does_nothing_for_jobs_as_root_on_the_leader(on_aws: Rendered) -> None:
