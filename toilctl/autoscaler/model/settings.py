@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ SETTINGS_FILE: Final = "/etc/toilctl/cluster.yml"
 DEFAULT_STORAGE_GB: Final = 50
 """For node types that a workflow asks for in a cluster that says nothing of storage."""
 _MAX_PORT: Final = 65535
+_MOST: Final = 1e9
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def _load(path: Path) -> Mapping[str, Any]:
         values = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"it cannot be read: {getattr(error, 'strerror', error)}.") from error
-    except yaml.YAMLError as error:
+    # A text such as 2026-13-01 is a time to YAML, and none at all.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"it is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(values, Mapping):
         raise UsageError("it has no settings.")
@@ -150,15 +153,18 @@ def _flag(values: Mapping[str, Any], name: str) -> bool:
 
 def _number(values: Mapping[str, Any], name: str) -> float:
     try:
-        return float(values[name])
-    except (KeyError, TypeError, ValueError):
-        raise UsageError(f"{values.get(name)!r} is no {name}, which is a number.", name=name) from None
+        number = float(values[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0 <= number <= _MOST:
+        raise UsageError(f"{values.get(name)!r} is no {name}, which is a number.", name=name)
+    return number
 
 
 def _port(values: Mapping[str, Any], name: str) -> int:
     """Read a port; 0, for none, where an older leader's file does not name it."""
     text = str(values.get(name, 0))
-    if not text.isdecimal() or int(text) > _MAX_PORT:
+    if not text.isdecimal() or len(text) > len(str(_MAX_PORT)) or int(text) > _MAX_PORT:
         raise UsageError(f"{text!r} is no {name}, which is a port, or 0 for none.", name=name)
     return int(text)
 

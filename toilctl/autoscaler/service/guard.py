@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from toilctl.autoscaler.memory.playbook_runs import UNANSWERED_S
+from toilctl.engines.client import UNREADABLE, moment
 from toilctl.system import inventory, locks
 from toilctl.values import tags
 from toilctl.values.cluster import Role
@@ -74,5 +75,13 @@ class Guard:
 
 def last_attempt(attempts: Iterable[str]) -> datetime | None:
     """Return when the latest launch without an answer began, if there is one; ``attempts`` are tags' values."""
-    begun = [float(words[2]) for words in map(str.split, attempts) if len(words) == 4]
-    return datetime.fromtimestamp(max(begun), UTC) if begun else None
+    begun = map(str.split, attempts)
+    return max((at for words in begun if len(words) == 4 and (at := _second(words[2]))), default=None)
+
+
+def _second(text: str) -> datetime | None:
+    """Return a moment; None for what is none: whoever may write tags must not stop the cluster by one."""
+    try:
+        return moment(float(text))
+    except UNREADABLE:
+        return None

@@ -111,8 +111,8 @@ def test_cluster_that_keeps_its_limits_gives_workflows_nothing_else_and_says_so(
     assert widened(own, found) == own
     assert (found.limits, found.tuning, found.storage_gb) == ((), {}, {})
     assert found.notes == (
-        f"sort.py asks for c3.large=0..10, {MEMORY}=0..99, which does not count, since the cluster keeps its own limits: "
-        "toilctl autoscale my --keep-limits 0 changes that.",
+        f"sort.py asks for c3.large=0..10, {MEMORY}=0..99, which does not count, since the cluster keeps its own "
+        "limits: toilctl autoscale my --keep-limits 0 changes that.",
     )
 
 

@@ -29,6 +29,8 @@ from .files import RunFiles
 STARTING, RUNNING, SUCCEEDED, FAILED = "starting", "running", "succeeded", "failed"
 STOPPED, LOST = "stopped", "lost"
 GO_ON = (STARTING, RUNNING)
+NUMBERS = ("pid", "supervisor", "exit_code")
+MOMENTS = ("started_at", "began_at", "stop_asked_at", "ended_at")
 BEGIN_S = 30.0
 """How long after it was asked for an attempt may not have begun."""
 
@@ -152,10 +154,24 @@ def seconds_between(begin: str, end: str) -> float:
 
 def _attempt(number: int, facts: dict[str, Any]) -> Attempt:
     known = {one.name for one in fields(Attempt)} - {"number"}
-    told = {name: value for name, value in facts.items() if name in known}
+    told = {name: value for name, value in facts.items() if name in known and _fits(name, value)}
     # On a disk that was full, the first line may be missing.
     begun = told.get("started_at") or iso(0)
     return Attempt(number, **{**told, "started_at": begun, "argv": tuple(told.get("argv") or ())})
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Tell whether a fact is what it should be; a run may write into its own records."""
+    if name == "argv":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if name in NUMBERS:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+    if not isinstance(value, str):
+        return False
+    try:
+        return name not in MOMENTS or datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _ended(run: RunFiles, attempt: Attempt) -> Ending:

@@ -32,6 +32,8 @@ from toilctl_plugin.publication.run import WORKFLOWS
 from .. import places
 from ..refused import RefusedError
 
+MOST_BYTES = 2**26
+"""Of a record; what is more is not read."""
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 
@@ -131,13 +133,13 @@ def no_run(message: str) -> RefusedError:
 def lines_of(path: Path) -> Iterator[dict[str, Any]]:
     """Read a file of JSON objects, one a line; a line that is half written is passed over."""
     try:
-        text = path.read_text()
+        text = _text(path)
     except OSError:
         return
-    for line in text.splitlines():
+    for line in text.split("\n"):
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):
             yield found
@@ -165,15 +167,21 @@ def write(path: Path, document: Any, mode: int = 0o644) -> None:
 def read(path: Path) -> Any:
     """Read a file of one JSON document; None when it is not there, or nonsense."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        return json.loads(_text(path))
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def _text(path: Path) -> str:
+    # A run may put anything there: what is no file is waited for by nobody.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        return opened.read(MOST_BYTES).decode(errors="replace")
 
 
 def is_held(path: Path) -> bool:
     """Tell whether somebody has locked a file."""
     try:
-        with path.open("rb") as opened:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -56,10 +57,13 @@ def _published(leader_pid: int) -> set[str] | None:
     except OSError:
         return None
     for path in paths:
-        with path.open() as opened:
-            header = json.loads(opened.readline() or "{}")
-            if header.get("pid") == leader_pid:
-                return _run_in(opened)
+        try:
+            # What is no file is waited for by nobody.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), errors="replace") as opened:
+                if json.loads(opened.readline() or "{}").get("pid") == leader_pid:
+                    return _run_in(opened)
+        except (OSError, ValueError, AttributeError, RecursionError):
+            continue
     return None
 
 
@@ -68,7 +72,7 @@ def _run_in(lines: Iterable[str]) -> set[str]:
     for line in lines:
         try:
             what, batch_id, *_ = json.loads(line)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             # The last line may be half written; a header that is written anew is an object.
             continue
         if what == "r":

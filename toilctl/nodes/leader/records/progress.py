@@ -16,6 +16,7 @@ Counted are jobs, by their ids in the job store, of all attempts of the run; a j
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,8 @@ class Jobs:
         """Return those that are issued, for those who know which run."""
         handed_on = {batch: self.handed_on[batch] for batch in self.issued.values() if batch in self.handed_on}
         return store_bus.Told(
-            issued={job.decode(): batch.decode() for job, batch in self.issued.items()},
-            handed_on={batch.decode(): (one.decode(), by.decode()) for batch, (one, by) in handed_on.items()},
+            issued={_text(job): _text(batch) for job, batch in self.issued.items()},
+            handed_on={_text(batch): (_text(one), _text(by)) for batch, (one, by) in handed_on.items()},
         )
 
     def _end(self, job: bytes, *, good: bool) -> None:
@@ -109,7 +110,7 @@ def of(run: RunFiles, attempt: Attempt, *, goes_on: bool) -> dict[str, int | Non
         return _numbers(stores, _running(workflows, stores, attempt))
     seen = [_identity(one.bus) for one in workflows]
     before = files.read(run.progress)
-    if isinstance(before, dict) and before.get("buses") == seen:
+    if isinstance(before, dict) and before.get("buses") == seen and isinstance(before.get("jobs"), dict):
         found: dict[str, int | None] = before["jobs"]
         return found
     numbers = {**_numbers(_counted(workflows), 0), "queued": 0}
@@ -132,7 +133,8 @@ def job_stores(run: RunFiles) -> list[str]:
 def read(path: str, jobs: Jobs) -> None:
     """Take in a bus; one that is not there has nothing to tell."""
     try:
-        with Path(path).open("rb", buffering=BUFFER) as lines:
+        # What is no file is waited for by nobody.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=BUFFER) as lines:
             for line in lines:
                 _take(jobs, line)
     except OSError:
@@ -155,7 +157,7 @@ def _workflow(line: dict[str, Any]) -> Workflow | None:
             int(line["pid"]), str(line["job_store"]), str(line["batch_system"]), str(line["bus"] or ""),
             float(line["at"]),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -196,3 +198,7 @@ def _identity(path: str) -> list[Any]:
     except OSError:
         return [path]
     return [path, found.st_size, found.st_mtime_ns]
+
+
+def _text(field: bytes) -> str:
+    return field.decode(errors="replace")
