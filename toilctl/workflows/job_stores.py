@@ -181,5 +181,5 @@ def _use(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _known(kind: type[T], document: Mapping[str, Any]) -> T:
-    told = (one.name for one in fields(kind) if one.name in document or one.default is MISSING)
-    return kind(**{name: document[name] for name in told})  # type: ignore[arg-type]
+    told = (one.name for one in fields(kind) if one.name in document or one.default is MISSING)  # type: ignore[arg-type]
+    return kind(**{name: document[name] for name in told})
