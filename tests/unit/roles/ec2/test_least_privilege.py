@@ -20,7 +20,8 @@ Module = Callable[[str], ModuleType]
 OF_KEYS: Final = "kms:"
 """What EC2 does with a key of the account's own; the rehearsal cloud encrypts nothing."""
 NEEDED: Final = [
-    one for one in policies.actions(policies.launch())
+    one
+    for one in policies.actions(policies.launch())
     if not one.startswith(OF_KEYS) and one != "ec2:CancelSpotInstanceRequests"
 ]
 NOT_ASKED: Final = {
