@@ -41,6 +41,7 @@ def player(cloud: TestCloud, directory: Path) -> Play:
         cluster: str = "my",
         intent: str = "",
         leader: str = "",
+        user: dict[str, str] | None = None,
         on_leader: list[dict[str, Any]] | None = None,
         **variables: Any,
     ) -> Any:
@@ -65,6 +66,7 @@ def player(cloud: TestCloud, directory: Path) -> Play:
             "NO_COLOR": "1",
             "ANSIBLE_DEPRECATION_WARNINGS": "1",
         }
+        env |= {name.upper(): value for name, value in (user or {}).items()}
         if leader:
             # As on the leader itself: its credentials come from the instance's metadata.
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):

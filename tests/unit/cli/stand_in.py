@@ -124,6 +124,7 @@ class Playbooks:
             tags.KEY_PAIR_NAME: has["key_pair_name"], tags.ENGINE: has["engine"], tags.AMI: has["ami"], tags.LOGIN_USER: has["login_user"],
             tags.APPLIANCE: has["appliance_image"], tags.LEADER_STORAGE: str(has["leader_storage_gb"]),
             **_scaling(has), **has["extra_tags"],
+            tags.S3_WRITE: ",".join(sorted(has.get("s3_write", ()))),
             tags.SHARED: has.get("shared", ""), tags.SSE_KEY: "yes" if has.get("sse_key") else "",
             tags.FUSE: "yes" if has["enable_fuse"] else "", tags.ORPHAN_TIMEOUT: str(has["orphan_timeout_s"]),
         }  # fmt: skip

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from toilctl.system import inventory, playbooks, price_table, ssh
 from toilctl.values.cluster import Cluster
-from toilctl.values.errors import ConnectError, PartialError
+from toilctl.values.errors import ConnectError, CredentialsError, PartialError
 from toilctl.values.node_types import NodeType
-from toilctl.verbs.clusters import nodes
+from toilctl.verbs.clusters import nodes, undo
 from toilctl.verbs.clusters.launch_plan import LaunchPlan
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 from toilctl.verbs.settings import custom_init, sse_key
@@ -52,8 +52,16 @@ def launch(plan: LaunchPlan, provisioner: Provisioner) -> Launched:
     )
     found = inventory.clusters(plan.region, plan.cluster)
     if not found or found[0].leader is None or any(failure.error for failure in result.failures):
-        playbooks.raise_failure(result)
+        _fail(plan, result, provisioner)
     return _outcome(plan, found[0], result, provisioner)
+
+
+def _fail(plan: LaunchPlan, result: playbooks.PlaybookResult, provisioner: Provisioner) -> None:
+    """Raise what a failed playbook means; nothing, when it did not fail."""
+    try:
+        playbooks.raise_failure(result)
+    except CredentialsError as error:
+        raise undo.refused(error, plan, provisioner) from error
 
 
 def command(verb: str, cluster: str, zone: str, provisioner: Provisioner, rest: str = "") -> str:

@@ -19,7 +19,11 @@ from toilctl.values import policies
 Module = Callable[[str], ModuleType]
 OF_KEYS: Final = "kms:"
 """What EC2 does with a key of the account's own; the rehearsal cloud encrypts nothing."""
-NEEDED: Final = [one for one in policies.actions(policies.launch()) if not one.startswith(OF_KEYS)]
+NEEDED: Final = [
+    one
+    for one in policies.actions(policies.launch())
+    if not one.startswith(OF_KEYS) and one != "ec2:CancelSpotInstanceRequests"
+]
 NOT_ASKED: Final = {
     ("LaunchWith", "ec2:CreateFleet"),
     ("ChangeRules", "ec2:AuthorizeSecurityGroupIngress"),

@@ -53,6 +53,26 @@ def test_shared_file_system_reaches_the_playbook_and_is_described(toilctl, playb
     assert told in toilctl("describe-cluster", "c").stdout
 
 
+def test_places_where_jobs_may_write_reach_the_playbook_and_stay_until_others_are_named(toilctl, playbooks):
+    assert "jobs may write to results/sorted" in toilctl(*LAUNCH, "--s3-write", "results/sorted", "--dry-run").stdout
+    for asked, has in (
+        (("s3://results/sorted/", "data"), ["results/sorted", "data"]),
+        ((), ["data", "results/sorted"]),
+    ):
+        result = toilctl(*LAUNCH, *(word for place in asked for word in ("--s3-write", place)))
+        assert result.exit_code == 0, result.stderr
+        assert playbooks.runs[-1][1]["s3_write"] == has
+    assert toilctl.json("describe-cluster", "c")["data"]["s3_write"] == ["data", "results/sorted"]
+
+
+def test_places_where_jobs_may_write_are_refused_with_a_profile_of_ones_own(toilctl, account, playbooks):
+    account.client("iam").create_instance_profile(InstanceProfileName="p")
+    arn = "arn:aws:iam::123456789012:instance-profile/p"
+    result = toilctl(*LAUNCH, "--s3-write", "results", "--aws-ec2-profile-arn", arn)
+    assert (result.exit_code, playbooks.runs) == (2, [])
+    assert "--s3-write" in result.stderr
+
+
 def test_what_is_no_shared_file_system_names_the_option(toilctl, playbooks):
     result = toilctl(*LAUNCH, "--shared", "s3://bucket")
     assert (result.exit_code, playbooks.runs) == (2, [])
