@@ -63,7 +63,10 @@ class Node:
 
 
 INSTALL = "install --yes --no-install-recommends docker.io rsync"
-DEBIAN = "Types: deb\nURIs: mirror+file:///etc/apt/mirrors/debian.list\nSuites: bookworm bookworm-updates{}\nComponents: main\n"
+DEBIAN = (
+    "Types: deb\nURIs: mirror+file:///etc/apt/mirrors/debian.list\nSuites: bookworm bookworm-updates{}\n"
+    "Components: main\n"
+)
 ALONE = "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm-backports\nComponents: main\n"
 LINES = (
     "deb http://deb.debian.org/debian bullseye main\n{}deb-src http://deb.debian.org/debian bullseye-backports main\n"
