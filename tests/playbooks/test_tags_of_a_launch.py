@@ -57,5 +57,5 @@ def test_tags_are_those_of_the_plan_and_the_same_launch_again_is_that_of_the_sam
     found = written(asked, tmp_path)
     wanted = {tag: value for tag, value in asked.settings().items() if value}
     assert {tag: found.get(tag) for tag in wanted} == wanted
-    assert set(found) - set(wanted) == {tags.ORPHAN_TIMEOUT}
+    assert set(found) - set(wanted) == {tags.ORPHAN_TIMEOUT, tags.PUBLIC_ADDRESS}
     same_cluster.checked(asked, replace(launched(asked), settings=found))

@@ -121,7 +121,8 @@ class Playbooks:
         settings = {
             tags.CLUSTER: cluster, tags.GENERATION: "0123abcd", tags.OWNER: has["owner"],
             tags.LEADER_NODE_TYPE: has["leader_node_type"], tags.ZONES: ",".join(has["zones"]), **_workers(has),
-            tags.KEY_PAIR_NAME: has["key_pair_name"], tags.ENGINE: has["engine"], tags.AMI: has["ami"], tags.LOGIN_USER: has["login_user"],
+            tags.KEY_PAIR_NAME: has["key_pair_name"], tags.ENGINE: has["engine"], tags.AMI: has["ami"],
+            tags.LOGIN_USER: has["login_user"],
             tags.APPLIANCE: has["appliance_image"], tags.LEADER_STORAGE: str(has["leader_storage_gb"]),
             **_scaling(has), **has["extra_tags"],
             tags.S3_WRITE: ",".join(sorted(has.get("s3_write", ()))),

@@ -27,6 +27,7 @@ SHOWN = {
     "volumes": "{{ appliance_shared_volumes }}",
     "environment": "{{ appliance_shared_environment if appliance_shared_path else {} }}",
     "rights": "{{ appliance_rights }}",
+    "interface": "{{ ec2_nodes_template_data.NetworkInterfaces[0] }}",
     "docker": "{{ appliance_docker_environment }}",
     "image": "{{ appliance_docker_image }}",
     "settings": "{{ leader_settings.shared }}",
@@ -82,7 +83,15 @@ class Nodes:
             "region": "us-west-2",
             "engine": "slurm",
             "node_types": ["t2.micro"],
-            "launch": {"group": group, "subnets": SUBNETS},
+            "launch": {
+                "group": group,
+                "subnets": SUBNETS,
+                "image": {"id": "ami-1", "root_device_name": "/dev/xvda", "architecture": "x86_64", "root_gb": 8},
+            },
+            "ec2_nodes_parsed": {"name": "t2.micro", "instance_types": ["t2.micro"], "preemptible": False},
+            "ec2_nodes_launch": "{{ launch }}",
+            "ec2_nodes_offers": [],
+            "ec2_nodes_user_data": "",
             "appliance_host": {"rc": 1},
             "appliance_engine": {"json": {"ApiVersion": "1.44"}},
             "leader_worker_resources": [],
@@ -222,6 +231,21 @@ def test_fuse_is_had_as_toil_has_it_and_by_single_rights_in_a_host_that_is_a_con
     rehearsed = Nodes(tmp_path, {"toilctl:fuse": "yes"}, appliance_host={"rc": 0}).worker["rights"]
     assert "privileged" not in rehearsed
     assert (rehearsed["devices"], rehearsed["capabilities"]) == (["/dev/fuse:/dev/fuse:rwm"], ["SYS_ADMIN"])
+
+
+def test_nodes_have_public_addresses_where_the_cluster_is_reached_by_them_else_as_their_subnet_says(
+    nodes: Callable[..., Nodes], tmp_path: Path
+) -> None:
+    """Whoever launches workers later: the leader reaches them by private addresses."""
+    public = {"AssociatePublicIpAddress": True}
+    assert public.items() <= nodes().worker["interface"].items()
+    private = Nodes(tmp_path, {"toilctl:public-address": "no"}, connect_address="private").worker
+    assert "AssociatePublicIpAddress" not in private["interface"]
+    assert private["interface"]["DeviceIndex"] == 0
+    assert (private["tags"]["toilctl:public-address"], nodes().worker["tags"]["toilctl:public-address"]) == (
+        "no",
+        "yes",
+    )
 
 
 def test_containers_are_told_the_api_of_an_engine_that_is_older_than_their_clients(

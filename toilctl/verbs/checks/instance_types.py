@@ -40,6 +40,12 @@ def check(
     return described
 
 
+def first_offered(region: str, zones: Sequence[str], names: Sequence[str]) -> str:
+    """Return the first instance type that is offered in a zone; the first of all where none is."""
+    offered = {offer["InstanceType"] for offer in _offers(region, names) if offer["Location"] in zones}
+    return next((name for name in names if name in offered), names[0])
+
+
 def check_quota(
     region: str, wanted: Iterable[tuple[NodeType, int]], described: Mapping[str, Mapping[str, Any]]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from toilctl.system import credentials, inventory, leaders, price_table, progress, variables
 from toilctl.values import machine_images, s3_places, tags
@@ -19,6 +20,9 @@ from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
 from toilctl.verbs.settings import custom_init, node_storage, people_tags, scaling, software
 from toilctl.verbs.settings import sse_key as sse
+
+LEADER_SUCCESSOR: Final = "t3.medium"
+"""What the default leader is where EC2 has no T2: regions opened since 2018 have none."""
 
 
 def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
@@ -45,9 +49,9 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         image = zones_and_images.image(region, request.ami)
         login_user = machine_images.login_user(image, request.login_user)
         leader_gb, node_gb = _storage(request, image)
-        leader = (alone.leader, 1)
+        leader = (_leader(region, zones, request.leader_node_type), 1)
         workers = tuple(zip(request.node_types, alone.worker_counts, strict=True))
-        described = instance_types.check(region, zones, (alone.leader, *request.node_types), image)
+        described = instance_types.check(region, zones, (leader[0], *request.node_types), image)
         instance_types.check_quota(region, (leader, *workers), described)
         _check_references(region, request, zones)
         had = software.of_cluster(existing) if existing else None
@@ -66,7 +70,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         cluster=request.cluster,
         region=region,
         zones=zones,
-        leader_node_type=alone.leader,
+        leader_node_type=leader[0],
         node_types=request.node_types,
         worker_counts=alone.worker_counts,
         scaling=scales,
@@ -106,7 +110,6 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
 class _Alone:
     """What a request says for itself."""
 
-    leader: NodeType
     key_pair_name: str
     worker_counts: tuple[int, ...]
     sse_key: Path | None
@@ -114,8 +117,8 @@ class _Alone:
 
 def _check_alone(request: LaunchRequest) -> _Alone:
     """Check what needs no answer from AWS."""
-    leader = request.leader_node_type or NodeType.parse(variables.defaults()["leader_node_type"])
-    if leader.spot_bid is not None:
+    leader = request.leader_node_type
+    if leader and leader.spot_bid is not None:
         raise UsageError(
             f"The leader cannot be a spot instance: {leader} has a bid.",
             "Leave out the bid of --leader-node-type; when the leader goes, the workflow goes.", node_type=leader,
@@ -126,7 +129,16 @@ def _check_alone(request: LaunchRequest) -> _Alone:
     if not request.key_pair_name:
         raise UsageError("No key pair was named.", "Name one that EC2 knows with --key-pair-name.")
     key = sse.checked(request.sse_key) if request.sse_key else None
-    return _Alone(leader, request.key_pair_name, counts, key)
+    return _Alone(request.key_pair_name, counts, key)
+
+
+def _leader(region: str, zones: Sequence[str], asked: NodeType | None) -> NodeType:
+    """Return the leader's node type: without one that was asked for, the default, or its successor in newer regions."""
+    if asked:
+        return asked
+    default = NodeType.parse(variables.defaults()["leader_node_type"])
+    names = (*default.instance_types, LEADER_SUCCESSOR)
+    return NodeType((instance_types.first_offered(region, zones, names),))
 
 
 def _worker_counts(request: LaunchRequest) -> tuple[int, ...]:
