@@ -80,7 +80,9 @@ def test_files_of_gzip_behind_each_other_are_one() -> None:
     assert outside.unpacked(gzip.compress(b"a\n") + gzip.compress(b"b\n")) == b"a\nb\n"
 
 
-@pytest.mark.parametrize("content", [b"", b"\x1f\x8b", b"\x1f\x8b\x08rubbish", gzip.compress(b"a", mtime=0)[:-9], b"plain"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x1f\x8b", b"\x1f\x8b\x08rubbish", gzip.compress(b"a", mtime=0)[:-9], b"plain"]
+)
 def test_damaged_file_gives_what_is_there(content: bytes) -> None:
     assert len(outside.unpacked(content)) <= 5
 

@@ -182,7 +182,15 @@ class TickReport:
         """
         try:
             return _converter().structure(document, cls)
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, ToilctlError) as error:
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+            ToilctlError,
+        ) as error:
             raise ValueError(f"no report: {type(error).__name__}: {error}") from error
 
 

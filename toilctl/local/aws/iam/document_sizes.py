@@ -13,7 +13,11 @@ from toilctl.values.aws_limits import ROLE_POLICY_CHARACTERS
 if TYPE_CHECKING:
     from moto.iam.models import IAMBackend
 
-_INLINE: Final = {"PutUserPolicy": ("user", 2048), "PutGroupPolicy": ("group", 5120), "PutRolePolicy": ("role", ROLE_POLICY_CHARACTERS)}
+_INLINE: Final = {
+    "PutUserPolicy": ("user", 2048),
+    "PutGroupPolicy": ("group", 5120),
+    "PutRolePolicy": ("role", ROLE_POLICY_CHARACTERS),
+}
 """Whose, and the characters of all its policies together."""
 _MANAGED: Final = ("CreatePolicy", "CreatePolicyVersion")
 
