@@ -10,6 +10,7 @@ import io
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -63,8 +64,12 @@ class Client:
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client, name)
         if name == "get_paginator":
-            return lambda operation: SimpleNamespace(paginate=lambda **asked: [getattr(self, operation)(**asked)])
+            return lambda operation: SimpleNamespace(paginate=partial(self._page, operation))
         return (lambda **asked: self._call(real, asked)) if callable(real) and name != "meta" else real
+
+    def _page(self, operation: str, PaginationConfig: Mapping[str, Any], **asked: Any) -> list[Any]:
+        """Return the one page that there is."""
+        return [getattr(self, operation)(**asked, MaxResults=PaginationConfig["PageSize"])]
 
     def _call(self, real: Callable[..., Any], asked: Mapping[str, Any]) -> Any:
         if self.calls_left is not None:
