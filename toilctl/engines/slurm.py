@@ -17,6 +17,7 @@ from toilctl.values.capacity import Resources
 from toilctl.values.cluster import NodeState
 from toilctl.values.errors import EngineError
 from toilctl.values.jobs import Demand
+from toilctl.values.wording import number
 
 DRAINING: Final = "toilctl: draining"
 """The reason by which a node that is about to be terminated is told from one that a human drained."""
@@ -74,7 +75,7 @@ class Slurm:
             jobs, unread = slurm_jobs.jobs(listed)
         except UNREADABLE:
             raise nonsense(_NAME, listed) from None
-        problems = (f"Slurm tells of {unread} jobs what cannot be read; the others count.",) if unread else ()
+        problems = (f"Slurm tells of {number(unread, 'job')} what cannot be read; the others count.",) if unread else ()
         return Demand(jobs, estimates(slurm_jobs.runs(history)), problems=problems)
 
     def cordon(self, name: str) -> None:

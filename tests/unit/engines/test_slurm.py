@@ -168,3 +168,21 @@ def test_what_ran_on_a_lost_node_runs_again_at_once_and_then_the_node_is_forgott
     (down,) = slurm(recorded("nodes-down.txt")).nodes()
     assert told(lambda slurm: slurm.lost(down)) == [["scontrol", "delete", f"NodeName={down.name}"]]
     assert told(lambda slurm: slurm.lost(replace(down, running=("1",)))) == []
+
+
+@pytest.mark.parametrize("text", ["2026-13-41T99:99:99", "9999-12-31T23:59:59", "1", "9" * 5000])
+def test_odd_time_of_a_node_is_not_known(text):
+    listed = recorded("nodes-running.txt").replace("2026-11-21T03:00:21", text)
+    assert slurm(listed).nodes()[0].idle_since is None
+
+
+@pytest.mark.parametrize("reason", ["swap\u2028State=DOWN", "a\x85b", "two\nlines", "x\x1b[2J\0"])
+def test_reason_may_have_any_character(reason):
+    listed = recorded("nodes-cordoned.txt").replace("disk swap, by ann", reason)
+    assert [node.state for node in slurm(listed).nodes()] == [NodeState.CORDONED]
+
+
+@pytest.mark.parametrize("nodes", ["a[0-99999999999]", "a" + "[0-9]" * 9, "a" + "[1]" * 5000, f"a[{'9' * 5000}]"])
+def test_list_that_is_longer_than_any_is_an_engine_error(nodes):
+    with pytest.raises(EngineError, match="cannot read"):
+        slurm(recorded("nodes-running.txt"), f"7|RUNNING|{nodes}\n").nodes()

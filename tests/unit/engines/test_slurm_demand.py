@@ -173,3 +173,30 @@ def test_controller_that_does_not_answer_is_an_engine_error():
 
     with pytest.raises(EngineError, match="Unable to contact"):
         Slurm(run).demand()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("cpu=4", "cpu=x"), ("cpu=4", "gpu=4"), ("cpu=4", f"cpu={'9' * 4000}"), ("mem=1G", "mem=1Q"),
+        (f"{ON_DEMAND},{SPOT}", "i-[x]"), (f"{ON_DEMAND},{SPOT}", "i-[0-99999999999]"),
+    ],
+)  # fmt: skip
+def test_job_that_cannot_be_read_is_told_and_the_others_count(old, new):
+    found = demand(instead(old, new))
+    assert len(demand().jobs) - len(found.jobs) > 0
+    assert found.jobs
+    (told,) = found.problems
+    assert told.endswith("what cannot be read; the others count.")
+
+
+@pytest.mark.parametrize("text", ["2026-11-41T11:05:47", "9999-12-31T23:59:59", "1", "9" * 5000, "0001-01-01T00:00:00"])
+def test_time_that_is_none_is_not_known_and_the_job_counts(text):
+    answer = instead("2026-11-21T11:05:47", text)
+    assert the("huge", answer).since is None
+    assert demand(answer).problems == ()
+
+
+def test_name_with_the_end_of_a_line_in_it_costs_no_other_job():
+    answer = instead("toil_job_7", "toil_job_7\x1e\n\x1f")
+    assert len(demand(answer).jobs) >= len(demand().jobs) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from toilctl.autoscaler.model.playbook_events import LaunchRefusal
 from toilctl.autoscaler.model.workflow_limits import Wish
 from toilctl.autoscaler.service import loop
 from toilctl.values.errors import EngineError
-from toilctl.values.jobs import Job, Shape
+from toilctl.values.jobs import Demand, Job, Shape
 
 
 def test_quiet_tick_at_a_thousand_nodes_is_one_listing_and_no_playbook(stage):
@@ -308,3 +309,25 @@ def test_spent_budget_stops_launches_and_is_in_the_report(stage):
     stage.settings(tuning=str(tuning(idle_timeout_s=9999)))
     report = stage.tick()
     assert (report.budget, [action.action for action in report.actions]) == (None, ["launch"])
+
+
+def test_what_cannot_be_read_is_told_and_the_tick_goes_on(stage):
+    stage.jobs = (JOB,)
+    told = "Slurm tells of 1 job what cannot be read; the others count."
+    stage.demand = lambda: Demand(stage.jobs, problems=(told,))
+    stray = "/var/lib/toilctl/demand/x.jsonl: it cannot be read: it is no regular file."
+    stage.autoscaler._reach = replace(stage.autoscaler._reach, unread=lambda: (stray,))
+    report = stage.tick()
+    assert (report.problem, [one.action for one in report.actions]) == ("", ["launch"])
+    assert report.notes[-1] == stray
+    assert told in report.notes
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\u2028\x85\0\x1b[31m", "?" * 500])
+def test_job_may_be_called_anything_and_its_line_is_one_for_everybody(stage, name):
+    stage.jobs = (replace(JOB, name=name),)
+    assert stage.tick().problem == ""
+    line = stage.out.getvalue()
+    assert line.isascii()
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["waiting"][0]["names"] == [name]

@@ -158,3 +158,15 @@ def test_files_of_yesterdays_workflows_go_and_those_of_living_ones_stay(
     publication.Publication("recent").close()
     kept = [json.loads(path.read_text().splitlines()[0])["framework"] for path in demand_dir.iterdir()]
     assert sorted(kept) == ["framework-1", "recent"]
+
+
+def test_what_is_no_file_keeps_no_workflow_from_beginning(publication: ModuleType, demand_dir: Path) -> None:
+    os.mkfifo(demand_dir / "stray.jsonl")
+    (demand_dir / "directory.jsonl").mkdir()
+    for path in demand_dir.iterdir():
+        os.utime(path, (0, 0))
+    one = publication.Publication("framework-1")
+    queue(one, 1, name="x" * 1_000_000)
+    (found,) = Published(demand_dir).workflows()
+    assert found.jobs["1"].name == "x" * 500
+    one.close()
