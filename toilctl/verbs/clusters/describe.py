@@ -85,7 +85,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         ami=has(tags.AMI, ""),
         orphan_timeout_s=int(has(tags.ORPHAN_TIMEOUT) or 0),
         shared=Shared(has(tags.SHARED)) if has(tags.SHARED) else None,
-        s3_write=s3_places.read(has(tags.S3_WRITE)),
+        s3_write=s3_places.read(has(tags.S3_WRITE) or ""),
         sse_key=has(tags.SSE_KEY) == "yes",
         enable_fuse=has(tags.FUSE) == "yes",
         desired={} if scales else {str(kind): count for kind, count in nodes.desired(cluster).items()},

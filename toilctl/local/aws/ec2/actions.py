@@ -132,7 +132,7 @@ def console_output(cloud: Rehearsed, response: Any) -> ActionResult:
 def default_disk_key(response: Any) -> ActionResult:
     """GetEbsDefaultKmsKeyId: the account's own key that ModifyEbsDefaultKmsKeyId chose, else the alias of AWS's."""
     from moto.core.responses import ActionResult
-    from moto.kms import kms_backends
+    from moto.kms.models import kms_backends
 
     backend = response.ec2_backend
     kms = kms_backends[backend.account_id][backend.region_name]
