@@ -9,7 +9,7 @@ from toilctl.values import tags
 KNOWN = {value for name, value in vars(tags).items() if name.isupper() and isinstance(value, str)}
 # A name with a node type after it: the launch ledger of one kind of nodes.
 PREFIXES = {"toilctl:attempt:"}
-TAG = re.compile(r"(?<![\w/])toilctl:[a-z][a-z-]*:?")
+TAG = re.compile(r"(?<![\w/])toilctl:[a-z][a-z0-9-]*:?")
 TOILS_OWN = ("clusterName", "ToilNodeType", "sshKeyName")
 
 
