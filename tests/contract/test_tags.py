@@ -7,7 +7,7 @@ from tests.checkout import ROOT
 from toilctl.values import tags
 
 KNOWN = {value for name, value in vars(tags).items() if name.isupper() and isinstance(value, str)}
-TAG = re.compile(r"(?<![\w/])toilctl:[a-z][a-z-]*:?")
+TAG = re.compile(r"(?<![\w/])toilctl:[a-z][a-z0-9-]*:?")
 TOILS_OWN = ("clusterName", "ToilNodeType", "sshKeyName")
 
 

@@ -132,3 +132,19 @@ def test_an_account_with_too_many_roles_is_told_so(
     monkeypatch.setattr("moto.iam.models.IAMBackend.create_role", full)
     with pytest.raises(ClientError, match="RolesPerAccount"):
         module("iam_node_profiles").present(cloud.client("iam"), options("my"))
+
+
+def test_only_a_default_disk_key_of_the_accounts_own_needs_a_permission(module: Module, cloud: TestCloud) -> None:
+    ec2, warnings = cloud.client("ec2"), list[str]()
+    place = {"region": "us-west-2", "partition": "aws"}
+    keys = module("ec2_disk_key").own_keys
+    assert keys(ec2, place, warnings.append) == []
+    ec2.create_volume(AvailabilityZone="us-west-2a", Size=1, Encrypted=True)
+    assert keys(ec2, place, warnings.append) == []
+    own = cloud.client("kms").create_key()["KeyMetadata"]
+    ec2.modify_ebs_default_kms_key_id(KmsKeyId=own["KeyId"])
+    assert keys(ec2, place, warnings.append) == [own["Arn"]]
+    assert warnings == []
+    nobody = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    assert keys(cloud.client("ec2", **cloud.user("nobody", nobody)), place, warnings.append) == []
+    assert "ec2:GetEbsDefaultKmsKeyId" in warnings[0]
