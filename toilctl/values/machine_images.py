@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from toilctl.values import wording
 from toilctl.values.errors import UsageError
 
 _USER: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
@@ -131,5 +132,6 @@ def _lacks(described: Mapping[str, Any], image: MachineImage, *, spot: bool) -> 
         yield "its root volume cannot be encrypted, and toilctl encrypts it"
     if described.get("BareMetal"):
         yield "a bare-metal host takes longer to boot than nodes are waited for"
-    if ("spot" if spot else "on-demand") not in described.get("SupportedUsageClasses", ["spot", "on-demand"]):
-        yield f"EC2 does not sell it {'as spot' if spot else 'on demand'}"
+    market = wording.market(spot)
+    if market not in described.get("SupportedUsageClasses", [market]):
+        yield f"EC2 does not sell {market} instances of it"

@@ -82,7 +82,7 @@ def test_usual_types_boot_debian(name: str) -> None:
         (described("m1.small", EbsInfo={"EncryptionSupport": "unsupported"}), DEBIAN, "cannot be encrypted"),
         (described("c5.metal"), DEBIAN, "bare-metal"),
         (described("c5.large"), MachineImage("ami-1", "x86_64", 8, virtualization="paravirtual"), "paravirtual images"),
-        (described("c5.large", SupportedUsageClasses=["spot"]), DEBIAN, "on demand"),
+        (described("c5.large", SupportedUsageClasses=["spot"]), DEBIAN, "does not sell on-demand instances"),
     ],
 )
 def test_type_that_cannot_be_a_node_is_refused_with_the_reason(
@@ -95,7 +95,7 @@ def test_type_that_cannot_be_a_node_is_refused_with_the_reason(
 def test_type_that_is_not_sold_as_spot_is_refused_with_a_bid_alone() -> None:
     kind = described("hpc6a.48xlarge", SupportedUsageClasses=["on-demand"])
     check_boots(kind, DEBIAN)
-    with pytest.raises(UsageError, match="does not sell it as spot"):
+    with pytest.raises(UsageError, match="does not sell spot instances"):
         check_boots(kind, DEBIAN, spot=True)
 
 
