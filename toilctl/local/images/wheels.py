@@ -24,7 +24,7 @@ TARGET_GLIBC: Final = (2, 36)
 
 _RECIPE: Final = Path(__file__).parent / "data" / "appliance"
 _LISTS: Final = ("requirements.txt", "locked.txt", "http_parser.txt")
-"""What is asked for; all that it takes with the default Toil, by hashes; and of that, what is built in a special way."""
+"""What is asked for; all that it takes with the default Toil, by hashes; of that, what is built in a special way."""
 
 
 def fill(directory: Path, toil_version: str) -> None:
