@@ -38,9 +38,10 @@ def test_every_line_of_what_one_can_and_cannot_do_names_a_test() -> None:
     assert [line for line in lines if not TEST.search(line)] == []
 
 
-def test_jobs_have_dockers_socket_and_read_what_the_node_has() -> None:
+def test_containers_read_the_secrets_of_their_node() -> None:
     role = yaml.safe_load((ROOT / "roles/appliance/vars/main.yml").read_text())
-    volumes = {volume.partition(":")[0] for volume in role["appliance_base_volumes"]}
+    slurm = yaml.safe_load((ROOT / "roles/slurm/vars/main.yml").read_text())
     shared = yaml.safe_load((ROOT / "inventory/group_vars/all.yml").read_text())
-    assert {"/var/run/docker.sock", "/etc/toilctl"} <= volumes
-    assert Path(shared["sse_key_path"]).is_relative_to("/etc/toilctl")
+    assert "/etc/toilctl:/etc/toilctl:ro" in role["appliance_base_volumes"]
+    secrets = (shared["sse_key_path"], shared["custom_init_directory"], slurm["slurm_munge_key"])
+    assert all(Path(one).is_relative_to("/etc/toilctl") for one in secrets)

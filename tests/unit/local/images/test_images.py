@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from toilctl.local.hosts import docker_engine
 from toilctl.local.images import build, images, wheels
@@ -206,3 +208,27 @@ def _sdist(directory: Path, *modules: str) -> None:
             member = tarfile.TarInfo(f"http-parser-0.9.0/{name}")
             member.size = len(content)
             archive.addfile(member, BytesIO(content))
+
+
+def test_default_toil_is_locked_with_hashes_and_is_what_is_asked_for() -> None:
+    recipe = Path(HTTP_PARSER_WHEEL).parent
+    text = (recipe / "locked.txt").read_text() + (recipe / "http_parser.txt").read_text()
+    blocks = re.findall(r"^([a-z][\w.-]*)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M)
+    assert len(blocks) == text.count("==")
+    versions = {name: version for name, version, _ in blocks}
+    assert versions["toil"] == images.TOIL_VERSION
+    asked = [Requirement(line) for line in (recipe / "requirements.txt").read_text().splitlines() if line[:1] != "#"]
+    assert [str(one) for one in asked if not one.specifier.contains(versions[one.name])] == []
+
+
+@pytest.mark.parametrize(("toil", "asked"), [(images.TOIL_VERSION, "locked.txt"), ("9.0.0", "requirements.txt")])
+def test_wheels_of_the_default_toil_are_those_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toil: str, asked: str
+) -> None:
+    said: list[list[str]] = []
+    monkeypatch.setattr(wheels, "_pip", lambda arguments, _: said.append(arguments))
+    monkeypatch.setattr(wheels.subprocess, "run", lambda *_, **__: None)
+    wheels._fetch(tmp_path, toil)
+    download, build = said
+    assert ("--require-hashes" in download, Path(download[-1]).name) == (True, "http_parser.txt")
+    assert ("--require-hashes" in build, Path(build[-1]).name) == (asked == "locked.txt", asked)
