@@ -45,8 +45,8 @@ def extra_vars(**values: Any) -> dict[str, Any]:
 def as_data(value: Any) -> Any:
     """Mark each string of extra variables as one that Ansible must not take for a template.
 
-    It trusts extra variables as it does a playbook, and a tag of a cluster may say ``{{ lookup('pipe', …) }}``. The form
-    is that of Ansible's own JSON (ansible/_internal/_json/_profiles/_legacy.py).
+    It trusts extra variables as it does a playbook, and a tag of a cluster may say ``{{ lookup('pipe', …) }}``. The
+    form is that of Ansible's own JSON (ansible/_internal/_json/_profiles/_legacy.py).
     """
     if isinstance(value, str):
         return {"__ansible_unsafe": str(value)}
