@@ -141,11 +141,12 @@ class Tuning:
         "place, until there are spot ones again", example="600", zero="never",
     )]  # fmt: skip
     max_usd_per_hour: Annotated[float, Setting(
-        "--max-cost-per-hour", Unit.USD, "What the cluster may cost per hour, its leader among it and spot at its "
-        "bid: no worker is launched beyond that", example="12.50", zero="no bound",
+        "--max-cost-per-hour", Unit.USD, "What the cluster may cost per hour, with its leader, volumes and public "
+        "addresses, and spot at its bid: no worker is launched beyond that", example="12.50", zero="no bound",
     )]  # fmt: skip
     budget_usd: Annotated[float, Setting(
-        "--budget", Unit.USD, "What the cluster may cost in all: then nothing more is launched, and what runs goes on",
+        "--budget", Unit.USD, "What the cluster may cost in all, with its leader, volumes and public addresses: "
+        "then nothing more is launched, and what runs goes on",
         example="500", zero="no bound",
     )]  # fmt: skip
     keep_limits: Annotated[float, Setting(

@@ -10,6 +10,9 @@ from toilctl.values.node_types import NodeType
 
 SPOT: Final = "spot"
 ON_DEMAND: Final = "on-demand"
+_COUNTED: Final = "instances, root volumes and public addresses"
+ON_TOP: Final = "Traffic and S3 come on top."
+"""What no cost has in it."""
 
 
 def market(spot: bool) -> str:
@@ -20,6 +23,11 @@ def market(spot: bool) -> str:
 def bought(market: str) -> str:
     """Return a market as a sentence has it at its end, and a table in a column: ``spot`` or ``on demand``."""
     return market.replace("-", " ")
+
+
+def priced(as_of: str) -> str:
+    """Say what a cost has in it, and when its prices held."""
+    return f"{_COUNTED}; prices of {as_of}"
 
 
 def at(moment: datetime) -> str:

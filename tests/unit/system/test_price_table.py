@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from toilctl.system import price_table
+from toilctl.values.cluster import Node, Role
 from toilctl.values.node_types import NodeType
+
+
+def nodes(node_type: str, count: int = 1, root_gb: int = 0, public_address: bool = False) -> price_table.Nodes:
+    return price_table.Nodes(NodeType.parse(node_type), count, root_gb, public_address)
 
 
 @pytest.mark.parametrize(
@@ -21,22 +28,39 @@ def test_price_that_is_not_known(region, name):
 
 
 def test_bid_is_an_upper_bound_and_alternatives_count_as_the_dearest():
-    wanted = [
-        (NodeType.parse("t2.micro"), 1),
-        (NodeType.parse("c5.large:0.05"), 10),
-        (NodeType.parse("m5.large/m5a.large"), 1),
-    ]
+    wanted = [nodes("t2.micro"), nodes("c5.large:0.05", 10), nodes("m5.large/m5a.large")]
     cost = price_table.cost("us-west-2", wanted)
     assert cost.text().startswith("at most $0.61 per hour")
 
 
+@pytest.mark.parametrize(
+    ("root_gb", "public_address", "more"), [(0, True, 0.005), (73, False, 0.008), (730, True, 0.085)]
+)
+def test_root_volume_and_public_address_of_each_node_count(root_gb, public_address, more):
+    one, ten = (price_table.cost("us-west-2", [nodes("m5.large", count)]).usd_per_hour for count in (1, 10))
+    cost = price_table.cost("us-west-2", [nodes("m5.large", 10, root_gb, public_address)])
+    assert cost.usd_per_hour == pytest.approx(ten + 10 * more)
+    assert price_table.cost("us-west-2", [nodes("m5.large:0.05", 1, root_gb, public_address)]).usd_per_hour == (
+        pytest.approx(0.05 + more)
+    )
+    assert one == pytest.approx(0.096)
+
+
+def test_nodes_that_are_there_are_billed_with_what_they_have():
+    kind = NodeType.parse("m5.large")
+    running = Node("i-1", Role.WORKER, kind, "m5.large", "running", "us-west-2a", "10.0.0.1", None, False, "")
+    public = replace(running, public_address="54.0.0.1", storage_gb=73)
+    gone = replace(public, state="terminated")
+    assert [*price_table.there([running, public, gone])] == [nodes("m5.large"), nodes("m5.large", 1, 73, True)]
+
+
 def test_unknown_price_is_named_not_guessed():
-    cost = price_table.cost("us-west-2", [(NodeType.parse("t2.micro"), 1), (NodeType.parse("x9.large"), 2)])
+    cost = price_table.cost("us-west-2", [nodes("t2.micro"), nodes("x9.large", 2)])
     assert cost.text() == "unknown (no price is known here for x9.large)"
 
 
 def test_node_type_without_nodes_costs_nothing():
-    assert price_table.cost("us-west-2", [(NodeType.parse("x9.large"), 0)]).usd_per_hour == 0
+    assert price_table.cost("us-west-2", [nodes("x9.large", 0, 50, True)]).usd_per_hour == 0
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class Workers:
 
     def most_usd_per_hour(self) -> float:
         """Return what all nodes that EC2 has, or was asked for, cost at the most; what has no price is reckoned."""
-        there = sum(member.node.node_type.spot_bid or member.usd_per_hour for member in self.members)
+        there = sum(map(_most_usd_per_hour, self.members))
         offers = ((self.offers.get(node_type), count) for node_type, count in self.requested.items())
         return there + sum(count * (one.most_usd_per_hour or one.usd_per_hour) for one, count in offers if one)
 
@@ -167,6 +167,11 @@ class Workers:
 
 def _age(member: Member) -> tuple[datetime, str]:
     return member.node.launched_at, member.node.instance_id
+
+
+def _most_usd_per_hour(member: Member) -> float:
+    bid = member.node.node_type.spot_bid
+    return member.usd_per_hour if bid is None else bid + member.node.beside_usd_per_hour
 
 
 def _price(node: NodeView, offers: Mapping[NodeType, Offer]) -> float:

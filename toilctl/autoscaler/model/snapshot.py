@@ -83,6 +83,8 @@ class Offer:
     """Whether the price is reckoned from the size, because none is known; nothing but decisions may go by it."""
     most_usd_per_hour: float | None = None
     """What it costs at the most: the bid for spot, else the on-demand price; None when no price is known."""
+    beside_usd_per_hour: float = 0.0
+    """What of these prices is not its instance's: its root volume, and its public address."""
     equivalents: tuple[InstanceType, ...] = ()
     """What EC2 says of its instance types; empty where nobody asked."""
     storage_gb: int = 0
@@ -126,6 +128,8 @@ class NodeView:
     """EC2's last word about taking it away; None without one."""
     storage_gb: int = 0
     """Its root volume; 0 where nobody knows."""
+    beside_usd_per_hour: float = 0.0
+    """What of its price is not its instance's."""
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,18 @@ class Facts:
     def prices(self, settings: AutoscalerSettings, nodes: Iterable[Node]) -> dict[str, float]:
         """Return what each node costs in USD per hour; nodes without a known price are missing.
 
-        Spot costs what the market asks, at most its bid; the bid where the market's price is not known.
+        Spot costs what the market asks, at most its bid; the bid where the market's price is not known. Root volumes
+        and public addresses are in it.
         """
+        nodes = tuple(nodes)
         costs = {node.instance_id: self._node_price(settings.region, node) for node in nodes}
-        return {instance_id: cost for instance_id, cost in costs.items() if cost is not None}
+        beside = {node.instance_id: self.beside(node.storage_gb) for node in nodes}
+        return {one: cost + beside[one] for one, cost in costs.items() if cost is not None}
+
+    def beside(self, root_gb: int) -> float:
+        """Return what a node costs in USD per hour beside its instance; it has a public address if the leader has."""
+        leader = self._leader[0] if self._leader else None
+        return price_table.beside(root_gb, public_address=leader is None or leader.public_address is not None)
 
     def leader(self, settings: AutoscalerSettings, now: datetime) -> Node | None:
         """Return the leader; None when EC2 does not list it."""
@@ -108,13 +116,15 @@ class Facts:
             for one, cost in zip(known, told, strict=True)
         ]
         root_gb = settings.storage_gb[node_type]
+        beside = self.beside(root_gb)
         return Offer(
             node_type,
             _each(min, [self._size(node_type, one, root_gb) for one in known]),
-            max(costs),
+            max(costs) + beside,
             max(one.vcpus for one in known),
             price_estimated=None in told,
-            most_usd_per_hour=None if None in told else node_type.spot_bid or max(costs),
+            most_usd_per_hour=None if None in told else (node_type.spot_bid or max(costs)) + beside,
+            beside_usd_per_hour=beside,
             equivalents=tuple(known),
             storage_gb=root_gb,
         )

@@ -227,6 +227,7 @@ def _view(node: Node, member: EngineNode | None, memory: Memory, costs: Mapping[
         leaving=memory.under_way.leaving(instance_id, now),
         usd_per_hour=costs.get(instance_id),
         storage_gb=node.storage_gb,
+        beside_usd_per_hour=memory.facts.beside(node.storage_gb),
     )
 
 

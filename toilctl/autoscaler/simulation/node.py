@@ -164,6 +164,7 @@ class SimulatedNode:
             joined_before=there,
             set_up_by="" if there else "simulated",
             usd_per_hour=self.offer.usd_per_hour,
+            beside_usd_per_hour=self.offer.beside_usd_per_hour,
             notice=None if heard_s is None else SpotNotice(NoticeKind.TERMINATE, at(heard_s), at(self.takes_s)),
         )  # fmt: skip
 

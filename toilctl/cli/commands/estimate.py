@@ -10,7 +10,7 @@ import typer
 from toilctl.cli.base import options, render, scaling_options
 from toilctl.cli.base.command import command, parsed_by, provisioner
 from toilctl.cli.views import estimate
-from toilctl.values.wording import bought
+from toilctl.values.wording import ON_TOP, bought
 from toilctl.verbs.settings.scaling import ScalingWish
 from toilctl.workflows.cactus import Genomes, Size
 
@@ -110,7 +110,7 @@ def _usd(nodes: NodeEstimate) -> str:
 
 
 def _cost(result: Estimate) -> str:
-    cost, on_top = result.cost_at_maximum, f"Volumes and traffic come on top.\n{estimate.source(result.source)}"
+    cost, on_top = result.cost_at_maximum, f"{ON_TOP}\n{estimate.source(result.source)}"
     if cost.at_most:
         on_top = f"Spot never costs more than its bid. {on_top}"
     if cost.usd_per_hour is not None:

@@ -10,7 +10,7 @@ from toilctl.cli.views import costs as cost_views
 from toilctl.cli.views.autoscale import limits
 from toilctl.system import progress
 from toilctl.values.cluster import Role
-from toilctl.values.wording import bought, listed
+from toilctl.values.wording import bought, listed, priced
 
 if TYPE_CHECKING:
     from toilctl.values.shared_storage import Shared
@@ -161,7 +161,7 @@ def _cost(plan: LaunchPlan) -> str:
     if plan.cost_at_maximum is None:
         return f", {plan.cost.text()}"
     least, most = (cost.text(dated=False) for cost in (plan.cost, plan.cost_at_maximum))
-    return f", {least} to begin with and {most} at the maximum (prices of {plan.cost.prices_as_of})"
+    return f", {least} to begin with and {most} at the maximum ({priced(plan.cost.prices_as_of)})"
 
 
 def _scaling(plan: LaunchPlan) -> dict[str, str]:

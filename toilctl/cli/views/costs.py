@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from toilctl.cli.base.render import table
-from toilctl.values.wording import bought
+from toilctl.values.wording import ON_TOP, bought
 
 if TYPE_CHECKING:
     from toilctl.autoscaler.journal.report import CostReport
@@ -28,7 +28,8 @@ def text(costs: Sequence[CostReport], budget: Money | None) -> str:
     hours = sum(one.node_hours for one in costs)
     rows.append(("all", "", sum(one.nodes for one in costs), f"{hours:.1f}", _per_hour(costs), _so_far(costs)))
     shown = table(("NODE TYPE", "MARKET", "NODES", "NODE-HOURS", "PER HOUR", "SO FAR"), rows)
-    return "\n\n".join(filter(None, (shown, bounds(budget))))
+    included = f"Root volumes and public addresses are in it. {ON_TOP}"
+    return "\n\n".join(filter(None, (f"{shown}\n{included}", bounds(budget))))
 
 
 def brief(costs: Sequence[CostReport]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from toilctl.cli.base.render import counted, table
 from toilctl.cli.views.runs import duration
-from toilctl.values.wording import bought
+from toilctl.values.wording import ON_TOP, bought, priced
 
 if TYPE_CHECKING:
     from toilctl.autoscaler.model.plan import Infeasible
@@ -47,7 +47,7 @@ def _cost(result: TraceEstimate) -> str:
     size = f"{said} " if (said := reckoned(result.nodes)) else ""
     return (
         f"Cost, in {result.region}: {workers}, the leader ({result.leader_node_type}) {leader} "
-        f"(prices of {result.prices_as_of}).\n{spot}{size}Volumes and traffic come on top.\n{source(result.source)}"
+        f"({priced(result.prices_as_of)}).\n{spot}{size}{ON_TOP}\n{source(result.source)}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from toilctl.cli.base.render import counted, table
 from toilctl.cli.views.estimate import infeasible, node_table, reckoned, source
 from toilctl.cli.views.runs import duration
+from toilctl.values.wording import priced
 
 if TYPE_CHECKING:
     from toilctl.verbs.planning.simulate import PolicyOutcome, Simulation
@@ -70,7 +71,7 @@ def _jobs(one: PolicyOutcome) -> Iterator[str]:
 def _notes(result: Simulation) -> Iterator[str]:
     least = min((one.least_usd for one in result.outcomes), default=0.0)
     yield (
-        f"Cost in {result.region}, without leader, volumes and traffic (prices of {result.prices_as_of})."
+        f"Cost of the workers in {result.region} ({priced(result.prices_as_of)})."
         + (" Spot never costs more than its bid." if any(one.at_most for one in result.outcomes) else "")
     )
     if least:

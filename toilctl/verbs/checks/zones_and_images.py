@@ -19,6 +19,8 @@ class Place:
 
     zones: tuple[str, ...]
     vpc_id: str
+    public_addresses: bool = True
+    """Whether nodes get public addresses: those of a VPC's default subnets do."""
 
 
 def region_of(zones: Sequence[Zone], region: str | None) -> str:
@@ -113,13 +115,15 @@ def _check_subnet(region: str, subnet: str, zones: Sequence[Zone]) -> Place:
             f"Subnet {subnet} is in zone {zone}, not in {', '.join(zones)}.",
             f"Say -z {zone}, or leave out --vpc-subnet.",
         )
-    if not _gives_public_addresses(region, described) and os.environ.get("TOILCTL_CONNECT_ADDRESS") != "private":
+    private = os.environ.get("TOILCTL_CONNECT_ADDRESS") == "private"
+    if not private and not _gives_public_addresses(region, described):
         raise UsageError(
             f"Subnet {subnet} gives no public addresses, so this machine could not reach the nodes.",
             "Name a public subnet, or set TOILCTL_CONNECT_ADDRESS=private where private addresses can be reached.",
             subnet=subnet,
         )
-    return Place((zone,), str(described["VpcId"]))
+    given = not private or bool(described.get("MapPublicIpOnLaunch"))
+    return Place((zone,), str(described["VpcId"]), public_addresses=given)
 
 
 def _gives_public_addresses(region: str, subnet: dict[str, Any]) -> bool:

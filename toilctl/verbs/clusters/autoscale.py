@@ -202,7 +202,10 @@ def _plan(
     tags.check_lengths(settings)
     _check(cluster, after, before, sizes)
     leader = cluster.leader
-    highest = [(one.node_type, one.max_nodes) for one in after.limits]
+    public = leader is None or leader.public_address is not None
+    highest = (
+        price_table.Nodes(one.node_type, one.max_nodes, storage.gb(one.node_type), public) for one in after.limits
+    )
     return AutoscalePlan(
         cluster=cluster.name,
         region=cluster.region,
@@ -210,7 +213,7 @@ def _plan(
         after=after,
         paused=paused,
         settings={key: value for key, value in settings.items() if had.get(key, "") != value},
-        cost_at_maximum=price_table.cost(cluster.region, [*([(leader.node_type, 1)] if leader else []), *highest]),
+        cost_at_maximum=price_table.cost(cluster.region, (*price_table.there([leader] if leader else ()), *highest)),
     )
 
 

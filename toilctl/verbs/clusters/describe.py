@@ -92,7 +92,7 @@ def describe(name: str, zone: str | None, region: str | None, ssh_key: Path | No
         limits=scales.limits if scales else (),
         paused=scaling.is_paused(cluster),
         nodes=nodes.lines(cluster, members),
-        cost=price_table.cost(cluster.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
+        cost=price_table.cost(cluster.region, price_table.there(cluster.nodes)),
         costs=report.costs if report else (),
         budget=report.budget if report else None,
         tags=own_tags(cluster),

@@ -103,7 +103,7 @@ def _outcome(
         region=plan.region,
         nodes=nodes.lines(cluster, members.members),
         software=plan.software,
-        cost=price_table.cost(plan.region, ((node.node_type, 1) for node in cluster.nodes if node.live)),
+        cost=price_table.cost(plan.region, price_table.there(cluster.nodes)),
         next_commands=tuple(
             command(verb, plan.cluster, plan.zones[0], provisioner, rest)
             for verb, rest in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ from toilctl.values.errors import ConflictError, UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits
 from toilctl.values.tuning import SETTINGS
+from toilctl.values.worker_tags import NodeStorage
 from toilctl.verbs.checks import instance_types, key_pairs, own_tags, permissions, zones_and_images
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
@@ -65,7 +66,12 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
 
             bundle.make()
     orphan_timeout = (existing.settings.get(tags.ORPHAN_TIMEOUT) or None) if existing else None
-    highest = [(one.node_type, one.max_nodes) for one in scales.limits] if scales else []
+    root_gb = NodeStorage.parse(str(node_gb), request.node_types).gb
+
+    def cost(counts: Iterable[tuple[NodeType, int]]) -> price_table.Cost:
+        billed = (price_table.Nodes(*one, root_gb(one[0]), place.public_addresses) for one in counts)
+        return price_table.cost(region, (price_table.Nodes(*leader, leader_gb, place.public_addresses), *billed))
+
     decided = LaunchPlan(
         cluster=request.cluster,
         region=region,
@@ -93,8 +99,8 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         sse_key=alone.sse_key,
         s3_write=_writable(request, existing),
         enable_fuse=bool(variables.settled("enable_fuse", request.enable_fuse)),
-        cost=price_table.cost(region, (leader, *workers)),
-        cost_at_maximum=price_table.cost(region, (leader, *highest)) if scales else None,
+        cost=cost(workers),
+        cost_at_maximum=cost((one.node_type, one.max_nodes) for one in scales.limits) if scales else None,
         exists=existing is not None,
         without_custom_init=custom_init.is_too_late(existing),
     )

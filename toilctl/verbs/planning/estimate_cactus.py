@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from toilctl.system import instance_table, inventory, price_table, quotas
+from toilctl.system import instance_table, inventory, price_table, quotas, variables
 from toilctl.values.cluster import Role, Zone
 from toilctl.values.node_types import NodeType, NodeTypes
 from toilctl.values.wording import market
@@ -74,9 +74,10 @@ def cactus(
     priced_in, table = named or _PRICED_IN, instance_table.shipped()
     workers = documented.workers(genomes, size)
     leader = documented.LEADER if workers else documented.SINGLE_MACHINE
-    wanted = ((leader, 1), *workers)
+    leader_gb, node_gb = (int(variables.defaults()[name]) for name in ("leader_storage_gb", "node_storage_gb"))
+    billed = (price_table.Nodes(leader, 1, leader_gb), *(price_table.Nodes(*one, node_gb) for one in workers))
     roles = (Role.LEADER, *(Role.WORKER for _ in workers))
-    nodes = tuple(_nodes(role, *one, priced_in) for role, one in zip(roles, wanted, strict=True))
+    nodes = tuple(_nodes(role, one, priced_in) for role, one in zip(roles, billed, strict=True))
     return Estimate(
         workflow="cactus",
         genomes=genomes,
@@ -87,7 +88,7 @@ def cactus(
         max_nodes=tuple(count for _, count in workers),
         nodes=nodes,
         quotas=tuple(_quotas(nodes)),
-        cost_at_maximum=price_table.cost(priced_in, wanted),
+        cost_at_maximum=price_table.cost(priced_in, billed),
         prices_as_of=table.prices_as_of,
         source=table.text,
         launch_command=_launch_command(zone, leader, workers),
@@ -95,10 +96,11 @@ def cactus(
     )
 
 
-def _nodes(role: Role, node_type: NodeType, count: int, region: str) -> NodeEstimate:
+def _nodes(role: Role, billed: price_table.Nodes, region: str) -> NodeEstimate:
+    node_type, count = billed.node_type, billed.count
     types = instance_table.shipped().types
     vcpus = max(types[name].vcpus for name in node_type.instance_types)
-    cost = price_table.cost(region, [(node_type, count)])
+    cost = price_table.cost(region, [billed])
     return NodeEstimate(role, node_type, market(node_type.preemptible), count, count * vcpus, cost.usd_per_hour)
 
 

@@ -68,7 +68,8 @@ def estimate(request: TraceRequest, provisioner: Provisioner) -> TraceEstimate:
     one = replay.replay(recorded.jobs, request.wanted, request.boot_s)
     found, region = one.found, request.wanted.where
     leader = request.leader_node_type or NodeType.parse(variables.defaults()["leader_node_type"])
-    leader_cost = price_table.cost(region, [(leader, 1)]).usd_per_hour
+    billed = price_table.Nodes(leader, 1, int(variables.defaults()["leader_storage_gb"]))
+    leader_cost = price_table.cost(region, [billed]).usd_per_hour
     return TraceEstimate(
         files=tuple(map(str, request.files)),
         region=region,

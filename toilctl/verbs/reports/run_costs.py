@@ -41,11 +41,12 @@ def within(cluster: Cluster, ssh_key: Path | None, spans: Sequence[Sequence[Span
 
     :raises ConnectError: when the leader cannot be reached.
     """
-    leader = price_table.cost(cluster.region, [(cluster.leader.node_type, 1)] if cluster.leader else []).usd_per_hour
+    leaders = price_table.there([cluster.leader] if cluster.leader else ())
+    leader = price_table.cost(cluster.region, leaders).usd_per_hour
     if leader is None or not any(spans):
         return [None] * len(spans)
     if not scaling.has_autoscaler(cluster):
-        workers = price_table.cost(cluster.region, ((node.node_type, 1) for node in cluster.workers if node.live))
+        workers = price_table.cost(cluster.region, price_table.there(cluster.workers))
         usd_per_hour = None if workers.usd_per_hour is None else leader + workers.usd_per_hour
         return [_by_the_clock(group, usd_per_hour) for group in spans]
     journal = _journal(cluster, ssh_key, {time for group in spans for span in group for time in span})

@@ -73,6 +73,14 @@ def test_spot_counts_at_its_bid_whatever_the_market_asks():
     assert launched(decide(seen, policy([SPOT], max_usd_per_hour=1.9), NOW)) == {SPOT: 2}
 
 
+def test_volumes_and_addresses_of_spot_nodes_count_beside_their_bids():
+    cheap = replace(offer(SPOT, price=0.1), most_usd_per_hour=0.61, beside_usd_per_hour=0.01)
+    there = node("i-1", SPOT, usd_per_hour=0.11, running=("x",), beside_usd_per_hour=0.01)
+    seen = snapshot(jobs(9, cores=32, preemptible=True), [there], offers=[cheap])
+    assert launched(decide(seen, policy([SPOT], max_usd_per_hour=1.84), NOW)) == {SPOT: 2}
+    assert launched(decide(seen, policy([SPOT], max_usd_per_hour=1.82), NOW)) == {SPOT: 1}
+
+
 def test_minimum_is_fulfilled_as_far_as_the_money_lasts():
     plan = decide(snapshot(), policy([MEMORY], least=3, max_usd_per_hour=6), NOW)
     assert launched(plan) == {MEMORY: 2}

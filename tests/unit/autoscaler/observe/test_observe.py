@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from toilctl.autoscaler.observe.observe import Memory, observe
 from toilctl.autoscaler.observe.spot_notices import SpotNotices
 from toilctl.engines.client import EngineNode
 from toilctl.local.process.testing import TestCloud
-from toilctl.system import aws
+from toilctl.system import aws, inventory
 from toilctl.values.capacity import InstanceType, Resources, allocatable
 from toilctl.values.cluster import NodeState
 from toilctl.values.errors import EngineError, NotYetError
@@ -25,6 +26,9 @@ from toilctl.values.node_types import NodeType
 
 NOW = datetime.now(UTC)
 SPOT, OTHER = NodeType.parse("c4.8xlarge:0.6"), NodeType.parse("r3.8xlarge")
+ADDRESS = 0.005
+"""USD per hour of a public address; nodes whose tag does not tell their volume have nothing else."""
+BESIDE = ADDRESS + 50 * 0.08 / 730
 JOB = Job("7", "sort", Shape(1, 100, 100, True))
 
 
@@ -102,9 +106,9 @@ def test_nodes_are_what_ec2_and_the_engine_say_together(launch):
     nodes = {node.instance_id: node for node in seen.snapshot.nodes}
     assert nodes.keys() == {busy, idle, booting}
     assert (nodes[busy].running, nodes[busy].idle_since, nodes[busy].joined_before) == (("7",), None, True)
-    assert (nodes[idle].idle_since, nodes[idle].usd_per_hour) == (NOW, 0.4773)
+    assert (nodes[idle].idle_since, nodes[idle].usd_per_hour) == (NOW, pytest.approx(0.4773 + ADDRESS))
     assert (nodes[booting].engine_state, nodes[booting].intent, nodes[booting].missing_since) == (None, "auto-2", NOW)
-    assert nodes[booting].usd_per_hour == pytest.approx(2.66)
+    assert nodes[booting].usd_per_hour == pytest.approx(2.66 + ADDRESS)
     assert seen.snapshot.demand.jobs == (JOB,)
     assert seen.snapshot.engine_problem == ""
 
@@ -112,16 +116,18 @@ def test_nodes_are_what_ec2_and_the_engine_say_together(launch):
 def test_offers_say_what_a_node_gives_and_costs(launch):
     offers = observe(settings(), Engine(), Memory(), NOW).snapshot.offers
     assert offers[SPOT].resources == allocatable(InstanceType("c4.8xlarge", 36, 61440), 50)
-    assert (offers[SPOT].usd_per_hour, offers[SPOT].most_usd_per_hour) == (0.4773, 0.6)
+    spot = offers[SPOT].usd_per_hour, offers[SPOT].most_usd_per_hour
+    assert spot == pytest.approx((0.4773 + BESIDE, 0.6 + BESIDE))
+    assert offers[SPOT].beside_usd_per_hour == pytest.approx(BESIDE)
     assert (offers[SPOT].vcpus, offers[SPOT].price_estimated) == (36, False)
-    assert offers[OTHER].usd_per_hour == pytest.approx(2.66)
+    assert offers[OTHER].usd_per_hour == offers[OTHER].most_usd_per_hour == pytest.approx(2.66 + BESIDE)
 
 
 def test_offer_of_equivalents_is_the_least_of_them_at_the_highest_price(launch):
     both = NodeType.parse("m5.large/r5.xlarge")
     offer = observe(settings(f"{both}=0..2"), Engine(), Memory(), NOW).snapshot.offers[both]
     assert offer.resources == allocatable(InstanceType("m5.large", 2, 8192), 50)
-    assert (offer.usd_per_hour, offer.vcpus) == (pytest.approx(0.252), 4)
+    assert (offer.usd_per_hour, offer.vcpus) == (pytest.approx(0.252 + BESIDE), 4)
 
 
 def test_offer_of_an_unknown_price_is_an_estimate(launch):
@@ -332,7 +338,22 @@ def test_leader_and_workers_have_their_prices(launch):
     launch(1, "t2.medium", "t2.medium", role="leader")
     seen = observe(settings(), Engine(), Memory(), NOW, spent_usd=7.0)
     assert sorted((one.role, one.market, one.usd_per_hour) for one in seen.priced) == [
-        ("leader", "on-demand", pytest.approx(0.0464)), ("worker", "spot", pytest.approx(0.4773)),
+        ("leader", "on-demand", pytest.approx(0.0464 + ADDRESS)),
+        ("worker", "spot", pytest.approx(0.4773 + ADDRESS)),
     ]  # fmt: skip
-    assert seen.snapshot.leader_usd_per_hour == pytest.approx(0.0464)
+    assert seen.snapshot.leader_usd_per_hour == pytest.approx(0.0464 + ADDRESS)
     assert seen.snapshot.spent_usd == 7.0
+
+
+def test_volume_counts_with_each_node_and_no_address_where_the_leader_has_none(launch, monkeypatch):
+    ask = inventory.instances_of
+    monkeypatch.setattr(inventory, "instances_of", lambda *of: [replace(one, public_address=None) for one in ask(*of)])
+    launch(1, **{"storage-gb": "73"})
+    launch(1, "t2.medium", "t2.medium", role="leader", **{"storage-gb": "730"})
+    seen = observe(settings(), Engine(), Memory(), NOW)
+    assert {one.role: one.usd_per_hour for one in seen.priced} == {
+        "leader": pytest.approx(0.0464 + 0.08), "worker": pytest.approx(0.4773 + 0.008),
+    }  # fmt: skip
+    (worker,) = seen.snapshot.nodes
+    assert worker.beside_usd_per_hour == pytest.approx(0.008)
+    assert seen.snapshot.offers[OTHER].usd_per_hour == pytest.approx(2.66 + BESIDE - ADDRESS)

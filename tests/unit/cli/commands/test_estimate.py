@@ -20,12 +20,13 @@ def test_text_has_counts_cost_quotas_and_what_to_type(toilctl: Any) -> None:
         "Cactus with 8 mammal-size genomes (2 to 4 Gb): at most 80 c4.8xlarge:0.6 and 4 r3.8xlarge.\n"
         "\n"
         "  ROLE    NODE TYPE       MARKET     MAX  VCPUS  USD PER HOUR\n"
-        "  leader  t2.medium       on demand    1      2          0.05\n"
-        "  worker  c4.8xlarge:0.6  spot        80   2880         48.00\n"
-        "  worker  r3.8xlarge      on demand    4    128         10.64\n"
+        "  leader  t2.medium       on demand    1      2          0.06\n"
+        "  worker  c4.8xlarge:0.6  spot        80   2880         48.84\n"
+        "  worker  r3.8xlarge      on demand    4    128         10.68\n"
         "\n"
-        f"Highest cost, in us-west-2: at most $58.69 per hour (prices of {shipped().prices_as_of}).\n"
-        "Spot never costs more than its bid. Volumes and traffic come on top.\n"
+        "Highest cost, in us-west-2: at most $59.58 per hour "
+        f"(instances, root volumes and public addresses; prices of {shipped().prices_as_of}).\n"
+        "Spot never costs more than its bid. Traffic and S3 come on top.\n"
         f"Prices and sizes of instance types are from {shipped().text}.\n"
         "\n"
         "EC2 quotas needed (yours: aws service-quotas get-service-quota --service-code ec2 --quota-code CODE):\n"
@@ -44,7 +45,7 @@ def test_text_has_counts_cost_quotas_and_what_to_type(toilctl: Any) -> None:
 def test_small_genomes_are_for_a_single_machine(toilctl: Any) -> None:
     shown = toilctl("estimate", "cactus", "--genomes", "3", "--size", "small").stdout
     assert "3 genomes of less than 100 Mb: a single machine is enough" in shown
-    assert "Highest cost, in us-west-2: about $2.66 per hour" in shown
+    assert "Highest cost, in us-west-2: about $2.67 per hour" in shown
     assert "--leader-node-type r3.8xlarge\n" in shown
     assert "cactus file:/var/lib/toil/JOBSTORE seqFile.txt output.hal --batchSystem single_machine" in shown
     assert "spot" not in shown.lower()
@@ -52,7 +53,7 @@ def test_small_genomes_are_for_a_single_machine(toilctl: Any) -> None:
 
 def test_price_that_is_not_known_is_said(toilctl: Any) -> None:
     shown = toilctl(*MAMMALS, "--region", "eu-north-1").stdout
-    assert "the price of r3.8xlarge and t2.medium is not known here; the rest costs at most $48.00 per hour." in shown
+    assert "the price of r3.8xlarge and t2.medium is not known here; the rest costs at most $48.84 per hour." in shown
     assert "not known\n" in shown
 
 
@@ -68,7 +69,7 @@ def test_json_has_the_same_as_data(toilctl: Any) -> None:
     assert (data["workflow"], data["genomes"], data["size"], data["single_machine"]) == ("cactus", 8, "mammal", False)
     assert (data["node_types"], data["max_nodes"]) == (["c4.8xlarge:0.6", "r3.8xlarge"], [80, 4])
     assert {one["code"]: one["vcpus"] for one in data["quotas"]} == {"L-34B43A08": 2880, "L-1216C47A": 130}
-    assert data["cost_at_maximum"]["usd_per_hour"] == pytest.approx(58.69, abs=0.01)
+    assert data["cost_at_maximum"]["usd_per_hour"] == pytest.approx(59.58, abs=0.01)
     assert data["launch_command"].endswith("--max-nodes 80,4 --default-preemptible")
 
 

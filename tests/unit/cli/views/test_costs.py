@@ -30,6 +30,7 @@ def test_costs_are_a_table_with_their_sum():
         ["leader t2.medium", "on demand", "1", "10.0", "$0.05", "$0.46"],
         ["c4.8xlarge:0.6", "spot", "2", "20.0", "$0.90", "$9.50"],
         ["all", "-", "3", "30.0", "$0.95", "$9.96"],
+        ["Root volumes and public addresses are in it. Traffic and S3 come on top."],
         [],
         ["It may cost $6.00 per hour, and costs $1.25 at the most; $9.96 of its budget of $50.00 are spent."],
     ]

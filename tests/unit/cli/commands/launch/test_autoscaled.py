@@ -27,7 +27,8 @@ def test_leader_is_launched_alone_and_the_playbooks_get_the_limits(toilctl, play
 def test_cost_is_that_of_the_leader_alone_and_that_of_the_maximum(toilctl):
     planned = toilctl(*AUTOSCALED, "--dry-run")
     assert planned.exit_code == 0, planned.stderr
-    assert "about $0.05 per hour to begin with and at most $17.37 per hour" in planned.stdout
+    assert "about $0.06 per hour to begin with and at most $17.61 per hour" in planned.stdout
+    assert "at the maximum (instances, root volumes and public addresses; prices of " in planned.stdout
     data = toilctl.json(*AUTOSCALED, "--dry-run")["data"]
     assert data["scaling"]["limits"] == ["c4.8xlarge:0.6=0..20", "r3.8xlarge=0..2"]
     assert data["scaling"]["tuning"].startswith("target_time_s=1800 ")

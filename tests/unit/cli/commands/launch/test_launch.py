@@ -64,7 +64,7 @@ def test_spot_workers_and_alternatives(toilctl, playbooks):
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     assert "1 worker (c4.8xlarge/c5.9xlarge:0.6)" in result.stdout
-    assert "at most $0.65 per hour" in result.stdout
+    assert "at most $0.67 per hour" in result.stdout
     assert playbooks.runs == []
 
 
