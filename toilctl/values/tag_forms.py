@@ -13,6 +13,7 @@ from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.outside import brief
+from toilctl.values.s3_places import S3Place
 from toilctl.values.scaling_policy import Limits
 from toilctl.values.shared_storage import Shared
 from toilctl.values.tuning import SETTINGS
@@ -26,6 +27,8 @@ _KEY_PAIR: Final = re.compile(r"[^\s/-]([^/]*[^\s/])?")
 """EC2 API reference, CreateKeyPair: up to 255 ASCII characters, which name a file in ~/.ssh here."""
 _PUBLIC_KEY: Final = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n]*)?")
 _IDS: Final = re.compile(r"[a-z]+-[A-Za-z0-9]+(,[a-z]+-[A-Za-z0-9]+)*")
+_ATTEMPT: Final = re.compile(r"[A-Za-z0-9.]+( [A-Za-z0-9.]+){0,3}")
+"""A number, or four words while a launch is under way."""
 _SHOWN: Final = 80
 
 
@@ -80,6 +83,10 @@ def _counts(settings: Mapping[str, str]) -> Mapping[NodeType, int] | None:
     return worker_tags.counts(settings) if known else None
 
 
+def _places(text: str) -> bool:
+    return all(map(S3Place.parse, text.split(",")))
+
+
 def _whole(text: str) -> bool:
     return whole(text) is not None
 
@@ -109,6 +116,8 @@ _FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
     tags.VPC_SUBNET: _IDS.fullmatch,
     tags.EXTRA_SECURITY_GROUPS: _IDS.fullmatch,
     tags.SHARED: Shared.parse,
+    tags.ATTEMPT: _ATTEMPT.fullmatch,
+    tags.S3_WRITE: _places,
 }
 """Each gives something true for a tag that is sound; those of ours that are not here are one plain word."""
 _OF_ALL: Final[Mapping[str, Callable[[Mapping[str, str]], Any]]] = {

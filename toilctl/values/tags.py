@@ -94,7 +94,7 @@ RESERVED_KEYS: Final = frozenset({NAME, OWNER, "clusterName", "ToilNodeType", "s
 
 MAX_COUNT: Final = 50
 """How many tags one thing can have; EC2's limit, and IAM's."""
-MOST_OF_OURS: Final = 30
+MOST_OF_OURS: Final = 34
 """How many of them are kept for toilctl's own: a security group has the most."""
 MAX_KEY_LENGTH: Final = 128
 MAX_VALUE_LENGTH: Final = 256

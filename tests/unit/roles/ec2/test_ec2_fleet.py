@@ -96,7 +96,7 @@ def test_a_denied_launch_asks_for_the_permission(
         launch(1, Denied())
     assert (error.value.code, error.value.next_step) == (
         "credentials",
-        "Ask for that permission, then run the same command again.",
+        "Ask for that permission, then run the same command again; `toilctl policy launch` prints all that it takes.",
     )
 
     assert live(ec2) == []
