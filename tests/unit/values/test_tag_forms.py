@@ -25,7 +25,7 @@ SOUND = {
     tags.PROFILE_ARN: "arn:aws:iam::123456789012:instance-profile/mine", tags.EXTRA_SECURITY_GROUPS: "sg-1,sg-2",
     tags.ORPHAN_TIMEOUT: "1800", tags.SHARED: "efs:fs-0123456789abcdef0", tags.SSE_KEY: "yes", tags.CUSTOM_INIT: "yes",
     tags.FUSE: "no", tags.ATTEMPT: "2 3 1796109771.5 0123abcd",
-    tags.S3_WRITE: "data,results/sorted", tags.PUBLIC_ADDRESS: "no",
+    tags.S3_WRITE: "data,results/sorted", tags.PUBLIC_ADDRESS: "subnet",
 }  # fmt: skip
 ELSEWHERE = {"Name": "x -oProxyCommand=y", "Owner": "\x1b[2J", "project": "$(id)", "aws:ec2:fleet-id": "x y"}
 
