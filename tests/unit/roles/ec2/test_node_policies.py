@@ -175,6 +175,21 @@ def test_a_leader_uses_a_disk_key_of_the_accounts_own_through_ec2_alone(group: d
     assert decide([document], "kms:CreateGrant", key, through) is Decision.IMPLICITLY_DENIED
 
 
+@pytest.mark.parametrize("name", ["key-pair-name", "ami", "vpc-subnet", "extra-security-groups"])
+def test_a_tag_is_one_name_in_a_policy_whatever_it_says(group: dict[str, Any], name: str) -> None:
+    def statements(value: str) -> list[Any]:
+        tagged = {**group, "tags": {**group["tags"], f"toilctl:{name}": value}}
+        found: list[Any] = json.loads(policy("leader", "my", tagged))["Statement"]
+        return found
+
+    evil = '*"]}<{"Effect":"Allow"<"Action":"*"<"Resource":["?${aws:username}'
+    (plain,) = [one for one in statements("PLAIN") if "PLAIN" in json.dumps(one)]
+    (named,) = [one for one in statements(evil) if evil[1:9] in str(one)]
+    exact = evil.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")
+    assert named == json.loads(json.dumps(plain).replace("PLAIN", json.dumps(exact)[1:-1]))
+    assert len(statements(evil)) == len(statements("PLAIN"))
+
+
 def test_roles_fit_what_iam_keeps_of_a_role(group: dict[str, Any]) -> None:
     longest = {**group["tags"], "toilctl:extra-security-groups": ",".join(f"sg-{n:017x}" for n in range(5))}
     places = [f"arn:aws:s3:::{'b' * 20}-{n}/*" for n in range(8)]
