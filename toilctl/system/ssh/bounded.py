@@ -1,4 +1,4 @@
-"""A program's output within bounds: what another machine writes must not fill this one's memory, nor steer a terminal."""
+"""A program's output within bounds: what another machine writes fills no memory here, and steers no terminal."""
 
 from __future__ import annotations
 
