@@ -27,8 +27,8 @@ _KEY_PAIR: Final = re.compile(r"[^\s/-]([^/]*[^\s/])?")
 """EC2 API reference, CreateKeyPair: up to 255 ASCII characters, which name a file in ~/.ssh here."""
 _PUBLIC_KEY: Final = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n]*)?")
 _IDS: Final = re.compile(r"[a-z]+-[A-Za-z0-9]+(,[a-z]+-[A-Za-z0-9]+)*")
-_ATTEMPT: Final = re.compile(r"[A-Za-z0-9.]+( [A-Za-z0-9.]+){0,3}")
-"""A number, or four words while a launch is under way."""
+_ATTEMPT: Final = re.compile(r"[0-9]+( [0-9]+ [0-9]+ [0-9a-f]+)?")
+_CONTENT: Final = re.compile(r"[0-9]+ [0-9a-f]{64}")
 _SHOWN: Final = 80
 
 
@@ -83,10 +83,6 @@ def _counts(settings: Mapping[str, str]) -> Mapping[NodeType, int] | None:
     return worker_tags.counts(settings) if known else None
 
 
-def _places(text: str) -> bool:
-    return all(map(S3Place.parse, text.split(",")))
-
-
 def _whole(text: str) -> bool:
     return whole(text) is not None
 
@@ -101,6 +97,8 @@ _FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
     tags.CLUSTER: ClusterName.parse,
     tags.ENGINE: Engine,
     tags.APPLIANCE: ImageReference.parse,
+    tags.ATTEMPT: _ATTEMPT.fullmatch,
+    tags.CONTENT: _CONTENT.fullmatch,
     tags.NODE_TYPE: NodeType.parse,
     tags.LEADER_NODE_TYPE: NodeType.parse,
     tags.LIMITS: lambda text: Limits.parse(text) is not None,
@@ -116,8 +114,7 @@ _FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
     tags.VPC_SUBNET: _IDS.fullmatch,
     tags.EXTRA_SECURITY_GROUPS: _IDS.fullmatch,
     tags.SHARED: Shared.parse,
-    tags.ATTEMPT: _ATTEMPT.fullmatch,
-    tags.S3_WRITE: _places,
+    tags.S3_WRITE: lambda text: [S3Place.parse(place) for place in text.split(",")],
 }
 """Each gives something true for a tag that is sound; those of ours that are not here are one plain word."""
 _OF_ALL: Final[Mapping[str, Callable[[Mapping[str, str]], Any]]] = {

@@ -33,6 +33,9 @@ ATTEMPT: Final = "toilctl:attempt"
 """Of a launch template, and so of one role and node type: how many launches EC2 has answered; while it has one to
 answer, also of how many nodes, since when, and with which token."""
 
+CONTENT: Final = "toilctl:content"
+"""Of a launch template: which of its versions to use, and the digest of that version's content."""
+
 # On the security group only: the cluster's settings, so that a second launch can compare and any machine can act.
 STATE: Final = "toilctl:state"
 """``destroying`` while the cluster is being destroyed."""
