@@ -119,19 +119,37 @@ def test_without_a_cluster_or_region_it_fails_and_says_what_to_set(
     assert f"Set {variable}." in result.stderr
 
 
+def taken(
+    cloud: TestCloud, nodes: dict[str, str], tmp_path: Path, tag: str, variable: str, said: dict[str, str]
+) -> dict[str, str]:
+    """Return what the inventory makes of a tag's values; an empty one is no tag."""
+    ec2 = cloud.client("ec2")
+    for name, value in said.items():
+        ec2.delete_tags(Resources=[nodes[name]], Tags=[{"Key": tag}])
+        if value:
+            ec2.create_tags(Resources=[nodes[name]], Tags=[{"Key": tag, "Value": value}])
+    shown = inventory(cloud, tmp_path, "--list")
+    assert shown.returncode == 0, shown.stderr
+    listed = json.loads(shown.stdout)["_meta"]["hostvars"]
+    values = {name: listed[nodes[name]][variable] for name in said}
+    return {name: value["__ansible_unsafe"] if isinstance(value, dict) else value for name, value in values.items()}
+
+
 def test_login_user_of_a_tag_that_would_be_an_option_is_not_taken(
     cloud: TestCloud, nodes: dict[str, str], tmp_path: Path
 ) -> None:
     said = {"leader": "-oProxyCommand=id", "old": "ec2-user", "new": ""}
-    for name, user in said.items():
-        cloud.client("ec2").create_tags(Resources=[nodes[name]], Tags=[{"Key": "toilctl:login-user", "Value": user}])
-    cloud.client("ec2").delete_tags(Resources=[nodes["new"]], Tags=[{"Key": "toilctl:login-user"}])
-    shown = inventory(cloud, tmp_path, "--list")
-    assert shown.returncode == 0, shown.stderr
-    listed = json.loads(shown.stdout)["_meta"]["hostvars"]
-    taken = {"leader": "admin", "old": "ec2-user", "new": "admin"}
-    found = {name: listed[nodes[name]]["login_user"] for name in said}
-    assert found == {name: {"__ansible_unsafe": user} for name, user in taken.items()}
+    found = taken(cloud, nodes, tmp_path, "toilctl:login-user", "login_user", said)
+    assert found == {"leader": "admin", "old": "ec2-user", "new": "admin"}
+
+
+def test_engine_of_a_tag_that_would_be_a_role_or_file_of_this_machine_is_not_taken(
+    cloud: TestCloud, nodes: dict[str, str], tmp_path: Path
+) -> None:
+    for other in ("/home/me/results/role", "../../results/role", "leader", "slurm\n", "{{ 'slurm' }}"):
+        said = {"leader": "slurm", "old": other, "new": ""}
+        found = taken(cloud, nodes, tmp_path, "toilctl:engine", "engine", said)
+        assert found == {"leader": "slurm", "old": "mesos", "new": "mesos"}
 
 
 def test_node_whose_tags_somebody_spoiled_costs_the_others_nothing(

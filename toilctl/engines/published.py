@@ -133,6 +133,7 @@ class Published:
     def _read(self, follower: _Follower, workflow: PublishedWorkflow, opened: BinaryIO) -> None:
         until = follower.offset + _LOOK
         others = sum(len(one.workflow.jobs) for one in self._followed.values() if one.workflow) - len(workflow.jobs)
+        ended = False
         while follower.offset < until:
             opened.seek(follower.offset)
             data = opened.read(_PIECE)
@@ -142,9 +143,12 @@ class Published:
             follower.offset += end or len(data)
             begin = data.find(b"\n") + 1 if follower.cut else 0
             follower.unread += not end and not follower.cut
-            follower.cut = not end
+            follower.cut, ended = not end, ended or bool(end)
             events, broken = _parsed(data[begin:end])
             follower.unread += broken + self._take(workflow, events, _MOST_JOBS - others)
+        if not ended:
+            # A hole of a terabyte, say: looking for its end would cost every look as much.
+            follower.offset = max(follower.offset, os.fstat(opened.fileno()).st_size)
 
     def _take(self, workflow: PublishedWorkflow, events: Iterable[Any], room: int) -> int:
         """Take events in; return how many could not be read."""

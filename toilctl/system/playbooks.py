@@ -153,6 +153,8 @@ def raise_failure(result: PlaybookResult, then: str = "the same command goes on 
         error = kind(str(named.get("message", "")), str(named.get("next_step", "")))
         facts = named.get("facts")
         error.facts = (dict(facts) if isinstance(facts, Mapping) else {}) | {"log": result.log}
+        # It would be shown as what a command of ours has done; a module runs on a node, and may say anything.
+        error.facts.pop("result", None)
         raise error
     resume = f"{result.log} has all of it; {then}."
     if not result.failures:

@@ -91,7 +91,10 @@ class Registry:
         """
         for _ in range(_MOST_PAGES):
             query = urllib.parse.urlencode({"n": _TAGS_PER_PAGE, "last": start})
-            page = [str(tag) for tag in self._get(f"tags/list?{query}", ()).get("tags") or ()]
+            said = self._get(f"tags/list?{query}", ()).get("tags") or []
+            if not isinstance(said, list):
+                raise CannotAskError(f"{self.image.registry} answers in an unknown form")
+            page = [str(tag) for tag in said]
             yield from page
             if len(page) < _TAGS_PER_PAGE or page[-1] == start:
                 return

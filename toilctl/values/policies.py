@@ -32,10 +32,10 @@ _LOOK: Final = (
 """Finding clusters, their nodes and the key that opens them."""
 _LOOK_AT_WHAT_A_LAUNCH_NEEDS: Final = (
     "ec2:DescribeAvailabilityZones", "ec2:DescribeImages", "ec2:DescribeInstanceTypeOfferings",
-    "ec2:DescribeInstanceTypes", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates",
-    "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables", "ec2:DescribeSpotInstanceRequests",
-    "ec2:DescribeSubnets", "ec2:DescribeVolumes", "ec2:DescribeVpcs", "ec2:GetEbsDefaultKmsKeyId",
-    "elasticfilesystem:DescribeMountTargets", "iam:ListRoles", "servicequotas:GetServiceQuota",
+    "ec2:DescribeInstanceTypes", "ec2:DescribeLaunchTemplates", "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables", "ec2:DescribeSpotInstanceRequests", "ec2:DescribeSubnets", "ec2:DescribeVolumes",
+    "ec2:DescribeVpcs", "ec2:GetEbsDefaultKmsKeyId", "elasticfilesystem:DescribeMountTargets", "iam:ListRoles",
+    "servicequotas:GetServiceQuota",
 )  # fmt: skip
 _MADE: Final = ("fleet", "instance", "network-interface", "spot-instances-request", "volume")
 _USED: Final = ("image", "key-pair", "security-group", "snapshot", "subnet")

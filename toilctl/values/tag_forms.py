@@ -13,6 +13,7 @@ from toilctl.values.cluster import ClusterName, Engine, Zone
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.outside import brief
+from toilctl.values.s3_places import S3Place
 from toilctl.values.scaling_policy import Limits
 from toilctl.values.shared_storage import Shared
 from toilctl.values.tuning import SETTINGS
@@ -26,6 +27,8 @@ _KEY_PAIR: Final = re.compile(r"[^\s/-]([^/]*[^\s/])?")
 """EC2 API reference, CreateKeyPair: up to 255 ASCII characters, which name a file in ~/.ssh here."""
 _PUBLIC_KEY: Final = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\n]*)?")
 _IDS: Final = re.compile(r"[a-z]+-[A-Za-z0-9]+(,[a-z]+-[A-Za-z0-9]+)*")
+_ATTEMPT: Final = re.compile(r"[0-9]+( [0-9]+ [0-9]+ [0-9a-f]+)?")
+_CONTENT: Final = re.compile(r"[0-9]+ [0-9a-f]{64}")
 _SHOWN: Final = 80
 
 
@@ -94,6 +97,8 @@ _FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
     tags.CLUSTER: ClusterName.parse,
     tags.ENGINE: Engine,
     tags.APPLIANCE: ImageReference.parse,
+    tags.ATTEMPT: _ATTEMPT.fullmatch,
+    tags.CONTENT: _CONTENT.fullmatch,
     tags.NODE_TYPE: NodeType.parse,
     tags.LEADER_NODE_TYPE: NodeType.parse,
     tags.LIMITS: lambda text: Limits.parse(text) is not None,
@@ -109,6 +114,7 @@ _FORMS: Final[Mapping[str, Callable[[str], Any]]] = {
     tags.VPC_SUBNET: _IDS.fullmatch,
     tags.EXTRA_SECURITY_GROUPS: _IDS.fullmatch,
     tags.SHARED: Shared.parse,
+    tags.S3_WRITE: lambda text: [S3Place.parse(place) for place in text.split(",")],
 }
 """Each gives something true for a tag that is sound; those of ours that are not here are one plain word."""
 _OF_ALL: Final[Mapping[str, Callable[[Mapping[str, str]], Any]]] = {

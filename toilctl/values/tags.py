@@ -33,6 +33,9 @@ ATTEMPT: Final = "toilctl:attempt"
 """Of a launch template, and so of one role and node type: how many launches EC2 has answered; while it has one to
 answer, also of how many nodes, since when, and with which token."""
 
+CONTENT: Final = "toilctl:content"
+"""Of a launch template: which of its versions to use, and the digest of that version's content."""
+
 # On the security group only: the cluster's settings, so that a second launch can compare and any machine can act.
 STATE: Final = "toilctl:state"
 """``destroying`` while the cluster is being destroyed."""
@@ -59,7 +62,7 @@ KEY_PAIR_NAME: Final = "toilctl:key-pair-name"
 LOGIN_USER: Final = "toilctl:login-user"
 """The user that ssh logs in as."""
 PUBLIC_ADDRESS: Final = "toilctl:public-address"
-"""``yes`` where nodes have public addresses whatever their subnet gives: it was launched by those."""
+"""``yes`` where nodes have public addresses whatever their subnet gives: it was launched by those; else ``subnet``."""
 LEADER_STORAGE: Final = "toilctl:leader-storage-gb"
 """The leader's root volume, GB."""
 NODE_STORAGE: Final = "toilctl:node-storage-gb"
@@ -94,7 +97,7 @@ RESERVED_KEYS: Final = frozenset({NAME, OWNER, "clusterName", "ToilNodeType", "s
 
 MAX_COUNT: Final = 50
 """How many tags one thing can have; EC2's limit, and IAM's."""
-MOST_OF_OURS: Final = 30
+MOST_OF_OURS: Final = 34
 """How many of them are kept for toilctl's own: a security group has the most."""
 MAX_KEY_LENGTH: Final = 128
 MAX_VALUE_LENGTH: Final = 256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
 from toilctl.values.errors import ConflictError
@@ -50,6 +51,18 @@ class Prepared:
             wheels=_planned(told.texts(said["lacking_wheels"]), wheels),
             before=told.mapping(said["before"]) if said["before"] else None,
         )
+
+    def replaced(self, given: str) -> str:
+        """Return what had the deployment's name before, if that was something else.
+
+        :param given: the path that is deployed now.
+        """
+        path = str((self.before or {}).get("path", given))
+        try:
+            same = Path(path).resolve().name == Path(given).resolve().name
+        except (OSError, ValueError):  # A null character is in no path, whatever a leader says.
+            same = False
+        return "" if same else path
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,12 @@ def needed(root: Path, entry: Path, include: Collection[str] = ()) -> trees.Tree
         left_out |= {*tree.left_out}
         for name in _imported(root, {*tree.files}):
             beside = _beside(root, name)
-            if beside and beside not in seen:
-                seen.add(beside)
+            if beside is None or beside in seen:
+                continue
+            seen.add(beside)
+            if trees.is_secret(root, beside) and beside.name not in include:
+                left_out.add(beside.name)
+            else:
                 waiting.append(beside)
     return trees.Tree(tuple(sorted(found)), tuple(sorted(left_out)))
 

@@ -68,6 +68,16 @@ def digest(path: Path) -> str:
     return found + ("+x" if path.stat().st_mode & 0o100 else "")
 
 
+def is_secret(root: Path, entry: Path) -> bool:
+    """Tell whether a file or directory below a root has a secret's name, or is a link to what has one."""
+    if not entry.is_symlink():
+        return _is_secret(entry.name)
+    # Whoever wrote a repository may have linked to the secrets of whoever deploys it, under any name.
+    real, root = entry.resolve(), root.resolve()
+    within = real.relative_to(root) if real.is_relative_to(root) else real
+    return any(map(_is_secret, (entry.name, *within.parts)))
+
+
 def is_package(directory: Path) -> bool:
     """Tell whether Python would import a directory."""
     return directory.is_dir() and directory.name.isidentifier() and any(_modules(directory))
@@ -106,7 +116,7 @@ class _Look:
                 continue
             name = entry.relative_to(self._root).as_posix()
             wanted = any(name == one or name.startswith(f"{one}/") for one in self._include)
-            stays = not wanted and (only_wanted or _is_secret(entry.name) or ignored.has(entry, is_directory))
+            stays = not wanted and (only_wanted or is_secret(self._root, entry) or ignored.has(entry, is_directory))
             # What is asked for may lie deeper.
             if stays and not any(one.startswith(f"{name}/") for one in self._include):
                 self.left_out.append(f"{name}/" if is_directory else name)

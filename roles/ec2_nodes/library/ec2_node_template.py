@@ -8,7 +8,8 @@ module: ec2_node_template
 short_description: A launch template with the given content
 description:
   - Finds or creates the template, and adds a version when its content is another one.
-  - The content's digest is the version's description, so what EC2 adds to the content is not taken for a change.
+  - A tag of the template has the number of the version to use and the digest of its content. To read a version itself
+    takes a permission that shows the user data of others' templates.
 options:
   name: {type: str, required: true, description: The template's name.}
   region: {type: str, required: true, description: The AWS region.}
@@ -30,6 +31,7 @@ from ansible.module_utils.toilctl_aws import AwsError, connect, error_code, run,
 
 OWN_TAG = "toilctl:cluster"
 ATTEMPT_TAG = "toilctl:attempt"
+CONTENT_TAG = "toilctl:content"
 
 
 def ensure(ec2, name, data, tags):
@@ -44,28 +46,28 @@ def ensure(ec2, name, data, tags):
             "Delete it, or choose another name.",
         )
     template_id = template["LaunchTemplateId"]
+    number, _, content = held.get(CONTENT_TAG, "").partition(" ")
     changed = template.get("created", False)
-    # A new template's version may not be seen yet, and is known.
-    number = template["LatestVersionNumber"] if changed else None
-    if number is None:
-        version = latest(ec2, template_id)
-        number = version["VersionNumber"]
-        changed = version["VersionDescription"] != digest
-        if changed:
-            number = add_version(ec2, template_id, number, data, digest)
-    return {"changed": changed, "id": template_id, "version": str(number), "attempt": held.get(ATTEMPT_TAG, "")}
+    if content != digest or not number.isdecimal():
+        number = add_version(ec2, template_id, number or template["LatestVersionNumber"], data, digest)
+        changed = True
+    return {"changed": changed, "id": template_id, "version": number, "attempt": held.get(ATTEMPT_TAG, "")}
 
 
-def add_version(ec2, template_id, number, data, digest):
-    """Add a version after the one with this number; return the new one's."""
-    made = ec2.create_launch_template_version(
+def add_version(ec2, template_id, replaced, data, digest):
+    """Add a version in place of that with the number ``replaced``, and tag the template; return the new one's number.
+
+    Whoever makes the same change at once, or again after a crash in between, gets the same version.
+    """
+    made = when_seen(
+        ec2.create_launch_template_version,
         LaunchTemplateId=template_id,
-        VersionDescription=digest,
         LaunchTemplateData=data,
-        # The same change made twice at once is one version.
-        ClientToken=hashlib.sha256(f"{digest} {number}".encode()).hexdigest(),
+        ClientToken=hashlib.sha256(f"{template_id} {digest} {replaced}".encode()).hexdigest(),
     )
-    return made["LaunchTemplateVersion"]["VersionNumber"]
+    number = str(made["LaunchTemplateVersion"]["VersionNumber"])
+    when_seen(ec2.create_tags, Resources=[template_id], Tags=to_list({CONTENT_TAG: f"{number} {digest}"}))
+    return number
 
 
 def find(ec2, name):
@@ -78,24 +80,18 @@ def create(ec2, name, data, tags, digest):
     """Create the template; whoever comes second takes what the first made."""
     from botocore.exceptions import ClientError
 
+    tags = {"Name": name, **tags, CONTENT_TAG: f"1 {digest}"}
     try:
         created = ec2.create_launch_template(
             LaunchTemplateName=name,
-            VersionDescription=digest,
             LaunchTemplateData=data,
-            TagSpecifications=[{"ResourceType": "launch-template", "Tags": to_list({"Name": name, **tags})}],
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": to_list(tags)}],
         )["LaunchTemplate"]
     except ClientError as error:
         if error_code(error) != "InvalidLaunchTemplateName.AlreadyExistsException":
             raise
         return when_seen(ec2.describe_launch_templates, LaunchTemplateNames=[name])["LaunchTemplates"][0]
     return {**created, "Tags": to_list(tags), "created": True}
-
-
-def latest(ec2, template_id):
-    """Return the newest version."""
-    found = when_seen(ec2.describe_launch_template_versions, LaunchTemplateId=template_id, Versions=["$Latest"])
-    return {"VersionDescription": "", **found["LaunchTemplateVersions"][0]}
 
 
 def main():

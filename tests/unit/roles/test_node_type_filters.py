@@ -100,7 +100,13 @@ def test_lists_of_another_length_are_refused(filters: ModuleType, filtered: str)
 
 def test_settings_become_one_text_above_the_variables(filters: ModuleType) -> None:
     names = filters.setting_names("toilctl:autoscaler")
-    variables = {**dict.fromkeys(names, 0.5), "target_time_s": 1, "scale_interval_s": 9, "join_deadline_s": "1.5"}
+    variables = {
+        **dict.fromkeys(names, 0.5),
+        "keep_limits": 1,
+        "target_time_s": 1,
+        "scale_interval_s": 9,
+        "join_deadline_s": "1.5",
+    }
     told = filters.tuning("idle_timeout_s=1e+06", variables)
     assert told.startswith("target_time_s=1 beta_inertia=0.5 scale_interval_s=9 ")
     assert " idle_timeout_s=1000000 join_deadline_s=1.5 " in told

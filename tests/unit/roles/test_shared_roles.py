@@ -239,13 +239,16 @@ def test_nodes_have_public_addresses_where_the_cluster_is_reached_by_them_else_a
     """Whoever launches workers later: the leader reaches them by private addresses."""
     public = {"AssociatePublicIpAddress": True}
     assert public.items() <= nodes().worker["interface"].items()
-    private = Nodes(tmp_path, {"toilctl:public-address": "no"}, connect_address="private").worker
+    private = Nodes(tmp_path, {"toilctl:public-address": "subnet"}, connect_address="private").worker
     assert "AssociatePublicIpAddress" not in private["interface"]
     assert private["interface"]["DeviceIndex"] == 0
     assert (private["tags"]["toilctl:public-address"], nodes().worker["tags"]["toilctl:public-address"]) == (
-        "no",
+        "subnet",
         "yes",
     )
+    (tmp_path / "without").mkdir()
+    without = Nodes(tmp_path / "without", {}, ec2_nodes_public_address=False).worker
+    assert without["interface"]["AssociatePublicIpAddress"] is False
 
 
 def test_containers_are_told_the_api_of_an_engine_that_is_older_than_their_clients(

@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
             if wanted and self.headers.get("Authorization") != wanted:
                 realm = f'Bearer realm="http://{self.headers["Host"]}/token",service="us",scope="repository:me/x:pull"'
                 return self.answer(401, {}, {"WWW-Authenticate": state.challenge or realm})
-        if path.endswith("/tags/list"):
+        if path.endswith("/tags/list") and state.tags is not None:
             words = dict(urllib.parse.parse_qsl(query))
             later = sorted(tag for tag in state.tags if tag > words["last"])
             return self.answer(200, {"tags": later[: int(words["n"])] or None})
@@ -253,6 +253,14 @@ def test_release_is_found_beyond_the_first_page_of_tags(server):
     assert image_registry.find(f"{server.host}/me/x:{SHORT}", Engine.MESOS).startswith(
         f"{server.host}/me/x:{COMPLETE}@"
     )
+
+
+@pytest.mark.parametrize("tags", [7, {"a": 1}, "tags", [None, [], {}]])
+def test_tags_of_another_form_are_no_tags(server, tags):
+    server.content["/v2/me/x/tags/list"] = {"tags": tags}
+    server.tags = None
+    with pytest.raises(NotFoundError, match="does not exist"):
+        image_registry.find(f"{server.host}/me/x:{SHORT}", Engine.MESOS)
 
 
 def test_published_form_is_as_it_is(server, capsys):

@@ -120,12 +120,18 @@ def test_failures_are_those_that_no_rescue_put_right_and_name_task_host_and_reas
 
 
 def test_error_that_a_module_names_becomes_its_class(run):
-    error = {"code": "capacity", "message": "No t2.micro left.", "next_step": "Wait.", "facts": {"zone": "us-west-2a"}}
+    error = {
+        "code": "capacity",
+        "message": "No t2.micro left.",
+        "next_step": "Wait.",
+        "facts": {"zone": "us-west-2a", "result": "a node's"},
+    }
     result = run([{"ansible.builtin.fail": {"msg": "x"}}])
     named = playbooks.PlaybookResult(False, (playbooks.Failure("h", "t", "m", False, error),), {}, result.log)
     with pytest.raises(CapacityError, match=r"No t2\.micro left\. Wait\.") as raised:
         playbooks.raise_failure(named)
     assert raised.value.facts["zone"] == "us-west-2a"
+    assert "result" not in raised.value.facts
 
 
 def test_what_waits_until_nodes_are_idle_is_all_that_is_lacking_or_comes_after_the_failure(run):

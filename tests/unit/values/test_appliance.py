@@ -102,6 +102,6 @@ def test_tag_of_somebodys_own_is_none_of_toils(tag):
 def test_pinned_image_has_the_complete_tag_of_the_release_that_toilctl_is_tried_with():
     from toilctl.local.images.images import TOIL_VERSION
 
-    pinned = ImageReference.parse(variables.defaults()["appliance_image"])
+    pinned = ImageReference.parse(variables.defaults()["appliance_pinned"])
     assert f"{pinned.registry}/{pinned.repository}" == "quay.io/ucsc_cgl/toil"
     assert ToilTag.parse(pinned.tag) == ToilTag(TOIL_VERSION, COMMIT, "py3.11")

@@ -24,7 +24,8 @@ SOUND = {
     tags.NODE_STORAGE: "50", tags.AMI: "ami-0123456789abcdef0", tags.VPC_SUBNET: "subnet-0123",
     tags.PROFILE_ARN: "arn:aws:iam::123456789012:instance-profile/mine", tags.EXTRA_SECURITY_GROUPS: "sg-1,sg-2",
     tags.ORPHAN_TIMEOUT: "1800", tags.SHARED: "efs:fs-0123456789abcdef0", tags.SSE_KEY: "yes", tags.CUSTOM_INIT: "yes",
-    tags.FUSE: "no",
+    tags.FUSE: "no", tags.PUBLIC_ADDRESS: "yes", tags.S3_WRITE: "my-results,their-bucket/sorted-(2)/it's+all",
+    tags.ATTEMPT: f"3 20 1700000000 {'0a' * 32}", tags.CONTENT: f"2 {'0a' * 32}",
 }  # fmt: skip
 ELSEWHERE = {"Name": "x -oProxyCommand=y", "Owner": "\x1b[2J", "project": "$(id)", "aws:ec2:fleet-id": "x y"}
 

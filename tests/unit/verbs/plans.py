@@ -35,7 +35,7 @@ def plan(of: scaling.Scaling | None = None, **changed: Any) -> LaunchPlan:
         node_storage_gb=50, orphan_timeout_s=1800, key_pair_name="k", private_key=PrivateKey(Path("/k.pem")),
         owner="me", extra_tags={}, vpc_subnet=None, aws_ec2_profile_arn=None, aws_ec2_extra_security_group_ids=(),
         ssh_cidrs=(), ami="ami-1", login_user="admin", software=Software(Engine.SLURM, "image:1", "rule"),
-        shared=None, sse_key=None,
+        shared=None, sse_key=None, s3_write=(),
         enable_fuse=False, cost=COST, cost_at_maximum=None, exists=True,
     )  # fmt: skip
     return replace(usual, **changed)

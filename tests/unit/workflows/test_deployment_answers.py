@@ -35,6 +35,18 @@ def test_planned_files_that_are_asked_for_twice_are_sent_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "replaced"),
+    [
+        (None, ""), ({"path": "flows/count.py"}, ""), ({"path": "other.py"}, "other.py"), ({}, ""), ({"path": 7}, "7"),
+        ({"path": "a\0b"}, "a\0b"), ({"path": "x" * 9000}, "x" * 9000),
+    ],
+    ids=lambda value: repr(value)[:20],
+)  # fmt: skip
+def test_former_path_is_text_whatever_it_is(before: Any, replaced: str) -> None:
+    assert Prepared.of(PREPARED | {"before": before}, ("count.py",), ()).replaced("count.py") == replaced
+
+
+@pytest.mark.parametrize(
     "incoming", ["relative", "/a/../../root", "/a b", "/a\n/b", "/-oX;id", "::module/a", "", "/a/$(id)", None, 3]
 )
 def test_directory_that_is_no_plain_path_is_a_value_error(incoming: Any) -> None:

@@ -39,6 +39,27 @@ def test_secrets_stay_and_are_named(root: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("target", [".aws/credentials", ".ssh/id_rsa", ".ssh", ".netrc", "keys/id_ed25519"])
+def test_link_to_a_secret_stays_and_is_named_whatever_it_is_called(root: Path, tmp_path: Path, target: str) -> None:
+    write(tmp_path / "home", target if target != ".ssh" else ".ssh/config", "shared/table.csv")
+    (root / "data").symlink_to(tmp_path / "home" / target)
+    (root / "shared").symlink_to(tmp_path / "home/shared")
+    found = trees.look(root)
+    assert found.files == tuple(sorted((*SENT, "shared/table.csv")))
+    assert found.left_out == ("data/" if target == ".ssh" else "data",)
+    assert set(trees.look(root, ["data"]).files) > set(found.files)
+
+
+def test_module_that_is_a_link_to_a_secret_stays_and_is_named(root: Path, tmp_path: Path) -> None:
+    write(tmp_path, ".aws/credentials")
+    (tmp_path / ".aws/credentials").write_text("[default]\nkey = word")
+    (root / "settings.py").symlink_to(tmp_path / ".aws/credentials")
+    (root / "main.py").write_text("import settings")
+    script = deployment.plan(str(root / "main.py"))
+    assert (script.files, script.left_out) == (("main.py",), ("settings.py",))
+    assert deployment.plan(str(root / "main.py"), include=["settings.py"]).files == ("main.py", "settings.py")
+
+
 def test_what_git_ignores_stays_and_is_named(root: Path) -> None:
     write(root, "data/big.bam", "pkg/own.log", "keep.log", "build/x")
     (root / ".gitignore").write_text("*.log\n/data/\n!keep.log\n")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws.cloud import ADMITTED, Cloud, StartResponse
 from toilctl.local.aws.requests.call import Environ
+from toilctl.values.units import whole
 from toilctl.values.wording import ON_DEMAND
 
 if TYPE_CHECKING:
@@ -99,12 +100,13 @@ class Imds:
         if environ.get("HTTP_X_FORWARDED_FOR"):
             raise Refused("403 Forbidden")
         asked = environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN_TTL_SECONDS", "")
-        if not asked.isdigit() or not 1 <= int(asked) <= MAX_TOKEN_S:
+        seconds = whole(asked)
+        if seconds is None or not 1 <= seconds <= MAX_TOKEN_S:
             raise Refused("400 Bad Request")
         now = self._cloud.clock.now()
         self._tokens = {key: token for key, token in self._tokens.items() if token.expires > now}
         token = secrets.token_urlsafe(40)
-        self._tokens[token] = _Token(instance.id, now + int(asked))
+        self._tokens[token] = _Token(instance.id, now + seconds)
         return "200 OK", token.encode(), [("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", asked)]
 
     def _check(self, given: str, instance: Instance) -> None:

@@ -168,8 +168,10 @@ def streaming(target: SshTarget, command: str) -> Iterator[tuple[subprocess.Pope
     """
     with own_messages(target) as log:
         argv = ["ssh", "-E", str(log), *arguments(target), "-T", *target.words, command]
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
         assert isinstance(process.stdout, BufferedReader)  # noqa: S101 - for mypy; it was asked for
+        said = bounded.shown(process.stderr)
         try:
             yield process, process.stdout
         except BaseException:
@@ -178,6 +180,7 @@ def streaming(target: SshTarget, command: str) -> Iterator[tuple[subprocess.Pope
         finally:
             process.stdout.close()
             process.wait()
+            said.join(bounded.LAST_WORDS_S)
         if process.returncode == SSH_FAILED:
             raise_if_failed(target, log)
     if process.returncode == _NO_CONTAINER:

@@ -1,4 +1,4 @@
-"""A program's output within bounds: what another machine writes must not fill this one's memory."""
+"""A program's output within bounds: what another machine writes fills no memory here, and steers no terminal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from contextlib import suppress
 from io import BufferedReader
 from typing import IO, Final
 
+from toilctl.system import progress
+
 MOST_BYTES: Final = 256 * 1024**2
 """Of what a program writes; a leader's journals have 50 MB of text, and less when they are packed."""
+LAST_WORDS_S: Final = 1.0
+"""How long what a program said may take to be shown after its end: whoever else has its stderr may hold it for ever."""
 _CHUNK: Final = 65536
+_LINE: Final = 4096
 
 
 class TooMuchError(Exception):
@@ -44,6 +49,13 @@ def run(argv: Sequence[str], text: str, timeout_s: float, most: int = MOST_BYTES
     return subprocess.CompletedProcess(argv, process.returncode, out, said)
 
 
+def shown(said: IO[bytes] | None) -> threading.Thread:
+    """Show what a program says beside its output as it comes, as text; return the thread that does it."""
+    thread = threading.Thread(target=_show, args=(said,), daemon=True)
+    thread.start()
+    return thread
+
+
 class _Stream:
     """What comes out of one of a program's streams."""
 
@@ -63,6 +75,14 @@ class _Stream:
                 self._content += chunk
                 self.too_much = len(self._content) > self._most
         self._ended.release()
+
+
+def _show(said: IO[bytes] | None) -> None:
+    if said is None:
+        return
+    with said:
+        while line := said.readline(_LINE):
+            progress.note(line.decode(errors="replace").rstrip("\r\n"))
 
 
 def _feed(stdin: IO[bytes] | None, content: bytes) -> None:

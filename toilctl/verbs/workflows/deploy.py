@@ -118,7 +118,7 @@ def carry_out(planned: DeploymentPlan, cluster: Cluster, ssh_key: Path | None, p
         changed=bool(sent or built or removed), files=wanted.files, sent=sent, left_out=wanted.left_out,
         removed=removed, native=found.native, on_workers=found.on_workers, packages=found.packages, toil=found.toil,
         python=found.python,
-        commands=commands(cluster, wanted.name, found.programs), replaced=_replaced(wanted, there.before),
+        commands=commands(cluster, wanted.name, found.programs), replaced=there.replaced(wanted.given),
     )  # fmt: skip
 
 
@@ -178,12 +178,6 @@ def _install(cluster: Cluster, key: Path | None, request: Mapping[str, Any], the
         refused = toil_mismatch.conflict(cluster, error.message, str(needed), there.toil, there.python)
         refused.facts = {**error.facts, **refused.facts}
         raise refused from None
-
-
-def _replaced(wanted: Deployment, before: Mapping[str, Any] | None) -> str:
-    """Return what had the name before, if that was something else."""
-    path = str((before or {}).get("path", wanted.given))
-    return "" if Path(path).resolve().name == Path(wanted.given).resolve().name else path
 
 
 def _bring_to_workers(cluster: Cluster, ssh_key: Path | None, provisioner: Provisioner, name: str) -> None:

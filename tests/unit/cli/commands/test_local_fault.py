@@ -23,6 +23,9 @@ SETTINGS = {
     "interrupt": ["instance-type=c4.8xlarge", "count=2", "seconds=5"],
     "rebalance": ["zone=us-west-2a", "count=-1"],
     "no-prices": [],
+    "rate-limits": [],
+    "slow-answer": ["action=CreateFleet", "seconds=5"],
+    "template-lag": ["seconds=5"],
 }
 
 

@@ -25,8 +25,12 @@ class Inside:
         self._client = Client(imds)
         self._from = {"environ_base": {"REMOTE_ADDR": instance["PrivateIpAddress"]}}
 
+    def ask_token(self, ttl: str) -> tuple[int, str]:
+        answer = self._client.put("/latest/api/token", headers={TTL: ttl}, **self._from)
+        return answer.status_code, answer.get_data(as_text=True)
+
     def token(self, ttl: str = "60") -> str:
-        return self._client.put("/latest/api/token", headers={TTL: ttl}, **self._from).get_data(as_text=True)
+        return self.ask_token(ttl)[1]
 
     def get(self, path: str, token: str | None = None) -> tuple[int, str]:
         headers = {} if token is None else {TOKEN: token}
@@ -80,6 +84,12 @@ def test_token_is_required_when_the_instance_says_so(account: Account, imds: Imd
     lax = Inside(imds, account.run()[0])
     assert strict.get("meta-data/instance-id")[0] == 401
     assert lax.get("meta-data/instance-id")[0] == 200
+
+
+@pytest.mark.parametrize("ttl", ["", "0", "21601", "-1", "x", "\xb2", "9" * 5000])
+def test_token_is_given_for_a_time_that_there_is(account: Account, imds: Imds, ttl: str) -> None:
+    (instance,) = account.run()
+    assert Inside(imds, instance).ask_token(ttl)[0] == 400
 
 
 def test_token_ends_and_belongs_to_one_instance(account: Account, imds: Imds) -> None:

@@ -13,6 +13,7 @@ import pytest
 from docs.generate import permissions
 from toilctl.local.process.testing import TestCloud
 from toilctl.system import aws
+from toilctl.values import tags
 from toilctl.values.cluster import ClusterName, Zone
 from toilctl.values.node_types import NodeType
 from toilctl.verbs.checks import instance_types, key_pairs, zones_and_images
@@ -66,7 +67,8 @@ class Life:
         with self.acting():
             checks.check_identity(REGION)
             aws.enabled_regions(REGION)
-            checks.check_permissions(REGION, CLUSTER, makes_roles=True)
+            group_tags = {**TAGS, tags.CLUSTER: CLUSTER}
+            checks.check_permissions(REGION, CLUSTER, self.vpc_id(), group_tags, makes_roles=True)
             zones_and_images.check_zones(REGION, [Zone.parse(zone) for zone in ZONES], None)
             zones_and_images.check_zones(REGION, [], self.quiet_subnet())
             key_pairs.key_pair(REGION, "k")
@@ -75,6 +77,10 @@ class Life:
             instance_types.check_quota(REGION, [(LEADER, 1), (SPOT, 2)], described)
             (system,) = self.cloud.client("efs").describe_file_systems()["FileSystems"]
             checks.check_file_system(REGION, system["FileSystemId"], [])
+
+    def vpc_id(self) -> str:
+        """Return the network that there is."""
+        return str(self.cloud.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"])
 
     def quiet_subnet(self) -> str:
         """Return a subnet that gives no public addresses by itself."""

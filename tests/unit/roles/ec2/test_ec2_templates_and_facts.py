@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError
 
 from toilctl.local.process.testing import TestCloud
+from toilctl.values import tags
 from toilctl.values.errors import UsageError
 from toilctl.values.machine_images import MachineImage, check_boots
 
@@ -26,6 +29,57 @@ def test_the_same_content_is_the_same_version_and_other_content_another(module: 
     assert [result["version"] for result in (first, again, other)] == ["1", "1", "2"]
     assert [result["changed"] for result in (first, again, other)] == [True, False, True]
     assert len({result["id"] for result in (first, again, other)}) == 1
+
+
+def data_of(ec2: Any, made: dict[str, Any]) -> dict[str, Any]:
+    """Return what a template that was ensured launches."""
+    found = ec2.describe_launch_template_versions(LaunchTemplateId=made["id"], Versions=[made["version"]])
+    data: dict[str, Any] = found["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    return data
+
+
+def test_content_that_comes_back_is_launched_again(module: Module, ec2: Any) -> None:
+    ensure = module("ec2_node_template").ensure
+    for kind in ("t2.micro", "t3.micro", "t2.micro", "t3.micro"):
+        made = ensure(ec2, "t-1", {"InstanceType": kind}, OWN)
+        assert made["changed"]
+        assert data_of(ec2, made)["InstanceType"] == kind
+        assert ensure(ec2, "t-1", {"InstanceType": kind}, OWN) == {**made, "changed": False}
+
+
+def test_a_change_that_was_cut_off_is_finished_as_one_version(
+    module: Module, ec2: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure = module("ec2_node_template").ensure
+    ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    with monkeypatch.context() as cut:
+        cut.setattr(ec2, "create_tags", Mock(side_effect=ConnectionError))
+        with pytest.raises(ConnectionError):
+            ensure(ec2, "t-1", {"InstanceType": "t3.micro"}, OWN)
+    former = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    assert (former["version"], data_of(ec2, former)["InstanceType"]) == ("1", "t2.micro")
+    made = ensure(ec2, "t-1", {"InstanceType": "t3.micro"}, OWN)
+    assert (made["version"], data_of(ec2, made)["InstanceType"]) == ("2", "t3.micro")
+
+
+def test_the_same_change_made_twice_at_once_is_one_version(module: Module, ec2: Any) -> None:
+    ensure = module("ec2_node_template").ensure
+    ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: ensure(ec2, "t-1", {"InstanceType": "t3.micro"}, OWN), range(4)))
+    assert {one["version"] for one in made} == {"2"}
+
+
+@pytest.mark.parametrize("value", ["", "x", "1", "1 x", "one DIGEST", " DIGEST"])
+def test_a_template_whose_tag_tells_nothing_gets_a_new_version(module: Module, ec2: Any, value: str) -> None:
+    ensure = module("ec2_node_template").ensure
+    made = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    (found,) = ec2.describe_launch_templates(LaunchTemplateIds=[made["id"]])["LaunchTemplates"]
+    digest = next(one["Value"] for one in found["Tags"] if one["Key"] == tags.CONTENT).split()[1]
+    ec2.create_tags(Resources=[made["id"]], Tags=[{"Key": tags.CONTENT, "Value": value.replace("DIGEST", digest)}])
+    again = ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)
+    assert (again["version"], again["changed"]) == ("2", True)
+    assert not ensure(ec2, "t-1", {"InstanceType": "t2.micro"}, OWN)["changed"]
 
 
 def test_a_template_of_another_cluster_is_refused(module: Module, ec2: Any, aws_utils: ModuleType) -> None:

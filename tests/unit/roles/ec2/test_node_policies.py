@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from docs.generate import permissions
 from toilctl.local.aws.iam.policies import Decision, decide
 from toilctl.local.process.testing import TestCloud
+from toilctl.values import tags
 from toilctl.values.policies import disk_keys
 
 Clients = Callable[..., Any]
@@ -152,9 +153,13 @@ def test_a_leader_launches_from_the_clusters_image_and_subnet_where_those_are_na
     assert [may("security-group", one) for one in (group["group_id"], "sg-8", "sg-9", "sg-7")] == [True] * 3 + [False]
 
 
-def test_a_leader_reads_no_user_data_of_instances(acting: Clients, run: Callable[..., str]) -> None:
+def test_a_leader_reads_no_user_data(acting: Clients, run: Callable[..., str], template: Callable[[str], str]) -> None:
     leader = acting("leader", "ec2")
     for cluster in ("my", "my-cluster"):
+        of = {"LaunchTemplateId": template(cluster)}
+        assert refused(leader.describe_launch_template_versions, **of)
+        assert refused(leader.get_launch_template_data, InstanceId=run(cluster))
+        assert not refused(leader.describe_launch_templates, LaunchTemplateIds=[of["LaunchTemplateId"]])
         assert refused(leader.describe_instance_attribute, InstanceId=run(cluster), Attribute="userData")
 
 
@@ -168,6 +173,21 @@ def test_a_leader_uses_a_disk_key_of_the_accounts_own_through_ec2_alone(group: d
         assert decide([document], action, f"{key}2", through) is Decision.IMPLICITLY_DENIED
     assert decide([document], "kms:CreateGrant", key, through | resource) is Decision.ALLOWED
     assert decide([document], "kms:CreateGrant", key, through) is Decision.IMPLICITLY_DENIED
+
+
+@pytest.mark.parametrize("name", ["key-pair-name", "ami", "vpc-subnet", "extra-security-groups"])
+def test_a_tag_is_one_name_in_a_policy_whatever_it_says(group: dict[str, Any], name: str) -> None:
+    def statements(value: str) -> list[Any]:
+        tagged = {**group, "tags": {**group["tags"], f"toilctl:{name}": value}}
+        found: list[Any] = json.loads(policy("leader", "my", tagged))["Statement"]
+        return found
+
+    evil = '*"]}<{"Effect":"Allow"<"Action":"*"<"Resource":["?${aws:username}'
+    (plain,) = [one for one in statements("PLAIN") if "PLAIN" in json.dumps(one)]
+    (named,) = [one for one in statements(evil) if evil[1:9] in str(one)]
+    exact = evil.replace("$", "${$}").replace("*", "${*}").replace("?", "${?}")
+    assert named == json.loads(json.dumps(plain).replace("PLAIN", json.dumps(exact)[1:-1]))
+    assert len(statements(evil)) == len(statements("PLAIN"))
 
 
 def test_roles_fit_what_iam_keeps_of_a_role(group: dict[str, Any]) -> None:
@@ -239,7 +259,7 @@ def test_a_leader_can_neither_adopt_what_runs_nor_change_who_gets_in(
     mine = [{"Key": "toilctl:cluster", "Value": "my"}]
     assert refused(leader.create_tags, Resources=[run("my-cluster")], Tags=mine)
     assert refused(leader.create_tags, Resources=[group_id], Tags=[{"Key": "toilctl:state", "Value": ""}])
-    attempt = [{"Key": "toilctl:attempt", "Value": "1"}]
+    attempt = [{"Key": key, "Value": "1"} for key in (tags.ATTEMPT, tags.CONTENT)]
     templates = {cluster: template(cluster) for cluster in ("my", "my-cluster")}
     assert refused(leader.create_tags, Resources=[group_id], Tags=attempt)
     assert refused(leader.create_tags, Resources=[templates["my"]], Tags=[*mine, *attempt])

@@ -41,6 +41,18 @@ def test_machine_without_ssh_is_told_what_to_install(cluster, monkeypatch, tmp_p
         ssh.run(ssh.SshTarget(cluster, cluster.leader), "true")
 
 
+def test_what_a_node_says_beside_a_log_steers_no_terminal(cluster, monkeypatch, tmp_path, capfd):
+    (tmp_path / "ssh").write_text(
+        "#!/bin/sh\nprintf 'log\\n'; printf '\\033]0;x\\007\\033[2Jno \\377\\nrun' >&2; exit 4\n"
+    )
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with ssh.streaming(ssh.SshTarget(cluster, cluster.leader), "follow") as (process, out):
+        assert out.read() == b"log\n"
+    assert process.returncode == 4
+    assert capfd.readouterr().err == "\\x1b]0;x\\x07\\x1b[2Jno \ufffd\nrun\n"
+
+
 CAPTURE = """
 from toilctl.system import ssh
 from toilctl.values.cluster import Cluster, Node, Role

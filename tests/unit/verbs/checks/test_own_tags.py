@@ -20,7 +20,7 @@ def test_what_aws_takes_is_taken():
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ({str(number): "x" for number in range(60)}, "There are 60 tags, and a cluster has room for 20."),
+        ({str(number): "x" for number in range(60)}, "There are 60 tags, and a cluster has room for 16."),
         ({str(number): "x" for number in range(21)}, "There are 21 tags"),
         ({"AWS:foo": "x"}, "The tag 'AWS:foo' is toilctl's, Toil's or AWS's own."),
         ({"Toilctl:cluster": "x"}, "own"),

@@ -21,7 +21,9 @@ from toilctl.local.aws.requests.refusals import Refusal
 from toilctl.values import aws_errors
 from toilctl.values.aws_limits import CLIENT_TOKEN_LENGTH
 
-ACTIONS: Final = frozenset({"RunInstances", "CreateFleet", "CreateLaunchTemplate", "CreateVolume"})
+ACTIONS: Final = frozenset(
+    {"RunInstances", "CreateFleet", "CreateLaunchTemplate", "CreateLaunchTemplateVersion", "CreateVolume"}
+)
 REMEMBERED_S: Final = 24 * 3600.0
 
 _INSTANCE_ID = re.compile(rb"\bi-[0-9a-f]{8,17}\b")

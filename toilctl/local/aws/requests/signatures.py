@@ -33,7 +33,8 @@ SKEW_S: Final = 5 * 60
 MAX_PRESIGNED_S: Final = 7 * 24 * 3600
 
 _FIELD: Final = re.compile(r"(SignedHeaders|Signature)=([^,\s]+)")
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_NUMBER: Final = re.compile(r"[0-9]{1,12}")
+_IN_QUERY: Final = ("AWSAccessKeyId", "X-Amz-Credential")
 _UNSIGNED: Final = re.compile(r"UNSIGNED-PAYLOAD|STREAMING-[A-Z0-9-]+")
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _MUST_BE_SIGNED: Final = "HTTP_X_AMZ_"
@@ -45,6 +46,9 @@ def check(environ: Environ, call: Call, secret: str) -> None:
     :raises Refusal: when it is not signed with the secret, or its time is over or yet to come.
     """
     query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+    if sum(one in query for one in _IN_QUERY) + ("HTTP_AUTHORIZATION" in environ) > 1:
+        # What one of them says the request is, another one need not have signed.
+        raise Refusal("InvalidArgument", "Only one auth mechanism allowed.", 400)
     if "AWSAccessKeyId" in query:
         _check_version_2(environ, call, secret, query)
         return
@@ -74,6 +78,8 @@ def check_content(environ: Environ, call: Call) -> None:
     said = environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")
     if call.protocol is Protocol.S3 and (_UNSIGNED.fullmatch(said) or not environ.get("HTTP_AUTHORIZATION")):
         return
+    if call.protocol is Protocol.S3 and not said:
+        raise Refusal("InvalidRequest", "Missing required header for this request: x-amz-content-sha256", 400)
     if said and not hmac.compare_digest(said.encode(), sha256(_content(environ)).hexdigest().encode()):
         text = "The provided 'x-amz-content-sha256' header does not match what was computed."
         raise Refusal("XAmzContentSHA256Mismatch", text)
@@ -140,7 +146,7 @@ def _check_version_2(environ: Environ, call: Call, secret: str, query: dict[str,
             return query.get("Expires", "")
 
     expires = query.get("Expires", "")
-    if not expires.isdigit() or int(expires) < _now():
+    if not _NUMBER.fullmatch(expires) or int(expires) < _now():
         raise Refusal("AccessDenied", "Request has expired", 403)
     names = [name for name in query if name in ("content-type", "content-md5") or name.startswith("x-amz-")]
     request = _request(environ, [], b"")
@@ -175,9 +181,9 @@ def _key(header: str) -> str:
 
 def _content(environ: Environ) -> bytes:
     """Read a request's content and put it back."""
-    length = environ.get("CONTENT_LENGTH", "")
+    length = str(environ.get("CONTENT_LENGTH", ""))
     if environ.get("wsgi.input_terminated"):
         raise Refusal("MissingContentLength", "You must provide the Content-Length HTTP header.", 411)
-    content: bytes = environ["wsgi.input"].read(int(length)) if str(length).isdigit() else b""
+    content: bytes = environ["wsgi.input"].read(int(length)) if _NUMBER.fullmatch(length) else b""
     environ["wsgi.input"] = io.BytesIO(content)
     return content

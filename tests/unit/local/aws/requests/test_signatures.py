@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 import pytest
@@ -122,6 +122,23 @@ def test_date_that_is_none_is_a_wrong_signature(cloud: TestCloud) -> None:
     assert send(cloud, request)[0] == 401
 
 
+def test_request_that_says_twice_who_signed_it_is_refused(cloud: TestCloud, aws_env: TestCloud) -> None:
+    request = AWSRequest("GET", f"{cloud.endpoint}/?Action=DescribeVpcs&Version=2016-11-15", {}, "")
+    # Version 2 signs neither the query nor the service, which the header names.
+    url = boto3.client("s3", config=Config(signature_version="s3")).generate_presigned_url("list_buckets")
+    named = f"AWS4-HMAC-SHA256 Credential={cloud.env['AWS_ACCESS_KEY_ID']}/20261201/us-west-2/ec2/aws4_request"
+    both = f"/?Action=DescribeVpcs&Version=2016-11-15&{urlsplit(url).query}"
+    status, body = send(cloud, request, url=both, headers={"Authorization": named})
+    assert (status, "Only one auth mechanism" in body) == (400, True)
+
+
+@pytest.mark.parametrize("expires", ["\xb2", "9" * 5000, "", "-1"])
+def test_end_that_is_none_has_come(cloud: TestCloud, expires: str) -> None:
+    query = urlencode({"AWSAccessKeyId": cloud.env["AWS_ACCESS_KEY_ID"], "Expires": expires, "Signature": "x"})
+    request = AWSRequest("GET", f"{cloud.endpoint}/shelf/book", {}, "")
+    assert send(cloud, request, url=f"/shelf/book?{query}")[0] == 403
+
+
 @pytest.fixture
 def shelf(cloud: TestCloud) -> Any:
     s3 = cloud.client("s3")
@@ -136,6 +153,13 @@ def test_object_with_another_content_than_was_signed_is_refused(cloud: TestCloud
     assert (status, "XAmzContentSHA256Mismatch" in body) == (400, True)
     assert send(cloud, request)[0] == 200
     assert shelf.get_object(Bucket="shelf", Key="book")["Body"].read() == b"words"
+
+
+def test_object_whose_content_was_not_signed_at_all_is_refused(cloud: TestCloud, shelf: Any) -> None:
+    request = AWSRequest("PUT", f"{cloud.endpoint}/shelf/book", {}, b"")
+    sign(SigV4Auth(credentials(cloud), "s3", "us-west-2"), request)
+    status, body = send(cloud, request, body=b"sword")
+    assert (status, "x-amz-content-sha256" in body) == (400, True)
 
 
 @pytest.mark.parametrize("key", ["a b+c", "ä/ü=&?#%", "x//y", "./z/../w", "plain"])
