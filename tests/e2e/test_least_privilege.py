@@ -92,15 +92,17 @@ def test_guest_lists_connects_and_sends_files(guest: Person) -> None:
 def test_guest_deploys_and_runs_a_workflow(guest: Person, tmp_path: Path) -> None:
     (tmp_path / "sort.py").write_text((ROOT / "demo/sort.py").read_text())
     guest.toilctl("deploy", CLUSTER, tmp_path / "sort.py")
-    guest.toilctl("run", CLUSTER, "--", "python", "sort.py", "aws:us-west-2:lab-sort", "--logInfo")
+    options = ("--pieces", "2", "--lines", "1000", "--clean", "never")
+    guest.toilctl("run", "--wait", CLUSTER, "--", "python", "sort.py", "aws:us-west-2:lab-sort", *options)
     assert "lab-sort" in guest.toilctl("status", "aws:us-west-2:lab-sort", "--cluster", CLUSTER).stdout
+    guest.toilctl("clean", "--yes", "--cluster", CLUSTER, "aws:us-west-2:lab-sort")
 
 
 @pytest.mark.parametrize(
     "words",
     [
         ("launch-cluster", "lab-2", *LAUNCH[2:]),
-        ("autoscale", CLUSTER, "--max-nodes", "1,1"),
+        ("autoscale", CLUSTER, "--idle-timeout", "100"),
         ("destroy-cluster", CLUSTER),
     ],
 )
