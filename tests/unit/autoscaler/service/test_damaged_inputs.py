@@ -97,6 +97,5 @@ def test_workflows_may_ask_for_anything(wish):
 @settings(deadline=None, max_examples=examples(150))
 @given(texts, texts)
 def test_tags_of_attempts_may_be_anything(one, other):
-    settings_of = {tags.STATE: one, "toilctl:attempt:worker-a": f"1 2 {one} x", "toilctl:attempt:worker-b": other,
-                   "toilctl:attempt:worker-c": f"1 2 {NOW.timestamp()} x"}  # fmt: skip
-    assert guard.last_attempt(settings_of) >= NOW
+    attempts = [f"1 2 {one} x", other, f"1 2 {NOW.timestamp()} x"]
+    assert guard.last_attempt(attempts) >= NOW
