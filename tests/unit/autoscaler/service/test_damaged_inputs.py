@@ -25,7 +25,6 @@ from toilctl.autoscaler.model.settings import SettingsFile
 from toilctl.autoscaler.model.workflow_limits import Wish
 from toilctl.autoscaler.observe.spot_notices import SpotNotices
 from toilctl.autoscaler.service import guard, reporting
-from toilctl.values import tags
 from toilctl.values.cluster import Node, Role
 from toilctl.values.node_types import NodeType
 
