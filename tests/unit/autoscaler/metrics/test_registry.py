@@ -33,7 +33,7 @@ from tests.unit.autoscaler.builders import (
     policy,
     snapshot,
 )  # fmt: skip
-from tests.unit.autoscaler.service.stage import JOB, Stage
+from tests.unit.autoscaler.service.stage import JOB, SPOT_USD, Stage
 from tests.unit.autoscaler.service.stage import busy as keep_busy
 from toilctl.autoscaler.decide.decide import decide
 from toilctl.autoscaler.execute.execute import Executor
@@ -337,7 +337,7 @@ def test_autoscaler_serves_what_its_ticks_saw(stage, port):
     refused = frozenset({("action", "launch"), ("reason", "InsufficientInstanceCapacity")})
     assert second["toilctl_failures_total", refused] == 1
     assert second["toilctl_job_wait_seconds_sum", frozenset()] == pytest.approx(10)
-    assert second["toilctl_cost_usd_total", frozenset()] == pytest.approx(2 * 0.0255 * 30 / 3600, rel=0.01)
+    assert second["toilctl_cost_usd_total", frozenset()] == pytest.approx(2 * SPOT_USD * 30 / 3600, rel=0.01)
     assert second["toilctl_tick_duration_seconds_count", frozenset()] == 2
 
 
