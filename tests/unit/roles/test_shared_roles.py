@@ -259,6 +259,11 @@ def test_containers_are_told_the_api_of_an_engine_that_is_older_than_their_clien
     assert old.worker["docker"] == old.leader["docker"] == {"DOCKER_API_VERSION": "1.41"}
 
 
+def test_environment_for_docker_is_known_before_the_engine_was_asked(tmp_path: Path) -> None:
+    # An engine's role passes it to the appliance's, which looks at its arguments first.
+    assert Nodes(tmp_path, {}, appliance_engine={}).worker["docker"] == {}
+
+
 def test_docker_is_asked_for_the_digest_alone_where_there_is_one(nodes: Callable[..., Nodes], tmp_path: Path) -> None:
     assert nodes().worker["image"].startswith("quay.io/ucsc_cgl/toil:9.6.0-")
     pinned = Nodes(tmp_path, {}, appliance_image="registry:5000/me/toil:9.6.0-py3.11@sha256:0a")
