@@ -60,7 +60,8 @@ class Life:
                 patch.setenv(name, value)
             for name, value in self.keys.items():
                 patch.setenv(name.upper(), value)
-            patch.setenv("TOILCTL_CONNECT_ADDRESS", "private")
+            # What is looked at of a subnet is more where nodes are reached by public addresses.
+            patch.delenv("TOILCTL_CONNECT_ADDRESS", raising=False)
             yield
 
     def plan(self) -> None:
@@ -83,8 +84,12 @@ class Life:
         return str(self.cloud.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"])
 
     def quiet_subnet(self) -> str:
-        """Return a subnet that gives no public addresses by itself."""
+        """Return a subnet that gives no public addresses by itself, and has a way to the internet."""
         ec2 = self.cloud.client("ec2")
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc_id())
+        table = ec2.describe_route_tables()["RouteTables"][0]["RouteTableId"]
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
         subnet = str(ec2.describe_subnets()["Subnets"][0]["SubnetId"])
         ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
         return subnet
