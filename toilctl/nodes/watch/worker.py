@@ -63,6 +63,10 @@ def fetch(
             connection.request(method, where.path, body, headers or {})
             answer = connection.getresponse()
             text = answer.read(ANSWER_BYTES).decode()
+        except (OSError, http.client.HTTPException):
+            # Whoever is hung up on may answer with a reset.
+            if not late.is_set():
+                raise
         finally:
             timer.cancel()
     if late.is_set():
