@@ -27,6 +27,11 @@ SPREAD := --numprocesses $$(python -c 'import os; print((os.cpu_count() or 1) + 
 # A warning of the manual's is an error.
 MANUAL := sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
+# What may differ with another Python and another Ansible: modules, roles, playbooks, the command line, and what leaves
+# this process. What only reckons is tried with one.
+ELSEWHERE := tests/contract tests/unit/bundle tests/unit/cli tests/unit/roles tests/unit/system tests/unit/verbs/connect \
+	$(addprefix tests/playbooks/test_,deployments.py inventory.py launched_cluster.py)
+
 # Where Debian 13's Python has toilctl, in a root directory of its own.
 DEBIAN13_VENV := /opt/toilctl
 
@@ -93,7 +98,7 @@ e2e: images ## The tests on real hosts
 molecule: images ## Each role alone on a real host
 	@.ci/molecule
 
-debian13: images ## Unit, contract and playbook tests and a day with the CLI, with Debian 13's Python and the newest Ansible
+debian13: images ## Tests of what may differ, and a day with the CLI, with Debian 13's Python and the newest Ansible
 	@! .ci/debian13 possible || .ci/debian13 $(MAKE) VENV=$(DEBIAN13_VENV) any-python
 
 debian13-root:
@@ -102,8 +107,7 @@ debian13-root:
 any-python:
 	@# Always: the virtualenv may be that of another checkout.
 	@.ci/setup venv $(VENV) dev
-	@# What runs in the appliance runs on the appliance's Python, whatever the control side has.
-	@EXAMPLES=few pytest -m "not e2e" $(SPREAD) --ignore tests/unit/nodes $(PYTEST)
+	@EXAMPLES=few pytest -m "not e2e" $(SPREAD) $(ELSEWHERE) $(PYTEST)
 	@pytest -m "e2e and any_python" --durations=10 $(PYTEST)
 
 bench: $(VENV)/.dev ## Measure: start-up, AWS calls, nodes, decisions and their cost, the demo
