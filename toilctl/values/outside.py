@@ -106,8 +106,12 @@ def coloured(text: str) -> str:
 
 def brief(text: str, most: int = MOST_SHOWN) -> str:
     """Return somebody else's sentence for one of ours: in one line, and not endless."""
-    shown = " ".join(text[: 2 * most].split())
-    return one_line(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+    return one_line(cut(" ".join(text[: 2 * most].split()), most))
+
+
+def cut(text: str, most: int = MOST_SHOWN) -> str:
+    """Return a text of at most so many characters, which tells where it was longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _written_out(one: str) -> str:

@@ -135,8 +135,8 @@ class ToilHere:
             )
         progress.debug(done.stderr.strip())
         if done.returncode:
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise ToilctlError(f"Toil could not do {verb} on this machine: {said[0]}", "Add --debug to see more.")
+            said = ask_leader.last_words(done.stderr, done.returncode)
+            raise ToilctlError(f"Toil could not do {verb} on this machine: {said}", "Add --debug to see more.")
         return ask_leader.answered(done.stdout, verb)
 
     def never_run(self) -> tuple[Infeasible, ...]:
