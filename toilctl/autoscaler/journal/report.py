@@ -242,4 +242,5 @@ def _moment(value: str) -> str:
 
 
 def _advice(value: Sequence[str], _: object) -> tuple[Advice, ...]:
-    return tuple(Advice(one) for one in value if one in set(Advice))
+    known = set(Advice)
+    return tuple(dict.fromkeys(Advice(one) for one in value if one in known))
