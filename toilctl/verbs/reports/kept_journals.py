@@ -83,13 +83,23 @@ def read(files: Iterable[Path]) -> Iterator[str]:
             yield from recordings.lines(one, next_step)
 
 
+def lines(fetched: bytes) -> Iterator[str]:
+    """Yield the lines of a running cluster's journal.
+
+    :raises ConnectError: for a journal that is too long.
+    """
+    with ask_leader.understood("the autoscaler's journal"):
+        yield from outside.lines(fetched)
+
+
 def _fetch(leader: ssh.SshTarget, timeout_s: float) -> bytes:
     # What ls has in reverse is oldest first: rotated files have the larger numbers.
     script = f'set -- $(ls -r {JOURNAL}* 2>/dev/null); [ $# = 0 ] || cat "$@" | gzip -c | base64 -w 0'
     text = autoscaler_report.as_root(leader, script, timeout_s)
     with ask_leader.understood("the autoscaler's journal"):
         packed = b64decode(text)
-        return packed if outside.unpacked(packed) else b""
+        # To its end, so that what is too large is refused here.
+        return packed if sum(map(len, outside.unpacked(packed))) else b""
 
 
 def _write(cluster: Cluster, content: bytes) -> Path:

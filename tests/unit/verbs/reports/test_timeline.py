@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.unit.autoscaler.journals import line
-from toilctl.values import outside, tags
+from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, UsageError
 from toilctl.values.node_types import NodeType
@@ -54,7 +54,7 @@ def test_journal_comes_with_its_rotated_files_oldest_first(leader: Path) -> None
     for number, suffix in enumerate(("", ".1", ".2", ".3", ".4")):
         (leader / f"journal.jsonl{suffix}").write_text(f"{9 - number}a\n{9 - number}b\n")
     (leader / "last.json").write_text("{}")
-    found = outside.lines(kept_journals.fetch(CLUSTER, None))
+    found = list(kept_journals.lines(kept_journals.fetch(CLUSTER, None)))
     assert found == ["5a", "5b", "6a", "6b", "7a", "7b", "8a", "8b", "9a", "9b"]
 
 
