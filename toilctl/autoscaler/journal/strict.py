@@ -6,6 +6,7 @@ Unknown fields are passed over, and missing ones have their defaults.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 if TYPE_CHECKING:
@@ -52,6 +53,13 @@ def converter() -> Converter:
     found.register_structure_hook_func(_is_tuple, items)
     found.register_structure_hook_func(_is_mapping, entries)
     return found
+
+
+def first(value: Any) -> Any:
+    """Return of a list or a mapping the first of so many items as are read back, and everything else as it is."""
+    if isinstance(value, dict):
+        return dict(islice(value.items(), MOST_ENTRIES))
+    return value[:MOST_ITEMS] if isinstance(value, list | tuple) else value
 
 
 def _is_tuple(kind: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,15 @@ def test_mapping_of_any_length_is_no_report(field: str) -> None:
         TickReport.of(OLDER | {field: entries})
     entries.popitem()
     assert len(getattr(TickReport.of(OLDER | {field: entries}), field)) == strict.MOST_ENTRIES
+
+
+def test_report_of_more_than_is_read_is_written_so_that_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = TickReport.of(OLDER)
+    long = replace(first, waiting=first.waiting[:1] * 30, phases={str(number): 1 for number in range(30)})
+    monkeypatch.setattr(strict, "MOST_ITEMS", 20)
+    monkeypatch.setattr(strict, "MOST_ENTRIES", 20)
+    found = TickReport.of(json.loads(json.dumps(long.document())))
+    assert (len(found.waiting), len(found.phases), found.costs) == (20, 20, first.costs)
 
 
 def test_each_advice_counts_once() -> None:
