@@ -35,7 +35,8 @@ def test_small_file_that_unpacks_to_gigabytes_is_refused(file: Path, monkeypatch
 
 def test_file_of_line_feeds_alone_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(TRACE + b"\n" * 100)
-    monkeypatch.setattr(outside.lines, "__defaults__", (1024**2, 100))
+    monkeypatch.setattr(kept_journals, "MOST_LINES", 100)
+    monkeypatch.setattr(recordings.lines, "__defaults__", (100,))
     for read in (lambda: list(kept_journals.read([file])), lambda: replay.read([file])):
         with pytest.raises(UsageError, match=r"recording\.jsonl cannot be read: it has more than 100 lines") as caught:
             read()

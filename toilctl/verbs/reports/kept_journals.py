@@ -25,6 +25,8 @@ FETCH_S: Final = 300.0
 KEEP_S: Final = 20.0
 """How long a journal may keep a cluster from being destroyed, after the account was asked for the key pair."""
 MOST_KEPT: Final = 50
+MOST_LINES: Final = 500_000
+"""Of a file: a leader's journals have some hundred thousand, each of which becomes a tick in memory."""
 _SUFFIX: Final = ".jsonl.gz"
 
 
@@ -80,7 +82,7 @@ def read(files: Iterable[Path]) -> Iterator[str]:
         with recordings.readable(path, next_step):
             found = sorted(path.glob("*.jsonl*")) if path.is_dir() else [path]
         for one in found:
-            yield from recordings.lines(one, next_step)
+            yield from recordings.lines(one, next_step, MOST_LINES)
 
 
 def lines(fetched: bytes) -> Iterator[str]:
@@ -89,7 +91,7 @@ def lines(fetched: bytes) -> Iterator[str]:
     :raises ConnectError: for a journal that is too long.
     """
     with ask_leader.understood("the autoscaler's journal"):
-        yield from outside.lines(fetched)
+        yield from outside.lines(fetched, most_lines=MOST_LINES)
 
 
 def _fetch(leader: ssh.SshTarget, timeout_s: float) -> bytes:

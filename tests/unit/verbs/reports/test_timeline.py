@@ -58,6 +58,13 @@ def test_journal_comes_with_its_rotated_files_oldest_first(leader: Path) -> None
     assert found == ["5a", "5b", "6a", "6b", "7a", "7b", "8a", "8b", "9a", "9b"]
 
 
+def test_journal_of_more_lines_than_any_leader_has_is_its_fault(leader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (leader / "journal.jsonl").write_text("\n" * 11)
+    monkeypatch.setattr(kept_journals, "MOST_LINES", 10)
+    with pytest.raises(ConnectError, match="cannot be read: it has more than 10 lines"):
+        list(kept_journals.lines(kept_journals.fetch(CLUSTER, None)))
+
+
 def test_large_journal_travels_packed(leader: Path) -> None:
     text = "".join(f"{line(at)}\n" for at in range(3000))
     (leader / "journal.jsonl").write_text(text)
