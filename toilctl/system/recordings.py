@@ -10,14 +10,15 @@ from toilctl.values import outside
 from toilctl.values.errors import UsageError
 
 
-def lines(path: Path, next_step: str) -> list[str]:
-    """Return a file's lines, packed by gzip or not; of what is cut off, those that are there.
+def lines(path: Path, next_step: str, most: int = outside.MOST_LINES) -> Iterator[str]:
+    """Yield a file's lines, packed by gzip or not; of what is cut off, those that are there.
 
     :param next_step: which file to name instead.
-    :raises UsageError: when it cannot be read, or is larger than any recording, packed or not.
+    :param most: how many lines it may have.
+    :raises UsageError: while it is read, when it cannot be, or is larger than any recording, packed or not.
     """
     with readable(path, next_step), path.open("rb") as opened:
-        return outside.lines(opened.read(outside.MOST_UNPACKED + 1))
+        yield from outside.lines(opened.read(outside.MOST_UNPACKED + 1), most_lines=most)
 
 
 @contextmanager

@@ -6,23 +6,27 @@ the standard library alone.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any, Final, NoReturn
 
 MOST_CHARACTERS: Final = 64 * 1024**2
 """Of one document; the report of a thousand nodes has less than one in a hundred of it."""
 MOST_DEPTH: Final = 50
 """How deep lists and objects may stand in each other; what toilctl writes has less than ten."""
-MOST_UNPACKED: Final = 512 * 1024**2
+MOST_UNPACKED: Final = 128 * 1024**2
 """Bytes of a file, unpacked; a leader's journals have 50 MB together."""
+MOST_LINES: Final = 2_000_000
+"""Of a file; the trace of a run has three for each job."""
 MOST_SHOWN: Final = 500
 """Characters of a sentence of somebody else's inside one of ours."""
 _OF_LOGS: Final = re.compile(r"(\x1b\[[0-9;]{0,32}m|[\n\r\t]+)")
 """ECMA-48, Select Graphic Rendition: it changes how what follows looks, and nothing else."""
-_PIECE: Final = 1024**2
+_PIECE: Final = 64 * 1024
 _MAGIC: Final = b"\x1f\x8b"
 """How every file of gzip's begins."""
 
@@ -47,40 +51,39 @@ def document(text: str | bytes, most: int = MOST_CHARACTERS, otherwise: Callable
     return found
 
 
-def unpacked(content: bytes, most: int = MOST_UNPACKED) -> bytes:
-    """Return what gzip packed, or the content as it is; of what is cut off or damaged, what comes before.
+def unpacked(content: bytes, most: int = MOST_UNPACKED) -> Iterator[bytes]:
+    """Yield what gzip packed, or the content as it is, in pieces; of what is cut off or damaged, what comes before.
 
     :raises ValueError: when there is more than ``most`` bytes of it.
     """
-    if not content.startswith(_MAGIC):
-        _check_size(len(content), most)
-        return content
-    found, size = list[bytes](), 0
-    while content.startswith(_MAGIC):  # Files of gzip's may stand behind each other.
-        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-        more = True
-        while more and not member.eof:
-            try:
-                piece = member.decompress(content, _PIECE)
-            except zlib.error:
-                return b"".join(found)
-            found.append(piece)
-            size += len(piece)
-            _check_size(size, most)
-            content = member.unconsumed_tail
-            # What is ready beyond a piece may come of nothing that is left to read.
-            more = bool(content) or len(piece) == _PIECE
-        content = member.unused_data
-    return b"".join(found)
+    is_packed = content.startswith(_MAGIC)
+    opened = gzip.GzipFile(fileobj=BytesIO(content)) if is_packed else BytesIO(content)
+    size = 0
+    while piece := _piece(opened):
+        size += len(piece)
+        if size > most:
+            raise ValueError(f"it has more than {most // 1024**2} MiB")
+        yield piece
 
 
-def lines(content: bytes, most: int = MOST_UNPACKED) -> list[str]:
-    """Return a file's lines, packed by gzip or not: only a line feed ends one, whatever else a name in it has.
+def lines(content: bytes, most: int = MOST_UNPACKED, most_lines: int = MOST_LINES) -> Iterator[str]:
+    """Yield a file's lines, packed by gzip or not: only a line feed ends one, whatever else a name in it has.
 
-    :raises ValueError: as ``unpacked``.
+    :raises ValueError: as ``unpacked``, and when there are more than ``most_lines``.
     """
-    text = unpacked(content, most).decode(errors="replace")
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+    count, begun = 0, bytearray()
+    for piece in unpacked(content, most):
+        ended, line_feed, last = piece.rpartition(b"\n")
+        if line_feed:
+            for line in ended.split(b"\n"):
+                count += 1
+                if count > most_lines:
+                    raise ValueError(f"it has more than {most_lines} lines")
+                yield _line(begun + line)
+                begun.clear()
+        begun += last
+    if begun:
+        yield _line(begun)
 
 
 def plain(text: str) -> str:
@@ -106,8 +109,12 @@ def coloured(text: str) -> str:
 
 def brief(text: str, most: int = MOST_SHOWN) -> str:
     """Return somebody else's sentence for one of ours: in one line, and not endless."""
-    shown = " ".join(text[: 2 * most].split())
-    return one_line(shown if len(shown) <= most else f"{shown[: most - 1]}…")
+    return one_line(cut(" ".join(text[: 2 * most].split()), most))
+
+
+def cut(text: str, most: int = MOST_SHOWN) -> str:
+    """Return a text of at most so many characters, which tells where it was longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _written_out(one: str) -> str:
@@ -135,6 +142,12 @@ def _check_depth(found: Any) -> None:
     raise ValueError(_TOO_DEEP)
 
 
-def _check_size(size: int, most: int) -> None:
-    if size > most:
-        raise ValueError(f"it has more than {most // 1024**2} MiB")
+def _piece(opened: gzip.GzipFile | BytesIO) -> bytes:
+    try:
+        return opened.read1(_PIECE)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return b""
+
+
+def _line(content: bytearray) -> str:
+    return content.decode(errors="replace").removesuffix("\r")

@@ -25,12 +25,22 @@ def file(tmp_path: Path) -> Path:
 
 def test_small_file_that_unpacks_to_gigabytes_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(gzip.compress(b"\0" * 3_000_000))
-    monkeypatch.setattr(outside.lines, "__defaults__", (1024**2,))
+    monkeypatch.setattr(outside.lines, "__defaults__", (1024**2, 100))
     for read in (
-        lambda: recordings.lines(file, "x"), lambda: list(kept_journals.read([file])), lambda: replay.read([file])
+        lambda: list(recordings.lines(file, "x")), lambda: list(kept_journals.read([file])), lambda: replay.read([file])
     ):  # fmt: skip
         with pytest.raises(UsageError, match=r"recording\.jsonl cannot be read: it has more than 1 mib"):
             read()
+
+
+def test_file_of_line_feeds_alone_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_bytes(TRACE + b"\n" * 100)
+    monkeypatch.setattr(kept_journals, "MOST_LINES", 100)
+    monkeypatch.setattr(recordings.lines, "__defaults__", (100,))
+    for read in (lambda: list(kept_journals.read([file])), lambda: replay.read([file])):
+        with pytest.raises(UsageError, match=r"recording\.jsonl cannot be read: it has more than 100 lines") as caught:
+            read()
+        assert caught.value.next_step
 
 
 def test_packed_trace_is_read_as_the_plain_one(file: Path) -> None:
@@ -44,13 +54,13 @@ def test_packed_trace_is_read_as_the_plain_one(file: Path) -> None:
 
 def test_name_with_another_alphabets_line_end_is_one_line(file: Path) -> None:
     file.write_text('["a\u2028b\x85c"]\n')
-    assert recordings.lines(file, "x") == ['["a\u2028b\x85c"]']
+    assert list(recordings.lines(file, "x")) == ['["a\u2028b\x85c"]']
 
 
 @pytest.mark.parametrize("path", [Path("/nowhere"), Path("/tmp/\0"), Path("/")])
 def test_what_cannot_be_read_is_named_with_the_next_step(path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read") as caught:
-        recordings.lines(path, "Name another.")
+        list(recordings.lines(path, "Name another."))
     assert caught.value.next_step == "Name another."
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -77,35 +79,76 @@ def test_line_feeds_stay_in_a_text_and_not_in_a_line() -> None:
 
 
 def test_files_of_gzip_behind_each_other_are_one() -> None:
-    assert outside.unpacked(gzip.compress(b"a\n") + gzip.compress(b"b\n")) == b"a\nb\n"
+    assert b"".join(outside.unpacked(gzip.compress(b"a\n") + gzip.compress(b"b\n"))) == b"a\nb\n"
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\x1f\x8b", b"\x1f\x8b\x08rubbish", gzip.compress(b"a", mtime=0)[:-9], b"plain"]
 )
 def test_damaged_file_gives_what_is_there(content: bytes) -> None:
-    assert len(outside.unpacked(content)) <= 5
+    assert len(b"".join(outside.unpacked(content))) <= 5
 
 
 def test_file_that_grows_without_bound_is_refused_before_it_is_unpacked() -> None:
     bomb = gzip.compress(b"\0" * (8 * 1024**2))
     for content in (bomb, b"x" * (2 * 1024**2), gzip.compress(b"") * 3 + bomb):
         with pytest.raises(ValueError, match="more than 1 MiB"):
-            outside.unpacked(content, most=1024**2)
+            list(outside.unpacked(content, most=1024**2))
 
 
 @settings(deadline=None, max_examples=examples(100))
 @given(st.binary(), st.booleans())
 @example(b"\x1f\x8b\x08\x00", False)
 def test_any_file_has_lines_that_end_at_line_feeds_alone(content: bytes, packed: bool) -> None:
-    found = outside.lines(gzip.compress(content) if packed else content)
+    found = list(outside.lines(gzip.compress(content) if packed else content))
     assert not any("\n" in line for line in found)
+    text = content.decode(errors="replace")
+    whole = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+    if packed or not content.startswith(b"\x1f\x8b"):
+        assert found == whole
 
 
 def test_large_file_is_unpacked_to_its_last_byte() -> None:
     content = b"".join(b"%d\n" % number for number in range(500_000)) + b"\0" * (5 * 1024**2)
-    assert outside.unpacked(gzip.compress(content)) == content
+    assert b"".join(outside.unpacked(gzip.compress(content))) == content
 
 
 def test_only_line_feeds_end_a_line() -> None:
-    assert outside.lines("a\u2028b\x85c\x0bd\r\ne\n".encode()) == ["a\u2028b\x85c\x0bd", "e"]
+    assert list(outside.lines("a\u2028b\x85c\x0bd\r\ne\n".encode())) == ["a\u2028b\x85c\x0bd", "e"]
+
+
+@pytest.mark.parametrize("line", [b"\n", b"ab\n"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_short_lines_take_no_more_memory_than_a_piece_of_them(line: bytes, packed: bool) -> None:
+    expected = 2 * 1024**2 // len(line)
+    content = line * expected
+    content = gzip.compress(content, 1) if packed else content
+    tracemalloc.start()
+    try:
+        count = sum(1 for _ in outside.lines(content, most_lines=2**25))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == expected
+    # A list of them has 16 MB and more.
+    assert peak < 4 * 1024**2
+
+
+def test_file_of_more_lines_than_any_has_is_refused() -> None:
+    found = outside.lines(gzip.compress(b"\n" * 11), most_lines=10)
+    with pytest.raises(ValueError, match="it has more than 10 lines"):
+        list(found)
+    assert list(outside.lines(b"a\n" * 9 + b"b\nc", most_lines=10)) == [*"a" * 9, "b", "c"]
+
+
+def test_line_that_goes_on_in_other_pieces_is_one() -> None:
+    long = "é" * 3 * 1024**2
+    assert list(outside.lines(f"a\n{long}\nb\n".encode())) == ["a", long, "b"]
+
+
+def test_members_of_gzip_without_number_take_no_time_that_grows_with_their_square() -> None:
+    # A megabyte: to copy what is left at each of them would be 25 gigabytes.
+    content = gzip.compress(b"") * 50_000 + gzip.compress(b"a\n")
+    began = time.process_time()
+    assert list(outside.lines(content)) == ["a"]
+    assert time.process_time() - began < 3

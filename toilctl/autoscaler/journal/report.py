@@ -168,8 +168,8 @@ class TickReport:
     """The last ones, newest first; in the last report only."""
 
     def document(self, *, full: bool = True) -> dict[str, Any]:
-        """Return it as JSON knows it; ``full`` with nodes and errors."""
-        document: dict[str, Any] = _converter().unstructure(self)
+        """Return it as JSON knows it, as much of it as can be read back; ``full`` with nodes and errors."""
+        document: dict[str, Any] = {name: strict.first(value) for name, value in _converter().unstructure(self).items()}
         if not full:
             del document["nodes"], document["errors"]
         return document
@@ -242,4 +242,5 @@ def _moment(value: str) -> str:
 
 
 def _advice(value: Sequence[str], _: object) -> tuple[Advice, ...]:
-    return tuple(Advice(one) for one in value if one in set(Advice))
+    known = set(Advice)
+    return tuple(dict.fromkeys(Advice(one) for one in value if one in known))

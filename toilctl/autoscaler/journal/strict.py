@@ -6,19 +6,25 @@ Unknown fields are passed over, and missing ones have their defaults.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, get_args, get_origin
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 if TYPE_CHECKING:
     from cattrs import Converter
 
+Many = TypeVar("Many", list[Any], dict[Any, Any])
 Read = Callable[[Any], Any]
 NONE: Final[Mapping[str, Any]] = {}
 MOST: Final = 10**15
 """No number of a report is larger."""
+MOST_ITEMS: Final = 100_000
+"""Of one list: nodes, and kinds of jobs."""
+MOST_ENTRIES: Final = 1000
+"""Of one mapping: node types, and sentences with advice."""
 
 
 def converter() -> Converter:
-    """Return a converter whose numbers are neither negative nor boundless, and which takes no type for another.
+    """Return a converter whose numbers, lists and mappings are within bounds, and which takes no type for another.
 
     It raises ``ValueError``, ``TypeError``, ``KeyError`` or ``AttributeError`` for what does not fit.
     """
@@ -26,7 +32,7 @@ def converter() -> Converter:
     from cattrs import Converter
 
     found = Converter(detailed_validation=False)
-    as_list = _one_of(list)
+    as_list, as_mapping = _one_of(list), _one_of(dict)
     for kind in (str, bool):
         found.register_structure_hook(kind, _one_of(kind))
     found.register_structure_hook(int, lambda value, _: _number(value, int))
@@ -36,14 +42,38 @@ def converter() -> Converter:
         # What cattrs would take as well, such as a text, is no list.
         item, _ = get_args(kind)
         structure = found.get_structure_hook(item)
-        return tuple(structure(one, item) for one in as_list(value, kind))
+        return tuple(structure(one, item) for one in _few(as_list(value, kind), MOST_ITEMS))
+
+    def entries(value: Any, kind: Any) -> dict[str, Any]:
+        _, item = get_args(kind)
+        structure = found.get_structure_hook(item)
+        few = _few(as_mapping(value, kind), MOST_ENTRIES)
+        return {found.structure(name, str): structure(one, item) for name, one in few.items()}
 
     found.register_structure_hook_func(_is_tuple, items)
+    found.register_structure_hook_func(_is_mapping, entries)
     return found
+
+
+def first(value: Any) -> Any:
+    """Return of a list or a mapping the first of so many items as are read back, and everything else as it is."""
+    if isinstance(value, dict):
+        return dict(islice(value.items(), MOST_ENTRIES))
+    return value[:MOST_ITEMS] if isinstance(value, list | tuple) else value
 
 
 def _is_tuple(kind: Any) -> bool:
     return get_origin(kind) is tuple
+
+
+def _is_mapping(kind: Any) -> bool:
+    return get_origin(kind) is Mapping
+
+
+def _few(value: Many, most: int) -> Many:
+    if len(value) > most:
+        raise ValueError(f"{len(value)} are more than {most}")
+    return value
 
 
 def register(

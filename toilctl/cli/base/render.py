@@ -20,6 +20,9 @@ from toilctl.values.errors import OutputLost, ToilctlError
 SCHEMA: Final = 1
 """The version of the JSON envelope; it grows when a reader of the older one would stumble."""
 
+MOST_IN_A_CELL: Final = 1000
+"""Characters."""
+
 T = TypeVar("T")
 
 
@@ -88,7 +91,7 @@ def plain(value: Any) -> Any:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> str:
     """Align columns by two spaces; columns that hold only numbers to the right."""
-    cells = [["-" if cell is None or cell == "" else outside.one_line(str(cell)) for cell in row] for row in rows]
+    cells = [["-" if cell is None or cell == "" else _in_a_cell(str(cell)) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
     numeric = [bool(cells) and all(row[i].replace(".", "", 1).isdigit() for row in cells) for i in range(len(headers))]
     lines = [indent + "  ".join(map(_pad, row, widths, numeric)).rstrip() for row in [list(headers), *cells]]
@@ -105,6 +108,11 @@ def pairs(facts: Mapping[str, object], indent: str = "") -> str:
 def counted(number: int, noun: str) -> str:
     """Return ``1 worker`` or ``3 workers``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _in_a_cell(text: str) -> str:
+    # All rows become as wide as one cell.
+    return outside.one_line(outside.cut(text, MOST_IN_A_CELL))
 
 
 def _pad(cell: str, width: int, numeric: bool) -> str:

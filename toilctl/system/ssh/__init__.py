@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import toilctl
 from toilctl.system import leaders, paths
-from toilctl.system.ssh import bounded, errors, options
+from toilctl.system.ssh import bounded, errors, options, terminal
 from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, HostError, NotFoundError, ToilctlError, UsageError
@@ -116,18 +114,21 @@ def in_container(container: str, words: Sequence[str], *, tty: bool = False, tet
     return f"{started}; code=$?; [ $code -ne 1 ] || {is_there} || exit {_NO_CONTAINER}; exit $code"
 
 
-def run(
-    target: SshTarget, command: str, *, tty: bool = False, forwards: Sequence[str] = (), agent: bool = False
-) -> int:
+def run(  # noqa: PLR0913 - where, what, and how
+    target: SshTarget, command: str, *,
+    tty: bool = False, forwards: Sequence[str] = (), agent: bool = False, cleaned: bool = False,
+) -> int:  # fmt: skip
     """Run a command of the node's shell (an empty one is a login shell) on this terminal and return its exit code.
 
     :param agent: whether the node may use the keys of this machine's ssh agent.
+    :param cleaned: whether what comes may not steer this terminal: of a program's output, not of a session.
     :raises ConnectError: when the node cannot be reached, or the container that the command needs is not there.
     """
     flags = ["-t" if tty else "-T", *(word for forward in forwards for word in ("-L", forward))]
     with_options = arguments(target, forwards=bool(forwards), agent=agent)
     with own_messages(target) as log:
-        code = interactive(["ssh", "-E", str(log), *with_options, *flags, *target.words, *filter(None, [command])])
+        argv = ["ssh", "-E", str(log), *with_options, *flags, *target.words, *filter(None, [command])]
+        code = terminal.run(argv, cleaned=cleaned)
         if code == SSH_FAILED:
             raise_if_failed(target, log)
     if code == _NO_CONTAINER:
@@ -268,22 +269,3 @@ def require_program(program: str, package: str) -> None:
             f"Install it: apt-get install {package} on Debian or Ubuntu, brew install {formula} on macOS.",
             program=program,
         )
-
-
-def interactive(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
-    """Run a program on this terminal, pass on signals, and return its exit code as a shell does."""
-    process = subprocess.Popen(argv, env=environment)
-
-    def pass_on(number: int, _: FrameType | None) -> None:
-        # A terminal's Ctrl-C reaches the program by itself; here it must only not end the wait for it.
-        if number != signal.SIGINT:
-            process.send_signal(number)
-
-    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [(number, signal.signal(number, pass_on)) for number in caught]
-    try:
-        code = process.wait()
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-    return code if code >= 0 else 128 - code

@@ -9,6 +9,7 @@ from typing import Final
 
 from toilctl.system.ssh import agent
 from toilctl.values.errors import ConnectError, HostError, ToilctlError
+from toilctl.values.outside import brief
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def explain(log: str, attempt: SshAttempt) -> ToilctlError | None:
 def _error(meaning: _Meaning, attempt: SshAttempt, said: str) -> ToilctlError:
     texts = {
         **vars(attempt),
-        "said": said,
+        "said": brief(said),
         "offered": _offered(attempt.key),
         "wanted": f"key pair {attempt.key_pair!r}" if attempt.key_pair else "the cluster's key pair",
     }

@@ -13,14 +13,17 @@ from toilctl.system import progress, ssh
 from toilctl.values import errors
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, ConnectError, ToilctlError
-from toilctl.values.outside import brief, document
+from toilctl.values.outside import brief, cut, document
 from toilctl.verbs.connect import let_in
 from toilctl.verbs.connect import ssh_cluster as sessions
+from toilctl.workflows import told
 
 PROGRAM: Final = ("python3", "-m", "toilctl_leader")
 DIRECTORY: Final = "/var/lib/toilctl/workflows"
 """Where deployments and runs are, at the same path on the leader and in its container; deployments on workers, too."""
 TIMEOUT_S: Final = 120.0
+MOST_SAID: Final = 4000
+"""Characters of a refusal's sentences; pip's reasons have several lines."""
 _SHOWN: Final = 200
 _FOLLOWED: Final = frozenset({"appliance_image", "reason", "result", "ssh_key"})
 """Facts of errors that this machine goes by: a leader has no say in them."""
@@ -64,9 +67,10 @@ def answered(text: str, verb: str) -> Any:
         if not refused:
             return found["answer"]
         kind = errors.named(str(refused["code"]), ToilctlError)
-        error = kind(str(refused["message"]), str(refused["next_step"]))
+        error = kind(*(cut(str(refused[part]), MOST_SAID) for part in ("message", "next_step")))
         facts = dict(refused.get("facts") or {})
-        error.facts = {name: value for name, value in facts.items() if name not in _FOLLOWED}
+        brief_enough = len(json.dumps(facts)) <= told.MOST_LETTERS
+        error.facts = {name: value for name, value in facts.items() if brief_enough and name not in _FOLLOWED}
     raise error
 
 
@@ -86,6 +90,12 @@ def understood(verb: str) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
+def last_words(said: str | None, code: int) -> str:
+    """Return what a program that failed said last, for a sentence of ours."""
+    lines = (said or "").rsplit("\n", 100)
+    return next((brief(one) for one in reversed(lines) if one.strip()), f"exit code {code}")
+
+
 def _asked(leader: ssh.SshTarget, verb: str, request: str, timeout_s: float) -> str:
     command = ssh.in_container(leader.container, (*PROGRAM, verb))
     try:
@@ -96,14 +106,14 @@ def _asked(leader: ssh.SshTarget, verb: str, request: str, timeout_s: float) -> 
             f"Look there: toilctl ssh-cluster --host {leader.cluster.name}", instance_id=leader.node.instance_id,
         ) from error  # fmt: skip
     except subprocess.CalledProcessError as error:
-        said = str(error.stderr).strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
-        if "No module named" in said[0] and "toilctl_leader" in said[0]:
+        said = last_words(error.stderr, error.returncode)
+        if "No module named" in said and "toilctl_leader" in said:
             raise ConflictError(
                 "This leader was set up by an older toilctl, which knows nothing of runs and deployments.",
                 "Type the launch-cluster command again with this toilctl; it brings the leader up to date.",
             ) from error
         raise ConnectError(
-            f"The leader {leader.node.instance_id} could not do {verb}: {said[0]}",
+            f"The leader {leader.node.instance_id} could not do {verb}: {said}",
             f"Add --debug, or look there: toilctl ssh-cluster --host {leader.cluster.name}",
             instance_id=leader.node.instance_id,
         ) from error  # fmt: skip

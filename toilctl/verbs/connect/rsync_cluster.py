@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from toilctl.system import ssh
+from toilctl.system.ssh import terminal
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import HostError, UsageError
 from toilctl.verbs.connect.let_in import with_admission
@@ -128,7 +129,7 @@ def environment() -> dict[str, str]:
 
 def _run(target: ssh.SshTarget, transfer: Transfer) -> int:
     with ssh.own_messages(target) as log:
-        code = ssh.interactive(command(target, transfer, log), environment())
+        code = terminal.run(command(target, transfer, log), environment(), cleaned=True)
         if code in NOTHING_ANSWERS:
             ssh.raise_if_failed(target, log)
     if code in NOTHING_ANSWERS:

@@ -12,7 +12,8 @@ from typing import Final
 from toilctl.system import progress, ssh
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, ConnectError, ToilctlError, UsageError
-from toilctl.verbs.connect import rsync_cluster
+from toilctl.values.outside import brief
+from toilctl.verbs.connect import ask_leader, rsync_cluster
 from toilctl.verbs.connect.let_in import with_admission
 from toilctl.verbs.connect.ssh_cluster import choose
 
@@ -69,16 +70,14 @@ def _failure(code: int, said: str) -> ToilctlError:
     """Return what rsync's words mean."""
     vanished, named = _VANISHED.search(said), _NAMED.search(said) or _OF_OPENRSYNC.search(said)
     if vanished:
-        path = vanished["path"]
+        path = brief(vanished["path"])
         return UsageError(f"{path} was removed while it was being copied.", "Type the same command again.", path=path)
+    path, why = (brief(named["path"]), brief(named["why"])) if named else ("", "")
     if named and not re.search(r"\[(receiver|generator)\]", said, re.IGNORECASE):
-        path, why = named["path"], named["why"]
         return UsageError(f"{path} could not be copied: {why}.", "Make it readable.", path=path)
     if named:
-        return ConflictError(
-            f"The leader could not take {named['path']}: {named['why']}.", "Make room for it there.", path=named["path"]
-        )
-    last = (said.strip().splitlines() or [f"exit code {code}"])[-1]
+        return ConflictError(f"The leader could not take {path}: {why}.", "Make room for it there.", path=path)
+    last = ask_leader.last_words(said, code)
     return ConnectError(f"The files did not reach the leader: {last}", "Type the same command again.")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from toilctl.autoscaler.model.plan import Infeasible
 from toilctl.system import inventory, paths, progress, ssh
+from toilctl.system.ssh import terminal
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import HostError, ToilctlError
 from toilctl.values.units import DAY_S
@@ -60,7 +61,7 @@ class Toil(Protocol):
         """Return the jobs that wait there and can never run, as far as an autoscaler tells."""
 
     def run(self, words: Sequence[str]) -> int:
-        """Run a command of Toil's on this terminal, and return its exit code."""
+        """Run a command of Toil's on this terminal, which jobs' logs in it do not steer, and return its exit code."""
 
     def capture(self, words: Sequence[str]) -> ToilOutput:
         """Run a command of Toil's, and return what it wrote."""
@@ -97,7 +98,7 @@ class OnLeader:
         :raises ConnectError: when the leader, or its container, cannot be reached.
         """
         target, command = self._command(words)
-        return let_in.with_admission(self.cluster, lambda: ssh.run(target, command))
+        return let_in.with_admission(self.cluster, lambda: ssh.run(target, command, cleaned=True))
 
     def capture(self, words: Sequence[str]) -> ToilOutput:
         """Run Toil's command through ssh, and return what it wrote.
@@ -135,8 +136,8 @@ class ToilHere:
             )
         progress.debug(done.stderr.strip())
         if done.returncode:
-            said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise ToilctlError(f"Toil could not do {verb} on this machine: {said[0]}", "Add --debug to see more.")
+            said = ask_leader.last_words(done.stderr, done.returncode)
+            raise ToilctlError(f"Toil could not do {verb} on this machine: {said}", "Add --debug to see more.")
         return ask_leader.answered(done.stdout, verb)
 
     def never_run(self) -> tuple[Infeasible, ...]:
@@ -145,7 +146,7 @@ class ToilHere:
 
     def run(self, words: Sequence[str]) -> int:
         """Run Toil's command on this machine."""
-        return ssh.interactive((*_TOIL, *words))
+        return terminal.run((*_TOIL, *words), cleaned=True)
 
     def capture(self, words: Sequence[str]) -> ToilOutput:
         """Run Toil's command on this machine, and return what it wrote."""

@@ -120,9 +120,7 @@ def read(paths: Iterable[Path]) -> JobTrace:
 
     :raises UsageError: for one that cannot be read, or is no trace.
     """
-    files: dict[str, list[str]] = {}
-    for path in paths:
-        files[str(path)] = recordings.lines(path, _NEXT_STEP)
+    files = {str(path): recordings.lines(path, _NEXT_STEP) for path in paths}
     try:
         return trace.read(files)
     except UsageError as error:

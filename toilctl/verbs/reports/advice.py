@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final, TypeVar
 
 from toilctl.autoscaler.journal.report import TickReport
@@ -13,6 +14,10 @@ from toilctl.verbs.reports import remedies
 from toilctl.verbs.reports.remedies import Place
 
 _NOWHERE: Final = Place()
+_MOST_SEARCHED: Final = 10_000
+"""Characters of a problem."""
+_MOST_COMPLETED: Final = 10
+"""Sentences of a problem."""
 T = TypeVar("T", Waiting, Infeasible)
 
 _WORDS: Final[Mapping[Advice, str]] = {
@@ -44,8 +49,8 @@ def completed(report: TickReport, place: Place) -> TickReport:
     cluster = place.cluster
     return replace(
         report,
-        problem=_with_words(report.problem, report.advice, cluster),
-        notes=tuple(_with_words(note, report.advice, cluster) for note in report.notes),
+        problem=_problem(report.problem, report.advice, cluster),
+        notes=tuple(_with_words(note, note, report.advice.get(note, ()), cluster) for note in report.notes),
         waiting=with_words(report.waiting, place),
         infeasible=with_words(report.infeasible, place),
     )
@@ -66,11 +71,17 @@ def _next_step(of: Waiting | Infeasible, place: Place) -> str:
     return text
 
 
-def _with_words(text: str, advice: Mapping[str, Sequence[Advice]], cluster: str) -> str:
-    """Put the words behind the sentences of a text to which they belong."""
-    for sentence, asked in advice.items():
-        for one in asked:
-            stem = sentence if one is Advice.WRITE_SETTINGS else f"{sentence.removesuffix('.')};"
-            # Once: what a leader tells may not blow up.
-            text = text.replace(sentence, f"{stem} {_WORDS[one].format(cluster)}.", 1)
+def _problem(text: str, advice: Mapping[str, Sequence[Advice]], cluster: str) -> str:
+    """Complete a text of some sentences; what a leader tells may not blow up."""
+    head, rest = text[:_MOST_SEARCHED], text[_MOST_SEARCHED:]
+    for sentence in islice((one for one in advice if one in head), _MOST_COMPLETED):
+        head = _with_words(head, sentence, advice[sentence], cluster)
+    return head + rest
+
+
+def _with_words(text: str, sentence: str, advice: Sequence[Advice], cluster: str) -> str:
+    """Put the words for its advice behind a sentence of a text, where it is first."""
+    for one in advice:
+        stem = sentence if one is Advice.WRITE_SETTINGS else f"{sentence.removesuffix('.')};"
+        text = text.replace(sentence, f"{stem} {_WORDS[one].format(cluster)}.", 1)
     return text

@@ -70,8 +70,7 @@ def as_root(leader: ssh.SshTarget, script: str, timeout_s: float = ssh.TIMEOUT_S
     try:
         return ssh.capture(leader, f"sudo -n sh -c {shlex.quote(script)}", timeout_s)
     except subprocess.CalledProcessError as error:
-        said = str(error.stderr).strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
-        raise _unread(leader, said[0]) from error
+        raise _unread(leader, ask_leader.last_words(error.stderr, error.returncode)) from error
     except subprocess.TimeoutExpired as error:
         raise _unread(leader, f"no answer in {error.timeout:g} s") from error
 

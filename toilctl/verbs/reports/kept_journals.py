@@ -25,6 +25,8 @@ FETCH_S: Final = 300.0
 KEEP_S: Final = 20.0
 """How long a journal may keep a cluster from being destroyed, after the account was asked for the key pair."""
 MOST_KEPT: Final = 50
+MOST_LINES: Final = 500_000
+"""Of a file: a leader's journals have some hundred thousand, each of which becomes a tick in memory."""
 _SUFFIX: Final = ".jsonl.gz"
 
 
@@ -80,7 +82,16 @@ def read(files: Iterable[Path]) -> Iterator[str]:
         with recordings.readable(path, next_step):
             found = sorted(path.glob("*.jsonl*")) if path.is_dir() else [path]
         for one in found:
-            yield from recordings.lines(one, next_step)
+            yield from recordings.lines(one, next_step, MOST_LINES)
+
+
+def lines(fetched: bytes) -> Iterator[str]:
+    """Yield the lines of a running cluster's journal.
+
+    :raises ConnectError: for a journal that is too long.
+    """
+    with ask_leader.understood("the autoscaler's journal"):
+        yield from outside.lines(fetched, most_lines=MOST_LINES)
 
 
 def _fetch(leader: ssh.SshTarget, timeout_s: float) -> bytes:
@@ -89,7 +100,8 @@ def _fetch(leader: ssh.SshTarget, timeout_s: float) -> bytes:
     text = autoscaler_report.as_root(leader, script, timeout_s)
     with ask_leader.understood("the autoscaler's journal"):
         packed = b64decode(text)
-        return packed if outside.unpacked(packed) else b""
+        # To its end, so that what is too large is refused here.
+        return packed if sum(map(len, outside.unpacked(packed))) else b""
 
 
 def _write(cluster: Cluster, content: bytes) -> Path:

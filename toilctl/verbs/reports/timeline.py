@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,9 +16,9 @@ from toilctl.autoscaler.journal.window import Moment, window
 from toilctl.charts import draw, of_timeline
 from toilctl.charts.picture import Picture, Steps, peaks
 from toilctl.system import aws, inventory, ssh, variables
-from toilctl.values import outside
 from toilctl.values.cluster import Cluster, Zone
 from toilctl.values.errors import CredentialsError, HostError, NotFoundError, ToilctlError, UsageError
+from toilctl.values.outside import brief
 from toilctl.values.tuning import Tuning
 from toilctl.values.units import exact
 from toilctl.values.wording import listed, number
@@ -74,7 +75,8 @@ class ClusterTimeline:
 class _Source:
     text: str
     """Where the lines are from."""
-    lines: list[str]
+    lines: Iterable[str]
+    """Read once, as they are asked for."""
     region: str = ""
     interval_s: float | None = None
     live: Cluster | None = None
@@ -113,7 +115,7 @@ def timeline(request: TimelineRequest, now: datetime | None = None) -> ClusterTi
 def _source(request: TimelineRequest) -> _Source:
     if request.files:
         text = listed(map(str, request.files))
-        return _Source(text, list(kept_journals.read(request.files)))
+        return _Source(text, kept_journals.read(request.files))
     try:
         cluster = _running(request)
     except NotFoundError as error:
@@ -142,14 +144,14 @@ def _live(cluster: Cluster, ssh_key: Path | None) -> _Source:
             f"'toilctl autoscale {cluster.name} --max-nodes N' lets it follow the demand.", cluster=cluster.name,
         )  # fmt: skip
     scales = scaling.of_cluster(cluster)
-    lines = outside.lines(kept_journals.fetch(cluster, ssh_key))
-    if not lines:
+    fetched = kept_journals.fetch(cluster, ssh_key)
+    if not fetched:
         raise NotFoundError(
             f"The autoscaler of cluster {cluster.name!r} has not told anything yet.",
             f"If that goes on, look at it: {explain.look_at(cluster)}", cluster=cluster.name,
         )  # fmt: skip
     interval_s = scales.tuning.scale_interval_s if scales else None
-    return _Source(f"the leader of {cluster.name}", lines, cluster.region, interval_s, cluster)
+    return _Source(f"the leader of {cluster.name}", kept_journals.lines(fetched), cluster.region, interval_s, cluster)
 
 
 def _kept(request: TimelineRequest, missing: NotFoundError) -> _Source:
@@ -177,7 +179,7 @@ def _newest(request: TimelineRequest) -> _Source | None:
     if kept.others:
         older = number(kept.others, "older journal of that name is", "older journals of that name are")
         note += f" {older} beside it; --journal FILE reads them."
-    return _Source(str(kept.path), list(kept_journals.read([kept.path])), kept.region, note=note)
+    return _Source(str(kept.path), kept_journals.read([kept.path]), kept.region, note=note)
 
 
 def _check(found: Lines, source: _Source, request: TimelineRequest) -> None:
@@ -190,8 +192,8 @@ def _check(found: Lines, source: _Source, request: TimelineRequest) -> None:
     if found.others:
         other = max(found.others, key=lambda one: found.others[one])
         raise UsageError(
-            f"{source.text} tells of {listed(found.others)}, not of {request.cluster}.",
-            f"Name that cluster: toilctl timeline {other}", clusters=sorted(found.others),
+            f"{source.text} tells of {brief(listed(found.others))}, not of {request.cluster}.",
+            f"Name that cluster: toilctl timeline {shlex.quote(brief(other))}", clusters=sorted(found.others),
         )  # fmt: skip
     raise UsageError(
         f"There is no line of an autoscaler's journal in {source.text}.",

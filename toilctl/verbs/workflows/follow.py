@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from toilctl.system import progress, ssh
+from toilctl.system.ssh.terminal import Shown
 from toilctl.values import outside
 from toilctl.values.cluster import Cluster
 from toilctl.values.errors import ConflictError, ConnectError, UsageError
@@ -26,7 +25,6 @@ PATIENCE_S: Final = 900.0
 """How long a connection that broke is tried again; a leader reboots in far less."""
 _PAUSE_S: Final = 5.0
 _CHUNK: Final = 65536
-_BEGUN: Final = re.compile(r"\x1b(\[[0-9;]{0,32})?\Z")
 
 
 def logs(cluster: Cluster, name: str | None, ssh_key: Path | None, *, follow: bool, lines: int | None) -> Run:
@@ -94,29 +92,11 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-class _Shown:
-    """A terminal: a log, in which any job may write, gets there with its colours, and with nothing else that steers."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out, self._rest = out, ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-    def write(self, chunk: bytes) -> None:
-        text = self._rest + self._decoder.decode(chunk)
-        # A colour may come in two pieces.
-        cut = begun.start() if (begun := _BEGUN.search(text)) else len(text)
-        self._rest = text[cut:]
-        self._out.write(outside.coloured(text[:cut]).encode())
-
-    def flush(self) -> None:
-        self._out.flush()
-
-
 class _Written:
     """How much of a log was written here, so that nothing is missed or repeated after a connection broke."""
 
     def __init__(self) -> None:
-        self.out: BinaryIO | _Shown = _Shown(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer
+        self.out: BinaryIO | Shown = Shown(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer
         self._offset: int | None = None
         self._news = False
 

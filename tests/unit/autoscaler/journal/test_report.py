@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from toilctl.autoscaler.journal import strict
 from toilctl.autoscaler.journal.reader import read
 from toilctl.autoscaler.journal.report import TickReport
 from toilctl.autoscaler.model.advice import Advice
@@ -82,3 +84,36 @@ def test_what_another_version_adds_is_passed_over() -> None:
 def test_what_has_another_type_is_no_report(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="no report"):
         TickReport.of(OLDER | change)
+
+
+@pytest.mark.parametrize("field", ["notes", "waiting", "infeasible", "nodes", "under_way"])
+def test_list_of_any_length_is_no_report(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = OLDER[field][0] if OLDER[field] else "x"
+    monkeypatch.setattr(strict, "MOST_ITEMS", 20)
+    assert len(getattr(TickReport.of(OLDER | {field: [one] * 20}), field)) == 20
+    with pytest.raises(ValueError, match="no report: ValueError: 21 are more than 20"):
+        TickReport.of(OLDER | {field: [one] * 21})
+
+
+@pytest.mark.parametrize("field", ["advice", "node_counts", "phases", "desired"])
+def test_mapping_of_any_length_is_no_report(field: str) -> None:
+    value: Any = ["resume"] if field == "advice" else 1
+    entries = {f"m{number}.large": value for number in range(strict.MOST_ENTRIES + 1)}
+    with pytest.raises(ValueError, match="no report: ValueError: 1001 are more than 1000"):
+        TickReport.of(OLDER | {field: entries})
+    entries.popitem()
+    assert len(getattr(TickReport.of(OLDER | {field: entries}), field)) == strict.MOST_ENTRIES
+
+
+def test_report_of_more_than_is_read_is_written_so_that_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = TickReport.of(OLDER)
+    long = replace(first, waiting=first.waiting[:1] * 30, phases={str(number): 1 for number in range(30)})
+    monkeypatch.setattr(strict, "MOST_ITEMS", 20)
+    monkeypatch.setattr(strict, "MOST_ENTRIES", 20)
+    found = TickReport.of(json.loads(json.dumps(long.document())))
+    assert (len(found.waiting), len(found.phases), found.costs) == (20, 20, first.costs)
+
+
+def test_each_advice_counts_once() -> None:
+    report = TickReport.of(OLDER | {"advice": {"A note.": ["resume", "raise-budget"] * 1000}})
+    assert report.advice == {"A note.": (Advice.RESUME, Advice.RAISE_BUDGET)}

@@ -92,3 +92,9 @@ def test_json_is_ascii_that_steers_nothing(capsys, as_json):
     assert said.isascii()
     assert said.replace("\n", "").isprintable()
     assert json.loads(said)["data"] == {STEERS: [STEERS]}
+
+
+def test_one_cell_of_any_length_does_not_widen_all_rows_without_bound() -> None:
+    shown = render.table(("A", "B"), [("x" * 10**6, 1), *[("y", 2)] * 100])
+    assert len(shown) < 110 * (render.MOST_IN_A_CELL + 10)
+    assert "x…" in shown

@@ -72,6 +72,35 @@ def test_refusal_of_a_later_version_is_an_error_all_the_same() -> None:
         ask_leader.answered(json.dumps({"refused": refused}), "runs.show")
 
 
+def test_refusal_of_any_length_is_cut() -> None:
+    long = "x\n" * 5_000_000
+    refused = {"code": "conflict", "message": long, "next_step": long, "facts": {"why": long, "names": ["x"] * 10**6}}
+    with pytest.raises(ConflictError) as caught:
+        ask_leader.answered(json.dumps({"refused": refused}), "runs.show")
+    error = caught.value
+    for text in (error.message, error.next_step):
+        assert len(text) == ask_leader.MOST_SAID
+        assert text.endswith("x\n…") or text.endswith("\nx…")
+    assert error.facts == {}
+
+
+def test_message_of_some_lines_keeps_them() -> None:
+    refused = {"code": "conflict", "message": "pip failed:\n  no such\n  release", "next_step": "a  b"}
+    with pytest.raises(ConflictError) as caught:
+        ask_leader.answered(json.dumps({"refused": refused}), "deployments.prepare")
+    assert (caught.value.message, caught.value.next_step) == (refused["message"], "a  b")
+
+
+def test_last_words_of_the_program_are_cut(program: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> str:
+        raise subprocess.CalledProcessError(1, "ssh", "", "first\n" + "x" * 10**6)
+
+    monkeypatch.setattr(ssh, "capture", failing)
+    with pytest.raises(ConnectError, match=r"could not do runs\.show: x") as caught:
+        ask_leader.ask(CLUSTER, None, "runs.show", {})
+    assert len(caught.value.message) < 1000
+
+
 @pytest.mark.parametrize("text", ["", "Warning\n{}", "[]", '"a"'])
 def test_answer_that_is_none_is_shown(text: str) -> None:
     with pytest.raises(ConnectError, match="cannot be read"):

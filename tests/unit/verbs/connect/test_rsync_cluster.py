@@ -87,3 +87,10 @@ def test_exit_code_is_rsyncs_and_ssh_gets_the_clusters_options(cluster, tmp_path
     assert "HostKeyAlias=i-0aaa" in words[0]
     assert words[1] == "--rsync-path=sudo -n docker exec -i toil_leader rsync"
     assert words[-1] == "54.1.2.3:/tmp"
+
+
+def test_what_the_leader_says_beside_a_copy_steers_no_terminal(cluster, monkeypatch):
+    cleaned = []
+    monkeypatch.setattr(rsync_cluster.terminal, "run", lambda *_, **how: cleaned.append(how["cleaned"]) or 0)
+    assert rsync_cluster.run(cluster, rsync_cluster.parse(["x", ":/tmp"])) == 0
+    assert cleaned == [True]

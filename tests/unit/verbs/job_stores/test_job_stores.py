@@ -302,7 +302,7 @@ def leader(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return done.stdout
 
     monkeypatch.setattr(ssh, "capture", capture)
-    monkeypatch.setattr(ssh, "run", lambda target, command: words(command) and 7)
+    monkeypatch.setattr(ssh, "run", lambda target, command, *, cleaned: words(command) and 7 * cleaned)
     monkeypatch.setattr("toilctl.verbs.connect.ssh_cluster.session_key", lambda *_: None)
     return given
 
@@ -321,6 +321,13 @@ def test_toil_on_the_leader_gets_its_words_exactly(leader: list[str]) -> None:
     code = job_stores.pass_on(OnLeader(CLUSTER), "status", at(Path("/data/a b")), ("--jobs", "kind-x/instance y"))
     assert code == 7
     assert typed(leader[0]) == ["toil", "status", "file:/data/a b", "--jobs", "kind-x/instance y"]
+
+
+def test_toil_here_shows_what_jobs_wrote_and_lets_it_steer_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, bool]] = []
+    monkeypatch.setattr(toil.terminal, "run", lambda argv, *, cleaned: ran.append((argv[-1], cleaned)) or 5)
+    assert job_stores.pass_on(ToilHere(), "status", BUCKET, ("--printLogs",)) == 5
+    assert ran == [("--printLogs", True)]
 
 
 def test_exit_code_and_messages_of_toil_on_the_leader_are_kept(leader: list[str], tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from toilctl.autoscaler.journal.report import TickReport
@@ -71,6 +73,44 @@ def test_notes_and_the_problem_of_a_report_are_completed() -> None:
         "The last good settings are followed."
     )
     assert told.waiting == report.waiting
+
+
+class Looked(str):
+    """A note that counts how often anything is looked for in it."""
+
+    __slots__ = ()
+    times = 0
+
+    def __contains__(self, key: str) -> bool:
+        type(self).times += 1
+        return super().__contains__(key)
+
+    def replace(self, *words: Any) -> str:
+        type(self).times += 1
+        return super().replace(*words)
+
+    __hash__ = str.__hash__
+
+
+def test_notes_are_looked_up_and_not_searched_for_each_advice() -> None:
+    notes = tuple(Looked(f"note {number}") for number in range(300))
+    asked = {f"note {number}": (Advice.RESUME,) for number in range(900)}
+    report = TickReport(
+        at="", tick=1, version="1", cluster="c", paused=False, notes=notes, advice=asked, problem="note 1.",
+    )  # fmt: skip
+    told = completed(report, Place("c"))
+    assert all(note.endswith("lets it go on.") for note in told.notes)
+    assert told.problem.startswith("note 1; 'toilctl")
+    assert Looked.times <= len(notes)
+
+
+def test_problem_does_not_grow_with_the_number_of_advices() -> None:
+    asked = {f"{number} is wrong.": tuple(Advice) for number in range(1000)}
+    report = TickReport(
+        at="", tick=1, version="1", cluster="c", paused=False, problem=" ".join(asked) * 1000, advice=asked
+    )  # fmt: skip
+    problem = completed(report, Place("c")).problem
+    assert len(report.problem) < len(problem) < len(report.problem) + 20_000
 
 
 LIMITS = Limits.parse("c4.8xlarge:0.6=0..20,r3.8xlarge=0..0")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.unit.autoscaler.journals import line
-from toilctl.values import outside, tags
+from toilctl.values import tags
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConnectError, UsageError
 from toilctl.values.node_types import NodeType
@@ -54,8 +54,15 @@ def test_journal_comes_with_its_rotated_files_oldest_first(leader: Path) -> None
     for number, suffix in enumerate(("", ".1", ".2", ".3", ".4")):
         (leader / f"journal.jsonl{suffix}").write_text(f"{9 - number}a\n{9 - number}b\n")
     (leader / "last.json").write_text("{}")
-    found = outside.lines(kept_journals.fetch(CLUSTER, None))
+    found = list(kept_journals.lines(kept_journals.fetch(CLUSTER, None)))
     assert found == ["5a", "5b", "6a", "6b", "7a", "7b", "8a", "8b", "9a", "9b"]
+
+
+def test_journal_of_more_lines_than_any_leader_has_is_its_fault(leader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (leader / "journal.jsonl").write_text("\n" * 11)
+    monkeypatch.setattr(kept_journals, "MOST_LINES", 10)
+    with pytest.raises(ConnectError, match="cannot be read: it has more than 10 lines"):
+        list(kept_journals.lines(kept_journals.fetch(CLUSTER, None)))
 
 
 def test_large_journal_travels_packed(leader: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import IO, Any
 
 import pytest
 
+from toilctl.system.ssh.terminal import Shown
 from toilctl.values.cluster import Cluster, Node, Role
 from toilctl.values.errors import ConflictError, ConnectError, UsageError
 from toilctl.values.node_types import NodeType
@@ -106,23 +106,12 @@ def test_run_that_has_ended_cannot_be_attached(monkeypatch: pytest.MonkeyPatch) 
     assert "toilctl logs c sort-1" in caught.value.next_step
 
 
-def test_log_on_a_terminal_keeps_its_colours_and_steers_nothing_else() -> None:
-    log = "\x1b[31mred\x1b[0m é\tx\r\n\x1b[2J\x1b]0;title\x07\x9b5n\u202e|\n".encode()
-    shown = "\x1b[31mred\x1b[0m é\tx\r\n\\x1b[2J\\x1b]0;title\\x07\\x9b5n\\u202e|\n"
-    for size in (1, 2, 3, len(log)):
-        out = io.BytesIO()
-        terminal = follow._Shown(out)
-        for at in range(0, len(log), size):
-            terminal.write(log[at : at + size])
-        assert out.getvalue().decode() == shown
-
-
 @pytest.mark.usefixtures("quick")
 def test_log_is_cleaned_where_somebody_looks_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
     for looks in (True, False):
         monkeypatch.setattr("sys.stdout.isatty", lambda looks=looks: looks)
-        shown.append(isinstance(follow._Written().out, follow._Shown))
+        shown.append(isinstance(follow._Written().out, Shown))
     assert shown == [True, False]
 
 
