@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from toilctl_plugin.publication.run import WORKFLOWS
+from toilctl_plugin.regular_files import open_regular
 
 from .. import places
 from ..refused import RefusedError
@@ -173,15 +174,14 @@ def read(path: Path) -> Any:
 
 
 def _text(path: Path) -> str:
-    # A run may put anything there: what is no file is waited for by nobody.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+    with open_regular(path, follow=True) as opened:
         return opened.read(MOST_BYTES).decode(errors="replace")
 
 
 def is_held(path: Path) -> bool:
     """Tell whether somebody has locked a file."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        with open_regular(path, follow=True) as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
