@@ -1,4 +1,4 @@
-"""Reading files that any process may have left there: what is no file keeps nobody waiting, and a line has an end."""
+"""Files that any process may have left there: what is no file keeps nobody waiting, and a line has an end."""
 
 from __future__ import annotations
 
@@ -24,10 +24,21 @@ def open_regular(path: str | Path, *, follow: bool = False, buffering: int = -1)
     except ValueError as error:
         # Such as a zero byte in it.
         raise OSError(errno.EINVAL, f"no path: {error}") from None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb", buffering=buffering)
-    os.close(descriptor)
-    raise OSError(errno.EINVAL, "no regular file", str(path))
+    _check(descriptor, path)
+    return os.fdopen(descriptor, "rb", buffering=buffering)
+
+
+def append(path: str | Path, line: bytes) -> None:
+    """Add a line to a file, at once and whole; where there is none, it is made.
+
+    :raises OSError: when that cannot be, or it is no regular file.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o644)
+    _check(descriptor, path)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
 
 
 def lines(opened: BinaryIO, most_bytes: int, longest: int = LONGEST_LINE) -> Iterator[bytes]:
@@ -42,3 +53,9 @@ def lines(opened: BinaryIO, most_bytes: int, longest: int = LONGEST_LINE) -> Ite
         if is_whole and not is_begun:
             yield part
         is_begun = not is_whole
+
+
+def _check(descriptor: int, path: str | Path) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file", str(path))

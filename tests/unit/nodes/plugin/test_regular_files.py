@@ -52,6 +52,19 @@ def test_link_is_followed_only_where_that_is_meant(regular: ModuleType, tmp_path
         regular.open_regular(tmp_path / "link")
 
 
+def test_line_is_added_to_a_file_and_to_nothing_else(regular: ModuleType, tmp_path: Path) -> None:
+    for line in (b"one\n", b"two\n"):
+        regular.append(tmp_path / "file", line)
+    assert (tmp_path / "file").read_bytes() == b"one\ntwo\n"
+    os.mkfifo(tmp_path / "pipe")
+    for opening in (None, os.O_RDWR):
+        reader = os.open(tmp_path / "pipe", opening) if opening else None
+        with pytest.raises(OSError, match=r"."):
+            regular.append(tmp_path / "pipe", b"one\n")
+        if reader:
+            os.close(reader)
+
+
 @settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 30)), st.booleans())
 def test_lines_are_read_but_for_those_that_are_too_long(plugin: ModuleType, sizes: list[int], ends: bool) -> None:

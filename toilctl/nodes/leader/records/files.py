@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from toilctl_plugin import regular_files
 from toilctl_plugin.publication.run import WORKFLOWS
-from toilctl_plugin.regular_files import open_regular
 
 from .. import places
 from ..refused import RefusedError
@@ -148,12 +148,7 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
 
 def append(path: Path, document: dict[str, Any]) -> None:
     """Add a JSON object to a file of them, at once and whole."""
-    line = (json.dumps(document) + "\n").encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    regular_files.append(path, (json.dumps(document) + "\n").encode())
 
 
 def write(path: Path, document: Any, mode: int = 0o644) -> None:
@@ -174,14 +169,14 @@ def read(path: Path) -> Any:
 
 
 def _text(path: Path) -> str:
-    with open_regular(path, follow=True) as opened:
+    with regular_files.open_regular(path, follow=True) as opened:
         return opened.read(MOST_BYTES).decode(errors="replace")
 
 
 def is_held(path: Path) -> bool:
     """Tell whether somebody has locked a file."""
     try:
-        with open_regular(path, follow=True) as opened:
+        with regular_files.open_regular(path, follow=True) as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
