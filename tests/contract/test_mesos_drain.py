@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -213,3 +214,50 @@ def test_marks_that_cannot_be_written_end_the_drain_before_an_agent_is_deactivat
         done = script(master, "drain", "0", "false", NODE)
     assert (done.returncode, master.calls) == (1, [])
     assert "Nobody would know who deactivated" in done.stderr
+
+
+def test_link_in_place_of_the_marks_is_not_followed(script: Script, tmp_path: Path) -> None:
+    """Who works in the leader's container can write where they are, and the script is the host's root."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/old").touch()
+    os.utime(tmp_path / "other/old", (0, 0))
+    (tmp_path / "marks").symlink_to("other")
+    with MesosMaster(EMPTY) as master:
+        done = script(master, "drain", "0", "false", NODE)
+        assert (done.returncode, master.calls) == (1, [])
+        assert "Nobody would know who deactivated" in done.stderr
+        assert json.loads(script(master, "remove", NODE).stdout) == [NODE]
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["old"]
+
+
+def test_mark_that_is_a_link_leads_nowhere(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "marks").mkdir()
+    (tmp_path / "marks" / AGENT).symlink_to(tmp_path / "made")
+    with MesosMaster(EMPTY) as master:
+        assert drain(script, master)["drained"] == [NODE]
+        assert not (tmp_path / "made").exists()
+        assert json.loads(script(master, "remove", NODE).stdout) == [NODE]
+    assert marks(tmp_path) == []
+
+
+def test_what_is_no_mark_ends_no_removal(script: Script, tmp_path: Path) -> None:
+    (tmp_path / "marks" / AGENT).mkdir(parents=True)
+    (tmp_path / "marks/directory").mkdir()
+    (tmp_path / "marks/dangling").symlink_to("nowhere")
+    for name in ("directory", "dangling"):
+        os.utime(tmp_path / "marks" / name, (0, 0), follow_symlinks=False)
+    with MesosMaster(EMPTY) as master:
+        assert drain(script, master)["drained"] == [NODE]
+        assert json.loads(script(master, "remove", NODE).stdout) == [NODE]
+    assert sorted(marks(tmp_path)) == [AGENT, "directory"]
+
+
+@pytest.mark.parametrize("agent_id", ["../escaped", "/nowhere/escaped", "", ".", 7])
+def test_id_that_is_none_is_no_answer_and_no_path(script: Script, tmp_path: Path, agent_id: object) -> None:
+    moment = copy.deepcopy(EMPTY)
+    moment.agent(AGENT)["id"] = agent_id
+    with MesosMaster(moment) as master:
+        done = script(master, "drain", "0", "false", NODE, patience_s=0.1)
+    assert (done.returncode, master.calls) == (1, [])
+    assert "does not answer, so nothing more was done" in done.stderr
+    assert not (tmp_path / "escaped").exists()

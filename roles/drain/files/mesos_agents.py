@@ -6,9 +6,11 @@ mesos_agents.py remove MASTER NODE…                  print those that the mast
 MASTER is host:port; NODE is a private address or an instance id. Runs on the leader with its own Python. The master
 keeps its registry in memory: after a restart it lists no agent until they register again, and has forgotten which
 were deactivated. So one that is not listed counts as gone only when the master is old enough, and each look
-deactivates what is active again. An empty file, named after the agent's id, tells toilctl's drain from a human's.
+deactivates what is active again. An empty file, named after the agent's id, tells toilctl's drain from a human's. Those
+files are where containers can write: no link is followed there.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -31,6 +33,9 @@ ENDED = {
     f"TASK_{state}"
     for state in ("FINISHED", "FAILED", "KILLED", "ERROR", "LOST", "DROPPED", "GONE", "GONE_BY_OPERATOR")
 }
+
+
+AGENT_ID = re.compile(r"\w[\w.-]{0,254}", re.ASCII)
 
 
 class Restarted(Exception):
@@ -72,8 +77,11 @@ def patiently(ask, master, until):
 
 
 def slaves(master):
-    """Return the agents that the master lists."""
-    return get(master, "slaves")["slaves"]
+    """Return the agents that the master lists; their ids are names of files, too."""
+    found = get(master, "slaves")["slaves"]
+    if not all(AGENT_ID.fullmatch(agent["id"]) for agent in found):
+        raise ValueError("an agent's id is none")
+    return found
 
 
 def named(agents, nodes):
@@ -101,11 +109,30 @@ def running(master):
     return busy
 
 
+@contextlib.contextmanager
+def marks():
+    """Open the directory of the marks."""
+    directory = os.open(MARKS, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def mark(directory, name):
+    """Make a mark, or a new one of it."""
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=directory))
+    except FileExistsError:
+        os.utime(name, dir_fd=directory, follow_symlinks=False)
+
+
 def deactivate(master, agent):
     """Give an agent no new tasks, and remember that it was not a human who did so."""
     try:
         MARKS.mkdir(parents=True, exist_ok=True)
-        (MARKS / agent["id"]).touch()
+        with marks() as directory:
+            mark(directory, agent["id"])
     except OSError as error:
         sys.exit(f"Nobody would know who deactivated {agent['id']}, so nothing more was done: {error}.")
     call(master, "deactivate_agent", agent)
@@ -166,15 +193,18 @@ def drain(master, timeout_s, force, nodes):
 
 def unmark(agent):
     """Forget that an agent was drained."""
-    if (MARKS / agent["id"]).exists():
-        (MARKS / agent["id"]).unlink()
+    with contextlib.suppress(OSError), marks() as directory:
+        os.unlink(agent["id"], dir_fd=directory)
 
 
 def sweep(known):
     """Remove the marks of agents that left while a restarted master did not list them, and nobody knew their ids."""
-    for mark in MARKS.glob("*"):
-        if mark.name not in known and mark.stat().st_mtime < time.time() - FORGOTTEN_S:
-            mark.unlink()
+    with contextlib.suppress(OSError), marks() as directory:
+        for name in set(os.listdir(directory)) - known:  # noqa: PTH208 - by its descriptor
+            # What is no file stays.
+            with contextlib.suppress(OSError):
+                if os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime < time.time() - FORGOTTEN_S:
+                    os.unlink(name, dir_fd=directory)
 
 
 def remove(master, nodes):

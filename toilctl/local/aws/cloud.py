@@ -2,8 +2,8 @@
 
 A request is read (``requests.call``), tied to its caller (``iam.principals``) by its signature
 (``requests.signatures``), throttled when so set (``base.faults``) and authorised (``iam.permissions``); a repeated
-client token gets its first answer (``requests.client_tokens``); then moto answers, corrected in places
-(``moto_fixes``, ``ec2.actions``). Of one process's moto there is one, so one cloud at a time.
+client token gets its first answer (``requests.client_tokens``); then moto answers (``moto_routes``), corrected in
+places (``moto_fixes``, ``ec2.actions``). Of one process's moto there is one, so one cloud at a time.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import base64
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from toilctl.local.aws import moto_fixes, price_list, s3_public_objects, service_quotas
-from toilctl.local.aws.base import account, moto_process
+from toilctl.local.aws import moto_fixes, moto_routes, price_list, s3_public_objects, service_quotas
+from toilctl.local.aws.base import account
 from toilctl.local.aws.base.clock import Clock
 from toilctl.local.aws.base.faults import Faults
 from toilctl.local.aws.base.patches import Patches
 from toilctl.local.aws.base.rates import Rates
 from toilctl.local.aws.ec2 import actions, default_vpc, launch_templates, spot_requests
+from toilctl.local.aws.ec2.existing import Existing
 from toilctl.local.aws.ec2.instance_states import Life, Lifetimes
 from toilctl.local.aws.ec2.interruptions import Interruptions
 from toilctl.local.aws.ec2.offerings import Stock
@@ -56,30 +56,6 @@ _PARALLEL: Final = frozenset({"s3", "sqs", "sdb"})
 """Services whose requests need not wait for each other: jobs use them, and they touch no instance."""
 
 _running = threading.Lock()
-
-
-@dataclass(frozen=True)
-class _Existing:
-    """A region's resources, as ``permissions`` asks for them."""
-
-    backend: EC2Backend
-
-    def tags(self, resource_id: str) -> Mapping[str, str]:
-        if resource_id in self.backend.key_pairs:
-            resource_id = self.backend.key_pairs[resource_id].id
-        return self.backend.tags.get(resource_id, {})
-
-    def template_id(self, name: str) -> str | None:
-        return self.backend.launch_template_name_to_ids.get(name)
-
-    def vpc_id(self, resource_id: str = "") -> str | None:
-        if not resource_id:
-            return next((vpc.id for vpc in self.backend.vpcs.values() if vpc.is_default), None)
-        if resource_id.startswith("sg-"):
-            group = self.backend.get_security_group_from_id(resource_id)
-            return group.vpc_id if group else None
-        subnets = (by_id[resource_id] for by_id in self.backend.subnets.values() if resource_id in by_id)
-        return next((subnet.vpc_id for subnet in subnets), None)
 
 
 class Cloud:
@@ -137,14 +113,14 @@ class Cloud:
 
         return ec2_backends[self.account_id][region]
 
-    def resources(self, region: str) -> _Existing:
+    def resources(self, region: str) -> Existing:
         """Return what exists in a region, for authorisation."""
-        return _Existing(self.ec2(region))
+        return Existing(self.ec2(region))
 
     def close(self) -> None:
         """Forget everything, and leave moto as it was; a second call does nothing."""
         if self._patches.undo():
-            moto_process.reset()
+            moto_routes.reset()
             _running.release()
 
     def refresh(self) -> None:
@@ -178,6 +154,7 @@ class Cloud:
         """Answer one request, as WSGI asks."""
         protocol = Protocol.S3
         try:
+            moto_routes.refuse_own_paths(environ)
             call = parse(environ)
             protocol = call.protocol
             return self._dawdle(call, self._admit(call, environ, start_response))
@@ -214,10 +191,9 @@ class Cloud:
         return identify(call, self.root_key, self.iam, self.sts, self.clock.utcnow())
 
     def _start(self) -> None:
-        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
-        moto_process.reset()
+        moto_routes.reset()
         account.install(self._patches, self.image)
+        moto_routes.install(self._patches)
         moto_fixes.install(self._patches, self)
         actions.install(self._patches, self)
         spot_requests.install(self._patches, self)
@@ -225,13 +201,13 @@ class Cloud:
         iam_limits.install(self._patches)
         service_quotas.install(self._patches, self.faults)
         account.make_service_linked_roles(self.iam)
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = moto_routes.Moto()
 
     def _admit(self, call: Call, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if not call.access_key_id:
             if not s3_public_objects.is_public(call, self.account_id):
                 raise unknown_key(call.protocol)
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+            return self._moto.answer(call, environ, start_response)
         signatures.check(environ, call, self._identify(call).secret)
         environ.get(ADMITTED, bool)()
         signatures.check_content(environ, call)
@@ -247,12 +223,12 @@ class Cloud:
             if call.dry_run and call.action != "RunInstances":
                 raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
             document_sizes.check(call, self.iam)
-            environ[actions.CALL_KEY] = call
+            environ[moto_routes.CALL_KEY] = call
             if call.service == "ec2":
                 return self._answer_ec2(call, environ, start_response)
             if call.service == price_list.SERVICE:
                 return price_list.serve(call, self.faults, self.clock.utcnow(), start_response)
-            return self._moto(environ, start_response)  # type: ignore[no-any-return]
+            return self._moto.answer(call, environ, start_response)
 
     def _check(self, call: Call) -> None:
         """Refuse what AWS would not even look at: too much at once, or too often."""
@@ -273,7 +249,7 @@ class Cloud:
         counts = client_tokens.applies(call)
         answer = self.tokens.recall(call) if counts else None
         if answer is None:
-            answer = moto_process.collect(self._moto, environ)
+            answer = self._moto.collect(call, environ)
             if counts and answer.status.startswith("200"):
                 self.tokens.remember(call, answer)
         if call.action == "TerminateInstances":

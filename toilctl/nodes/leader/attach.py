@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from toilctl_plugin.regular_files import open_regular
+
 from .follow import follow, offset_of
 from .records import attempts, files
 from .refused import RefusedError
@@ -27,7 +29,7 @@ def attach(name: str) -> None:
     if command:
         os.execvp(command[0], command)  # noqa: S606
     print("toilctl: the run has no terminal here; this is its log. Ctrl-C leaves it, and the run goes on.", flush=True)
-    with run.log.open("rb", buffering=0) as log:
+    with open_regular(run.log, follow=True, buffering=0) as log:
         offset = offset_of(log, SHOWN_LINES, None)
     follow(run, sys.stdout.buffer, offset, to_the_end=True)
 

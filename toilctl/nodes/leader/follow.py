@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from toilctl_plugin.regular_files import open_regular
+
 from .records import attempts, files
 from .records.files import RunFiles
 from .refused import RefusedError
@@ -25,7 +27,7 @@ NO_RUN = 4
 
 def follow(run: RunFiles, out: BinaryIO, offset: int, *, to_the_end: bool) -> None:
     """Copy the log from an offset on; with ``to_the_end``, until the run has ended."""
-    with run.log.open("rb", buffering=0) as log:
+    with open_regular(run.log, follow=True, buffering=0) as log:
         log.seek(offset)
         goes_on = True
         while goes_on:
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NO_RUN
     out = sys.stdout.buffer
     try:
-        with run.log.open("rb", buffering=0) as log:
+        with open_regular(run.log, follow=True, buffering=0) as log:
             offset = offset_of(log, chosen.lines, chosen.offset)
         out.write(b"%d\n" % offset)
         out.flush()

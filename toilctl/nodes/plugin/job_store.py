@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import known_toil
+from .regular_files import open_regular
 
 if TYPE_CHECKING:
     from toil.job import JobDescription
@@ -64,7 +64,7 @@ def load(store: AbstractJobStore, job_id: str) -> JobDescription | None:
         if not isinstance(store, FileJobStore):
             return store.load_job(job_id)
         # Its load_job() removes what a worker is just writing, which then fails.
-        with Path(store._get_job_file_name(job_id)).open("rb") as opened:
+        with open_regular(store._get_job_file_name(job_id), follow=True) as opened:
             job: JobDescription = pickle.load(opened)  # noqa: S301
     except (NoSuchJobException, FileNotFoundError):
         return None

@@ -14,6 +14,7 @@ from toilctl.local.aws.base.patches import Patches
 from toilctl.local.aws.ec2 import instant_fleet, launching, offerings
 from toilctl.local.aws.ec2.launch_checks import Account, resolve
 from toilctl.local.aws.ec2.launching import Launch
+from toilctl.local.aws.moto_routes import CALL_KEY
 from toilctl.local.aws.requests.call import Call
 from toilctl.local.aws.requests.refusals import Refusal
 from toilctl.values import aws_errors
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from moto.core.responses import ActionResult
 
     from toilctl.local.aws.ec2.rehearsed import Rehearsed
-
-CALL_KEY: Final = "toilctl.call"
-"""Where a request's WSGI environment has its ``Call``."""
 
 _AWS_DISK_KEY: Final = "alias/aws/ebs"
 _LINUX: Final = frozenset({"Linux/UNIX", "Linux/UNIX (Amazon VPC)"})

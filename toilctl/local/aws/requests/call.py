@@ -17,9 +17,11 @@ Environ = dict[str, Any]
 MAX_PARAMETERS_BYTES: Final = 10 * 1024 * 1024
 """More than any request has whose body is parameters; the largest are messages of SQS, 1 MiB."""
 
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request")
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+)/aws4_request")
 _IP_HOST = re.compile(r"[\d.]+|\[.*\]|localhost")
-_EFS: Final = "elasticfilesystem"
+UNKNOWN: Final = "Unknown"
+"""The action of a call that names none."""
+EFS: Final = "elasticfilesystem"
 _QUERY_SERVICES: Final = frozenset({"iam", "sts", "autoscaling", "cloudformation", "elasticloadbalancing", "sns"})
 
 
@@ -62,20 +64,33 @@ def parse(environ: Environ) -> Call:
     access_key_id, region, service = _credential(environ, query)
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     protocol = _protocol(service, target)
-    action, params, resource = "Unknown", query, ""
+    action, params, resource = UNKNOWN, query, ""
     if protocol is Protocol.S3:
         resource, action = _s3(environ, query)
-    elif service == _EFS:
+    elif service == EFS:
         action = _efs(environ)
     elif protocol is Protocol.JSON:
-        params, action = _json(_body(environ)), target.rpartition(".")[2] or "Unknown"
+        params, action = _json(_body(environ)), target.rpartition(".")[2] or UNKNOWN
     else:
-        params = {**query, **dict(parse_qsl(_body(environ).decode(), keep_blank_values=True))}
-        action = params.get("Action", "Unknown")
+        params = _flat(environ)
+        action = params.get("Action", UNKNOWN)
     presigned = query.get("X-Amz-Security-Token") or query.get("x-amz-security-token", "")
     token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or presigned
     source = environ.get("REMOTE_ADDR", "")
     return Call(service, action, region, protocol, params, access_key_id, token, resource, source)
+
+
+def _flat(environ: Environ) -> dict[str, str]:
+    """Return the parameters of query and body.
+
+    :raises Refusal: when one is given twice: readers do not agree on which one counts.
+    """
+    given = f"{environ.get('QUERY_STRING', '')}&{_body(environ).decode(errors='replace')}"
+    pairs = parse_qsl(given, keep_blank_values=True)
+    params = dict(pairs)
+    if len(params) < len(pairs):
+        raise Refusal("InvalidQueryParameter", "A parameter is given more than once.", 400)
+    return params
 
 
 def _efs(environ: Environ) -> str:

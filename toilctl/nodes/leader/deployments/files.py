@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from toilctl_plugin.regular_files import open_regular
+
 from ..refused import RefusedError
 
 _CHUNK = 1 << 20
@@ -17,7 +19,7 @@ def digest(path: Path) -> str | None:
     """Return what tells a file's content, and whether it is executable; None when it is not there."""
     found = hashlib.sha256()
     try:
-        with path.open("rb") as opened:
+        with open_regular(path, follow=True) as opened:
             for chunk in iter(lambda: opened.read(_CHUNK), b""):
                 found.update(chunk)
             return found.hexdigest() + (EXECUTABLE if path.stat().st_mode & 0o100 else "")

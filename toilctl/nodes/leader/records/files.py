@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from toilctl_plugin import regular_files
 from toilctl_plugin.publication.run import WORKFLOWS
 
 from .. import places
@@ -147,12 +148,7 @@ def lines_of(path: Path) -> Iterator[dict[str, Any]]:
 
 def append(path: Path, document: dict[str, Any]) -> None:
     """Add a JSON object to a file of them, at once and whole."""
-    line = (json.dumps(document) + "\n").encode()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    regular_files.append(path, (json.dumps(document) + "\n").encode())
 
 
 def write(path: Path, document: Any, mode: int = 0o644) -> None:
@@ -173,15 +169,14 @@ def read(path: Path) -> Any:
 
 
 def _text(path: Path) -> str:
-    # A run may put anything there: what is no file is waited for by nobody.
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+    with regular_files.open_regular(path, follow=True) as opened:
         return opened.read(MOST_BYTES).decode(errors="replace")
 
 
 def is_held(path: Path) -> bool:
     """Tell whether somebody has locked a file."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        with regular_files.open_regular(path, follow=True) as opened:
             fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from toilctl_plugin.publication import publication
+from toilctl_plugin.regular_files import LONGEST_LINE, lines, open_regular
 
 SQUEUE = ("squeue", "--noheader", "--states", "running,completing", "--format", "%i")
 TIMEOUT_S = 20.0
+MOST_BYTES = 2**30
+"""Of a workflow's publication, as of its bus: more than that of some million jobs."""
 
 
 @dataclass
@@ -58,18 +60,17 @@ def _published(leader_pid: int) -> set[str] | None:
         return None
     for path in paths:
         try:
-            # What is no file is waited for by nobody.
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), errors="replace") as opened:
-                if json.loads(opened.readline() or "{}").get("pid") == leader_pid:
-                    return _run_in(opened)
+            with open_regular(path) as opened:
+                if json.loads(opened.readline(LONGEST_LINE) or b"{}").get("pid") == leader_pid:
+                    return _run_in(lines(opened, MOST_BYTES))
         except (OSError, ValueError, AttributeError, RecursionError):
             continue
     return None
 
 
-def _run_in(lines: Iterable[str]) -> set[str]:
+def _run_in(told: Iterable[bytes]) -> set[str]:
     found: set[str] = set()
-    for line in lines:
+    for line in told:
         try:
             what, batch_id, *_ = json.loads(line)
         except (ValueError, TypeError, RecursionError):

@@ -16,12 +16,12 @@ Counted are jobs, by their ids in the job store, of all attempts of the run; a j
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toilctl_plugin.processes import started
+from toilctl_plugin.regular_files import lines, open_regular
 
 from . import attempts, files
 from . import message_bus as store_bus
@@ -29,6 +29,8 @@ from .attempts import Attempt
 from .files import RunFiles
 
 BUFFER = 1 << 20
+MOST_WORKFLOWS = 10_000
+"""Of one run: the bus of each is read."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,8 @@ def of(run: RunFiles, attempt: Attempt, *, goes_on: bool) -> dict[str, int | Non
 
 
 def workflows_of(run: RunFiles) -> list[Workflow]:
-    """Return the Toil workflows that a run has had, in the order in which they began."""
-    return [one for one in map(_workflow, files.lines_of(run.workflows)) if one]
+    """Return the Toil workflows that a run has had, in the order in which they began; the last ones of very many."""
+    return [one for one in map(_workflow, files.lines_of(run.workflows)) if one][-MOST_WORKFLOWS:]
 
 
 def job_stores(run: RunFiles) -> list[str]:
@@ -133,9 +135,8 @@ def job_stores(run: RunFiles) -> list[str]:
 def read(path: str, jobs: Jobs) -> None:
     """Take in a bus; one that is not there has nothing to tell."""
     try:
-        # What is no file is waited for by nobody.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=BUFFER) as lines:
-            for line in lines:
+        with open_regular(path, follow=True, buffering=BUFFER) as opened:
+            for line in lines(opened, store_bus.MOST_BYTES):
                 _take(jobs, line)
     except OSError:
         return
@@ -153,11 +154,11 @@ def _take(jobs: Jobs, line: bytes) -> None:
 
 def _workflow(line: dict[str, Any]) -> Workflow | None:
     try:
-        return Workflow(
-            int(line["pid"]), str(line["job_store"]), str(line["batch_system"]), str(line["bus"] or ""),
-            float(line["at"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError, OverflowError):
+        at = float(line["at"])
+        # What is no time cannot be compared with others.
+        attempts.iso(at)
+        return Workflow(int(line["pid"]), str(line["job_store"]), str(line["batch_system"]), str(line["bus"] or ""), at)
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
 
 
@@ -195,7 +196,7 @@ def _running(workflows: list[Workflow], stores: dict[str, Jobs], attempt: Attemp
 def _identity(path: str) -> list[Any]:
     try:
         found = Path(path).stat()
-    except OSError:
+    except (OSError, ValueError):
         return [path]
     return [path, found.st_size, found.st_mtime_ns]
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from toilctl_plugin.publication import run
+from toilctl_plugin.regular_files import open_regular
 
 from .. import places
 from ..deployments import deployment as deployed
@@ -145,7 +146,7 @@ def interpreter_of(program: str) -> str | None:
     if Path(program).name.startswith(PYTHONS):
         return program
     try:
-        with Path(program).open("rb") as opened:
+        with open_regular(program, follow=True) as opened:
             first = opened.readline(512)
     except OSError:
         return None

@@ -7,7 +7,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from ..regular_files import LONGEST_LINE, open_regular
+
 LOG = "/var/log/slurm/jobcomp.log"
+MOST_BYTES = 2**24
+"""How much of the log is read at once."""
 """Where role slurm has it written, in the container that workflows run in, too."""
 
 # A job's name may be any text, a newline in it, too.
@@ -43,12 +47,12 @@ class History:
 
     def _read(self) -> None:
         try:
-            with self._log.open("rb") as opened:
+            with open_regular(self._log, follow=True) as opened:
                 if _size(self._log) < self._at:
                     # It was rotated, and is another file now.
                     self._at, self._part = 0, b""
                 opened.seek(self._at)
-                new = opened.read()
+                new = opened.read(MOST_BYTES)
         except OSError:
             return
         self._at += len(new)
@@ -58,7 +62,7 @@ class History:
             started, ended = _seconds(job["start"]), _seconds(job["end"])
             if started is not None and ended is not None and started <= ended:
                 self._ran[job["id"].decode()] = Ran(started, ended)
-        self._part = told[max(end, told.rfind(b"\nJobId=", end)) :]
+        self._part = told[max(end, told.rfind(b"\nJobId=", end)) :][-LONGEST_LINE:]
 
 
 def _size(path: Path) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from .. import cluster_settings
+from ..regular_files import open_regular
 
 FILE = "never-run.json"
 FORMAT = 1
@@ -59,12 +59,8 @@ class NeverRun:
 def _read(path: Path) -> Iterator[tuple[Shape, str]]:
     """Yield what the autoscaler tells; nothing of a file of another form."""
     try:
-        # What is no file is waited for by nobody.
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        try:
-            document = json.loads(os.read(opened, MOST_BYTES))
-        finally:
-            os.close(opened)
+        with open_regular(path) as opened:
+            document = json.loads(opened.read(MOST_BYTES))
         jobs = document["jobs"] if document["toilctl"] == FORMAT else []
         found = [(_told(one), _line(str(one["why"]))) for one in jobs]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):

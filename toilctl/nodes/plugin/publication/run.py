@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import cluster_settings, known_toil, locators
+from .. import cluster_settings, known_toil, locators, regular_files
 
 logger = logging.getLogger(f"toil.{__name__}")
 
@@ -111,8 +111,7 @@ def _tell(config: Any) -> None:
         "at": round(time.time(), 3),
     })  # fmt: skip
     try:
-        with Path(os.environ[RUN], WORKFLOWS).open("a") as out:
-            out.write(line + "\n")
+        regular_files.append(Path(os.environ[RUN], WORKFLOWS), (line + "\n").encode())
     except OSError as error:
         logger.warning("toilctl cannot tell of this workflow in %s: %s", os.environ[RUN], error)
 

@@ -10,9 +10,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from ..processes import PROC
+from ..regular_files import LONGEST_LINE, open_regular
 
 CHUNK = 1 << 20
 FIRST = b"toil.bus."
@@ -38,7 +38,7 @@ class Bus:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._stream: BinaryIO = Path(path).open("rb", buffering=0)  # noqa: SIM115
+        self._stream = open_regular(path, follow=True, buffering=0)
         self._identity = _identity(path)
         self._rest = b""
         self._issued: dict[str, str] = {}
@@ -73,6 +73,8 @@ class Bus:
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
                 yield from self._take(line)
+            # So much that it is known to be too long.
+            self._rest = self._rest[: LONGEST_LINE + 1]
 
     def forget(self, store_id: str) -> None:
         """Leave out a job that has ended without a word."""
@@ -83,6 +85,8 @@ class Bus:
         self._stream.close()
 
     def _take(self, line: bytes) -> Iterator[tuple[str, int]]:
+        if len(line) > LONGEST_LINE:
+            return iter(())
         topic, *fields = line.split(b"\t")
         take = self._messages.get(topic.rpartition(b".")[2])
         try:
@@ -126,7 +130,7 @@ def _is_bus(link: str, wanted: tuple[int, int] | None) -> bool:
     if found is None or wanted:
         return found is not None and found == wanted
     try:
-        with Path(link).open("rb", buffering=0) as opened:
+        with open_regular(link, follow=True, buffering=0) as opened:
             return opened.read(len(FIRST)) == FIRST
     except OSError:
         return False

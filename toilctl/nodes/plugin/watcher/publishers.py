@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from ..publication.publication import SUFFIX, Publication, directory, is_held
+from ..regular_files import LONGEST_LINE, open_regular
 
 
 class Publishers:
@@ -40,10 +41,10 @@ class Publishers:
 def _pid(path: Path) -> int | None:
     """Return the process that a file's header names."""
     try:
-        with path.open("rb") as opened:
-            header = json.loads(opened.readline())
+        with open_regular(path) as opened:
+            header = json.loads(opened.readline(LONGEST_LINE))
         return int(header["pid"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import boto3
 import pytest
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -55,6 +55,20 @@ def sign(signer: SigV4Auth, request: AWSRequest, ago_s: float = 0) -> None:
         signer.add_auth(request)
 
 
+@pytest.fixture
+def powerless(cloud: TestCloud) -> Credentials:
+    """The key of a user whom no policy allows anything."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName="u")
+    key = iam.create_access_key(UserName="u")["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+ALLOWING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "%s", "Resource": "*"}]}'
+WHO_AM_I = "Action=GetCallerIdentity&Version=2011-06-15"
+"""What nobody needs a permission for."""
+
+
 def test_each_cloud_has_keys_of_its_own_in_aws_form(cloud: TestCloud) -> None:
     from toilctl.local.aws.iam.principals import AccessKey
 
@@ -85,8 +99,8 @@ def test_known_key_with_another_secret_is_refused(
 def test_request_that_nobody_signed_is_refused(cloud: TestCloud) -> None:
     request = AWSRequest("POST", cloud.endpoint, FORM, ASKED)
     assert send(cloud, request)[0] == 403
-    for path in ("/moto-api/reset", "/moto-api/data.json", "/"):
-        assert send(cloud, AWSRequest("POST", cloud.endpoint + path, {}, ""))[0] == 403
+    for path, status in (("/moto-api/reset", 404), ("/moto-api/data.json", 404), ("/", 403)):
+        assert send(cloud, AWSRequest("POST", cloud.endpoint + path, {}, ""))[0] == status
     named = f"AWS4-HMAC-SHA256 Credential={cloud.env['AWS_ACCESS_KEY_ID']}/20261201/us-west-2/ec2/aws4_request"
     assert send(cloud, request, headers={**FORM, "Authorization": named})[0] == 401
 
@@ -205,9 +219,8 @@ def test_url_presigned_by_a_session_is_signed_with_its_token(
     cloud: TestCloud, shelf: Any, aws_env: TestCloud, version: str
 ) -> None:
     iam, sts = cloud.client("iam"), cloud.client("sts")
-    statement = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "%s", "Resource": "*"}]}'
-    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=statement % "sts:AssumeRole")["Role"]["Arn"]
-    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=statement % "s3:GetObject")
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=ALLOWING % "sts:AssumeRole")["Role"]["Arn"]
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=ALLOWING % "s3:GetObject")
     shelf.put_object(Bucket="shelf", Key="book", Body=b"words")
     known = sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
     keys = (known["AccessKeyId"], known["SecretAccessKey"], known["SessionToken"])
@@ -226,6 +239,96 @@ def test_key_that_was_made_inactive_is_refused(cloud: TestCloud) -> None:
     with pytest.raises(ClientError) as error:
         cloud.client("sts", **keys).get_caller_identity()
     assert code(error) == "InvalidClientTokenId"
+
+
+def ask(
+    cloud: TestCloud, keys: Credentials, service: str, body: str = "", path: str = "/", **more: Any
+) -> tuple[int, str]:
+    request = AWSRequest(more.pop("method", "POST"), cloud.endpoint + path, FORM | more, body)
+    sign(SigV4Auth(keys, service, "us-west-2"), request)
+    return send(cloud, request)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/moto-api", "/moto-api/", "/moto-api/data.json", "/moto-api/reset", "/%6doto-api/reset", "/favicon.ico",
+        "/latest/meta-data/iam/security-credentials/x", "/latest/api/token",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_moto_serves_for_itself_is_not_there(
+    cloud: TestCloud, powerless: Credentials, path: str, method: str
+) -> None:
+    for keys in (powerless, credentials(cloud)):
+        assert ask(cloud, keys, "sts", WHO_AM_I, path, method=method)[0] == 404
+    assert cloud.client("iam").list_access_keys(UserName="u")["AccessKeyMetadata"]
+
+
+def test_request_goes_to_the_service_that_it_is_signed_for(
+    cloud: TestCloud, shelf: Any, powerless: Credentials
+) -> None:
+    shelf.put_object(Bucket="shelf", Key="book", Body=b"words")
+    request = AWSRequest("GET", f"{cloud.endpoint}/shelf/book?{WHO_AM_I}", {}, "")
+    sign(SigV4QueryAuth(powerless, "sts", "us-west-2"), request)
+    assert "words" not in send(cloud, request)[1]
+    request = AWSRequest("GET", f"{cloud.endpoint}/shelf/book?{WHO_AM_I}", {}, "")
+    sign(SigV4Auth(powerless, "sts", "us-west-2"), request)
+    words, *fields = request.headers["Authorization"].removeprefix("AWS4-HMAC-SHA256 ").split(", ")
+    otherwise = f"AWS4-HMAC-SHA256 {', '.join([*fields, words])}"
+    assert "words" not in send(cloud, request, headers={**request.headers, "Authorization": otherwise})[1]
+
+
+@pytest.mark.parametrize("region", ["us,west", "us west", "us-west-2 ,x"])
+def test_scope_that_is_no_name_says_nothing(cloud: TestCloud, shelf: Any, powerless: Credentials, region: str) -> None:
+    shelf.put_object(Bucket="shelf", Key="book", Body=b"words")
+    request = AWSRequest("GET", f"{cloud.endpoint}/shelf/book?{WHO_AM_I}", {}, "")
+    sign(SigV4Auth(powerless, "sts", region), request)
+    assert send(cloud, request)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        ("/", "Action=AssumeRole&{ROLE}&" + WHO_AM_I, {}),
+        ("/", WHO_AM_I + "&Action=AssumeRole&{ROLE}", {}),
+        ("/?" + WHO_AM_I, "Action=AssumeRole&{ROLE}", {}),
+        ("/?Action=AssumeRole&{ROLE}", WHO_AM_I, {}),
+        ("/", "Action=AssumeRole&{ROLE}", {"X-Amz-Target": "STS.GetCallerIdentity"}),
+    ],
+)  # fmt: skip
+def test_action_that_is_answered_is_the_one_that_was_allowed(
+    cloud: TestCloud, powerless: Credentials, path: str, body: str, headers: dict[str, str]
+) -> None:
+    statement = (
+        '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}'
+    )
+    role = cloud.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=statement)["Role"]["Arn"]
+    asked = urlencode({"RoleArn": role, "RoleSessionName": "x"})
+    text = ask(cloud, powerless, "sts", body.replace("{ROLE}", asked), path.replace("{ROLE}", asked), **headers)[1]
+    assert "SecretAccessKey" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("?Action=GetParameter", '{"Name": "/p"}'), ("?Name=/p", '{"Name": "/own"}'),
+        ("", '{"Name": "/own", "x": "&Name=/p&"}'),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["x-amz-json-1.1", "x-www-form-urlencoded"])
+def test_parameters_of_json_are_those_of_its_document(
+    cloud: TestCloud, powerless: Credentials, query: str, body: str, kind: str
+) -> None:
+    action = "DescribeParameters" if "Action" in query else "GetParameter"
+    allowing = (ALLOWING % f"ssm:{action}").replace("*", "*" if "Action" in query else "arn:*:parameter/own")
+    for name, value in (("/p", "words"), ("/own", "mine")):
+        cloud.client("ssm").put_parameter(Name=name, Value=value, Type="String")
+    cloud.client("iam").put_user_policy(UserName="u", PolicyName="p", PolicyDocument=allowing)
+    headers = {"X-Amz-Target": f"AmazonSSM.{action}", "Content-Type": f"application/{kind}"}
+    status, text = ask(cloud, powerless, "ssm", body, f"/{query}", **headers)
+    assert "words" not in text
+    assert status == 200 or "form" in kind
 
 
 def test_refused_request_uses_up_no_fault(cloud: TestCloud) -> None:

@@ -78,3 +78,50 @@ def test_what_is_no_file_keeps_nobody_waiting(tmp_path):
     assert of.files.read(run.progress) is None
     assert not of.files.is_held(run.alive)
     of.progress.read(str(tmp_path / "bus"), of.progress.Jobs())
+
+
+def test_bus_that_is_none_is_passed_over(tmp_path):
+    of, run = records(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    buses = ["/dev/zero", "/proc/self/mem", "\0", "\ud800", "x" * 5000, str(tmp_path / "pipe"), str(tmp_path)]
+    lines = [WORKFLOW | {"bus": bus} for bus in buses]
+    run.workflows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    attempt = of.attempts.Attempt(1, started_at=AT)
+    nothing = {"done": 0, "running": 0, "queued": 0, "failed": 0, "issued": 0}
+    assert of.progress.of(run, attempt, goes_on=True) == nothing
+    assert of.progress.of(run, attempt, goes_on=False) == nothing
+    os.close(writer)
+
+
+def test_line_without_an_end_costs_that_line(tmp_path):
+    of, _ = records(str(tmp_path))
+    (tmp_path / "bus").write_bytes(b"x" * 2**20 + b"\n" + BUS.encode() + b"y" * 2**20)
+    jobs = of.progress.Jobs()
+    of.progress.read(str(tmp_path / "bus"), jobs)
+    assert jobs.done == jobs.known == 1
+
+
+def test_endless_bus_has_an_end(tmp_path, monkeypatch):
+    of, _ = records(str(tmp_path))
+    monkeypatch.setattr("toilctl_leader.records.message_bus.MOST_BYTES", 2**20)
+    with (tmp_path / "bus").open("wb") as out:
+        out.write(BUS.encode())
+        out.truncate(2**40)
+    jobs = of.progress.Jobs()
+    of.progress.read(str(tmp_path / "bus"), jobs)
+    assert jobs.done == 1
+
+
+def test_workflow_that_began_at_no_time_is_none(tmp_path):
+    of, run = records(str(tmp_path))
+    for at in (1e300, -1e300, float("nan"), float("inf")):
+        run.workflows.write_text(json.dumps(WORKFLOW | {"at": at}) + "\n")
+        assert of.progress.of(run, of.attempts.Attempt(1, started_at=AT), goes_on=True) is None
+
+
+def test_of_very_many_workflows_the_last_ones_count(tmp_path, monkeypatch):
+    of, run = records(str(tmp_path))
+    monkeypatch.setattr("toilctl_leader.records.progress.MOST_WORKFLOWS", 2)
+    run.workflows.write_text("".join(json.dumps(WORKFLOW | {"pid": pid}) + "\n" for pid in range(5)))
+    assert [one.pid for one in of.progress.workflows_of(run)] == [3, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -173,3 +174,19 @@ def test_job_of_which_slurm_tells_no_end_has_ended_all_the_same(workflow: Simple
     workflow.learn(number, 255)
     *_, end = recorded(workflow)
     assert end[:4] == ["e", str(number), 255, None]
+
+
+def test_log_that_is_a_pipe_tells_nothing(history: Any, log: Path) -> None:
+    known = history.History(log)
+    log.unlink()
+    os.mkfifo(log)
+    assert known.take("1") is None
+
+
+def test_text_without_any_job_is_not_kept(history: Any, log: Path) -> None:
+    known = history.History(log)
+    add(log, "x" * 2**18)
+    assert known.take("2") is None
+    assert len(known._part) <= 2**16
+    add(log, "\n" + line(2))
+    assert known.take("2") is not None
