@@ -137,6 +137,9 @@ def _groups(backend: EC2Backend, data: Data, subnet: Subnet) -> list[SecurityGro
     names = list(data.get("SecurityGroups") or [])
     if not ids and not names:
         names = ["default"]
+    if len({*ids, *names}) > aws_limits.GROUPS_PER_INTERFACE:
+        text = "The maximum number of security groups per interface has been reached."
+        raise Refusal("SecurityGroupsPerInterfaceLimitExceeded", text)
     groups = [(group_id, backend.get_security_group_from_id(group_id)) for group_id in ids]
     groups += [(name, backend.get_security_group_from_name(name, subnet.vpc_id)) for name in names]
     found = []

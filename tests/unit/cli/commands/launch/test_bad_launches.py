@@ -316,11 +316,6 @@ def test_instance_profile_that_is_not_there(toilctl):
     assert (result.exit_code, "There is no instance profile 'x'" in result.stderr) == (4, True)
 
 
-def test_extra_security_group_that_is_not_there(toilctl):
-    result = toilctl(*USUAL, "--awsEc2ExtraSecurityGroupId", "sg-0123456789abcdef0")
-    assert (result.exit_code, "There is no security group" in result.stderr) == (4, True)
-
-
 @pytest.mark.parametrize("cidr", ["10.1.2.3/8", "everywhere", "1.2.3.4/33"])
 def test_ssh_cidr_that_is_none(toilctl, cidr):
     result = toilctl(*USUAL, "--ssh-cidr", cidr)
