@@ -64,6 +64,23 @@ def resolve(account: Account, data: Data, market: str) -> Launch:
     return Launch(backend, image, instance_type, subnet, market, groups, profile, mappings, tags, data)
 
 
+def max_price(price: Any) -> float | None:
+    """Read the most that a spot instance may cost, in USD per hour; None where nothing is said.
+
+    :raises Refusal: for what EC2 takes for no price.
+    """
+    if not price:
+        return None
+    try:
+        most = float(price)
+    except ValueError:
+        most = 0.0
+    if not aws_limits.LEAST_SPOT_PRICE <= most < float("inf"):
+        text = f"Invalid value '{price}' for maxPrice: it must be at least {aws_limits.LEAST_SPOT_PRICE}."
+        raise Refusal("InvalidParameterValue", text)
+    return most
+
+
 def _image(backend: EC2Backend, data: Data) -> Ami:
     image_id = data.get("ImageId")
     if not image_id:

@@ -181,6 +181,14 @@ def test_bid_that_is_not_a_price_names_the_flag(toilctl, bid):
     assert "not a price" in result.stderr
 
 
+@pytest.mark.parametrize(("bid", "exit_code"), [("0.0009", 2), ("1e-9", 2), ("0.001", 0)])
+def test_bid_below_the_least_that_ec2_takes_is_refused(toilctl, bid, exit_code):
+    words = ("launch-cluster", "c", "-z", "us-west-2a", "--key-pair-name", "k", "-w", "1", "--dry-run")
+    result = toilctl(*words, "--node-types", f"t2.micro:{bid}")
+    assert result.exit_code == exit_code, result.stderr
+    assert ("below 0.001 USD per hour" in " ".join(result.stderr.split())) is (exit_code == 2)
+
+
 def test_bid_on_a_leader(toilctl):
     result = toilctl(*USUAL, "--leader-node-type", "t2.micro:0.5")
     assert (result.exit_code, "The leader cannot be a spot instance" in result.stderr) == (2, True)
