@@ -15,7 +15,7 @@ from tests.odd_values import TEXTS, only, texts
 from toilctl.autoscaler.journal.window import parse_moment
 from toilctl.cli.base.numbers import Counts, Sizes, Workers
 from toilctl.cli.base.scaling_options import OneCount
-from toilctl.values import worker_tags
+from toilctl.values import aws_limits, worker_tags
 from toilctl.values.appliance import ImageReference
 from toilctl.values.cluster import ClusterName, Zone
 from toilctl.values.errors import UsageError
@@ -74,7 +74,7 @@ def test_what_is_read_comes_back_from_its_text(what: str, text: str) -> None:
 
 
 @settings(deadline=None, max_examples=examples(100))
-@given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
+@given(st.floats(min_value=aws_limits.LEAST_SPOT_PRICE, allow_infinity=False))
 def test_bid_comes_back_as_it_was_given(bid: float) -> None:
     node_type = NodeType(("c4.8xlarge",), bid)
     assert NodeType.parse(str(node_type)) == node_type

@@ -262,13 +262,13 @@ def _when(expires: datetime, left: timedelta) -> str:
 
 def _settings(found: Any) -> dict[str, str]:
     """Return what else a profile says and Ansible's modules need, as variables."""
-    sdk = found._session
+    core = found._session
     with _explained(found):
-        profile, services = sdk.get_scoped_config(), sdk.full_config.get("services", {})
+        profile, services = core.get_scoped_config(), core.full_config.get("services", {})
     chosen = {
-        "AWS_CA_BUNDLE": sdk.get_config_variable("ca_bundle"),
-        "AWS_USE_FIPS_ENDPOINT": "true" if sdk.get_config_variable("use_fips_endpoint") else None,
-        "AWS_USE_DUALSTACK_ENDPOINT": "true" if sdk.get_config_variable("use_dualstack_endpoint") else None,
+        "AWS_CA_BUNDLE": core.get_config_variable("ca_bundle"),
+        "AWS_USE_FIPS_ENDPOINT": "true" if core.get_config_variable("use_fips_endpoint") else None,
+        "AWS_USE_DUALSTACK_ENDPOINT": "true" if core.get_config_variable("use_dualstack_endpoint") else None,
         "AWS_ENDPOINT_URL": os.environ.get("AWS_ENDPOINT_URL") or profile.get("endpoint_url"),
     }
     for service, own in services.get(str(profile.get("services", "")), {}).items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC
 from difflib import get_close_matches
 from functools import lru_cache
@@ -12,9 +13,11 @@ from typing import Any, Final
 
 from toilctl.system import aws, paths, progress
 from toilctl.values import tag_forms, tags
+from toilctl.values.aws_errors import DENIED
 from toilctl.values.cluster import Cluster, Node, Role, Zone
-from toilctl.values.errors import ConflictError, NotFoundError, UsageError
+from toilctl.values.errors import ConflictError, CredentialsError, HostError, NotFoundError, UsageError
 from toilctl.values.node_types import NodeType
+from toilctl.values.wording import listed
 
 _ASK_FIRST: Final = "us-east-1"
 """The region that tells which others there are; it cannot be switched off."""
@@ -25,32 +28,55 @@ _MOST_DIGITS: Final = 6
 """Of a size in GB."""
 
 
+@dataclass(frozen=True)
+class Search:
+    """The clusters that were found, the regions that were meant, and those of them that could not be searched."""
+
+    clusters: tuple[Cluster, ...]
+    regions: tuple[str, ...]
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The region that was searched, or that it was any."""
+        if len(self.regions) == 1:
+            return self.regions[0]
+        return "any region that could be searched" if self.passed_over else "any region"
+
+
 def find(name: str, zone: str | None = None, region: str | None = None, *, damaged: bool = False) -> Cluster:
     """Return the one cluster of that name.
 
     :param damaged: whether a cluster will do whose tags somebody has spoiled, of which only some settings are known.
     :raises NotFoundError: when there is none in the regions that were searched.
     :raises ConflictError: when two regions have one, and for a damaged one.
+    :raises ToilctlError: as of ``search``.
     """
-    found = find_all(zone, region, name)
-    if not found:
-        where = regions_to_search(zone, region)
-        place = where[0] if len(where) == 1 else "any region"
+    searched = search(zone, region, name)
+    if not searched.clusters:
         raise NotFoundError(
-            f"There is no cluster {name!r} in {place}.",
-            f"{look_elsewhere(name, where)} 'toilctl list-clusters' shows those there are.".strip(),
-            cluster=name, regions=where,
+            f"There is no cluster {name!r} in {searched.where}.",
+            f"{look_elsewhere(name, searched.regions)} 'toilctl list-clusters' shows those there are.".strip(),
+            cluster=name, regions=searched.regions, passed_over=searched.passed_over,
         )  # fmt: skip
-    if len(found) > 1:
-        places = [cluster.region for cluster in found]
+    found = only(name, searched)
+    if not damaged:
+        require_sound(found)
+    return found
+
+
+def only(name: str, searched: Search) -> Cluster:
+    """Return the first cluster that a search by name found.
+
+    :raises ConflictError: when another region has one, too.
+    """
+    if len(searched.clusters) > 1:
+        places = [cluster.region for cluster in searched.clusters]
         raise ConflictError(
-            f"There are clusters {name!r} in {' and '.join(places)}.",
-            f"Say which with -z, such as -z {places[0]}a.",
+            f"There are clusters {name!r} in {listed(places)}.", f"Say which with -z, such as -z {places[0]}a.",
             cluster=name, regions=places,
         )  # fmt: skip
-    if not damaged:
-        require_sound(found[0])
-    return found[0]
+    return searched.clusters[0]
 
 
 def require_sound(cluster: Cluster) -> None:
@@ -80,14 +106,47 @@ def look_elsewhere(name: str, searched: Sequence[str]) -> str:
     return f"This machine has connected to one in {' and '.join(seen)}: -z {seen[-1]}a looks there."
 
 
-def find_all(zone: str | None = None, region: str | None = None, name: str | None = None) -> tuple[Cluster, ...]:
-    """Return the clusters (of a name) in the region that is meant, else in all enabled regions."""
+def search(zone: str | None = None, region: str | None = None, name: str | None = None) -> Search:
+    """Look for clusters (of a name) in the region that is meant, else in all enabled regions.
+
+    Of all regions, those are passed over, with a note, that let nobody look, cannot be reached or do not know these
+    credentials: an organization may deny some, and still list them.
+
+    :raises ToilctlError: when a cluster of the name was not found, and may be in a region that cannot be reached.
+    :raises Exception: the SDK's, when no region could be searched.
+    """
     regions = regions_to_search(zone, region)
     if len(regions) == 1:
-        return clusters(regions[0], name)
+        return Search(clusters(regions[0], name), regions)
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(lambda one: clusters(one, name), regions)
-    return tuple(cluster for group in found for cluster in group)
+        answers = dict(zip(regions, pool.map(lambda one: _answer(one, name), regions), strict=True))
+    errors = {one: answer for one, answer in answers.items() if isinstance(answer, Exception)}
+    if len(errors) == len(regions):
+        raise next(iter(errors.values()))
+    found = tuple(one for answer in answers.values() if not isinstance(answer, Exception) for one in answer)
+    denied = [one for one, error in errors.items() if aws.error_code(error) in DENIED]
+    if denied:
+        _warn(f"These credentials may not look for clusters in {listed(denied)}.")
+    silent = {one: known for one, error in errors.items() if one not in denied and (known := aws.explain(error))}
+    if silent:
+        places, known = listed(list(silent)), next(iter(silent.values()))
+        if name and not found:
+            raise type(known)(
+                f"Cluster {name!r} may be in {places}, where it could not be looked for: {known.message}",
+                f"{known.next_step} --region REGION looks in one region alone.".strip(), **known.facts,
+            )  # fmt: skip
+        _warn(f"{places} could not be searched: {known.message}")
+    return Search(found, regions, tuple(errors))
+
+
+def _answer(region: str, name: str | None) -> tuple[Cluster, ...] | Exception:
+    """Return a region's clusters (of a name), or the error because of which it is passed over beside others."""
+    try:
+        return clusters(region, name)
+    except Exception as error:
+        if not isinstance(aws.explain(error), CredentialsError | HostError):
+            raise
+        return error
 
 
 def regions_to_search(zone: str | None = None, region: str | None = None) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ USER_DATA_BYTES: Final = 16 * 1024
 """Before it is encoded; "Run commands when you launch an EC2 instance" in the EC2 user guide."""
 GROUP_NAME_LENGTH: Final = 255
 """Of a security group's name, and of its description; "CreateSecurityGroup" in the EC2 API reference."""
+LEAST_SPOT_PRICE: Final = 0.001
+"""USD per hour, of the most that a spot instance may cost; "SpotMarketOptions" in the EC2 API reference."""
+GROUPS_PER_INTERFACE: Final = 5
+"""Security groups of a network interface, unless the account has more quota; "Amazon VPC quotas"."""
 TEMPLATE_NAME_LENGTH: Final = (3, 128)
 """Of a launch template's name; "CreateLaunchTemplate" in the EC2 API reference."""
 FLEET_CAPACITY: Final = 10_000

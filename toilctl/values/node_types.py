@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from toilctl.values import aws_limits
 from toilctl.values.errors import UsageError
 from toilctl.values.units import exact
 
@@ -28,7 +29,7 @@ class NodeType:
     def parse(cls, spec: str) -> Self:
         """Read one node type, such as ``c4.8xlarge/c5.9xlarge:0.6``.
 
-        :raises UsageError: for an empty or malformed instance type, one named twice, or a bid that is not a price.
+        :raises UsageError: for an empty or malformed instance type, one named twice, or a bid that EC2 refuses.
         """
         types, colon, bid = spec.strip().partition(":")
         names = tuple(name.strip() for name in types.split("/"))
@@ -55,6 +56,12 @@ class NodeType:
                 "Write USD per hour after the colon, such as c4.8xlarge:0.6, or leave out the colon to buy on demand.",
                 node_type=spec,
             )
+        if price < aws_limits.LEAST_SPOT_PRICE:
+            raise UsageError(
+                f"The bid {bid!r} of node type {spec!r} is below {aws_limits.LEAST_SPOT_PRICE} USD per hour, which EC2 "
+                "refuses.",
+                "Write what a node may cost at most, such as c4.8xlarge:0.6.", node_type=spec,
+            )  # fmt: skip
         return price
 
     def __str__(self) -> str:

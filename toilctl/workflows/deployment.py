@@ -24,10 +24,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
 from toilctl.values.errors import NotFoundError, UsageError
-from toilctl.workflows import imports, projects, requirement_lines, trees
+from toilctl.workflows import imports, projects, requirement_lines, told, trees
 from toilctl.workflows.projects import ToilWish
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _SDIST_ENDINGS: Final = (".tar.gz", ".zip")
 _PATH_ENDINGS: Final = (".py", ".txt", ".whl", ".toml", ".cwl", ".wdl", ".sh", *_SDIST_ENDINGS)
 _NAME_ONE: Final = "Name a script, a directory, a file of requirements, or a package such as toil[cwl]."
@@ -223,7 +222,7 @@ def _with_requirements(found: Deployment, path: Path | None) -> Deployment:
 def _name(named: str | None, default: str) -> str:
     if named is None:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", default).strip("-._")[:63] or "workflow"
-    if not _NAME.fullmatch(named):
+    if not told.NAME.fullmatch(named):
         raise UsageError(
             f"{named!r} cannot be a deployment's name.",
             "Use letters, digits, dots, hyphens and underscores, at most 63, and begin with a letter or digit.",

@@ -24,7 +24,7 @@ MOST_LETTERS: Final = 128 * 1024
 MOST: Final = 10**15
 """No number of an answer is larger."""
 _SHOWN: Final = 100
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 """Of runs and deployments, as the leader has it, too: they are typed in commands."""
 _PATH: Final = re.compile(r"(/[A-Za-z0-9_.+@-]+)+")
 
@@ -38,7 +38,7 @@ def text(value: Any) -> str:
 
 def name(value: Any) -> str:
     """Return the name of a run or deployment."""
-    if not _NAME.fullmatch(text(value)):
+    if not NAME.fullmatch(text(value)):
         raise ValueError(f"{_shown(value)} is no name of a run or deployment")
     return str(value)
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toilctl.system import variables
+from toilctl.values import aws_limits
 from toilctl.values.errors import UsageError
 from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits, NodeLimits, Policy, zip_limits
@@ -12,7 +13,7 @@ from toilctl.values.tuning import Tuning
 
 SPOT, MEMORY = NodeType.parse("c4.8xlarge/c5.9xlarge:0.6"), NodeType.parse("r3.8xlarge")
 
-prices = st.floats(min_value=1e-7, max_value=1e7, allow_nan=False)
+prices = st.floats(min_value=aws_limits.LEAST_SPOT_PRICE, max_value=1e7, allow_nan=False)
 node_types = st.builds(NodeType, st.sampled_from([("c4.8xlarge",), ("m5.large", "m5a.large")]), st.none() | prices)
 
 

@@ -11,7 +11,7 @@ from toilctl.system import aws, inventory, paths, playbooks, progress
 from toilctl.system.waiting import wait_until
 from toilctl.values import tags
 from toilctl.values.cluster import Role
-from toilctl.values.errors import ConflictError, LeftoversError
+from toilctl.values.errors import LeftoversError
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.reports import kept_journals
 
@@ -52,19 +52,14 @@ def destroy(
 
     :raises ConflictError: when two regions have a cluster of that name.
     :raises LeftoversError: when something is still there afterwards.
+    :raises ToilctlError: when it was not found, and may be in a region that cannot be reached.
     """
-    regions = inventory.regions_to_search(zone, region)
-    found = inventory.find_all(zone, region, name)
-    if len(found) > 1:
-        places = [cluster.region for cluster in found]
-        raise ConflictError(
-            f"There are clusters {name!r} in {' and '.join(places)}.", f"Say which with -z, such as -z {places[0]}a.",
-            cluster=name, regions=places,
-        )  # fmt: skip
-    where = found[0].region if found else regions[0] if len(regions) == 1 else None
+    searched = inventory.search(zone, region, name)
+    found = (inventory.only(name, searched),) if searched.clusters else ()
+    where = found[0].region if found else searched.regions[0] if len(searched.regions) == 1 else None
     if where is None or (not found and not leftovers(where, name)):
-        elsewhere = inventory.look_elsewhere(name, regions)
-        return Destroyed(name, where or "any region", existed=False, next_step=elsewhere)
+        elsewhere = inventory.look_elsewhere(name, searched.regions)
+        return Destroyed(name, searched.where, existed=False, next_step=elsewhere)
     kept = [kept_journals.keep(cluster, ssh_key) for cluster in found]
     result = playbooks.run(
         "destroy.yml",

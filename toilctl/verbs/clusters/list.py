@@ -29,13 +29,15 @@ class ClusterList:
 
     where: str
     clusters: tuple[ClusterLine, ...]
+    passed_over: tuple[str, ...] = ()
+    """The regions that could not be searched."""
 
 
 def list_clusters(zone: str | None, region: str | None) -> ClusterList:
     """Return the clusters in the region that is meant, else in all."""
-    regions = inventory.regions_to_search(zone, region)
-    where = regions[0] if len(regions) == 1 else "any region"
-    return ClusterList(where, tuple(_line(cluster) for cluster in inventory.find_all(zone, region)))
+    searched = inventory.search(zone, region)
+    lines = tuple(_line(cluster) for cluster in searched.clusters)
+    return ClusterList(searched.where, lines, searched.passed_over)
 
 
 def state_of(cluster: Cluster) -> str:

@@ -15,7 +15,7 @@ from toilctl.values.node_types import NodeType
 from toilctl.values.scaling_policy import Limits
 from toilctl.values.tuning import SETTINGS
 from toilctl.values.worker_tags import NodeStorage
-from toilctl.verbs.checks import instance_types, key_pairs, own_tags, permissions, zones_and_images
+from toilctl.verbs.checks import instance_types, key_pairs, own_tags, permissions, references, zones_and_images
 from toilctl.verbs.clusters import same_cluster
 from toilctl.verbs.clusters.launch_plan import LaunchPlan, LaunchRequest
 from toilctl.verbs.provisioner import Provisioner, ProvisionerName
@@ -54,7 +54,7 @@ def plan(request: LaunchRequest, provisioner: Provisioner) -> LaunchPlan:
         workers = tuple(zip(request.node_types, alone.worker_counts, strict=True))
         described = instance_types.check(region, zones, (leader[0], *request.node_types), image)
         instance_types.check_quota(region, (leader, *workers), described)
-        _check_references(region, request, zones)
+        _check_references(region, request, place)
         had = software.of_cluster(existing) if existing else None
         chosen = software.choose(
             software.SoftwareWish(request.engine, request.appliance, had), image.architecture, provisioner
@@ -216,9 +216,9 @@ def _writable(request: LaunchRequest, existing: Cluster | None) -> tuple[s3_plac
     return request.s3_write or (s3_places.read(existing.settings.get(tags.S3_WRITE, "")) if existing else ())
 
 
-def _check_references(region: str, request: LaunchRequest, zones: Sequence[str]) -> None:
+def _check_references(region: str, request: LaunchRequest, place: zones_and_images.Place) -> None:
     if request.aws_ec2_profile_arn:
-        permissions.check_profile(region, request.aws_ec2_profile_arn)
-    permissions.check_security_groups(region, request.aws_ec2_extra_security_group_ids)
+        references.check_profile(region, request.aws_ec2_profile_arn)
+    references.check_security_groups(region, place.vpc_id, request.aws_ec2_extra_security_group_ids)
     if request.shared and request.shared.efs_id:
-        permissions.check_file_system(region, request.shared.efs_id, zones)
+        references.check_file_system(region, place, request.shared.efs_id)

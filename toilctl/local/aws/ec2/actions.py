@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from toilctl.local.aws.base import account
 from toilctl.local.aws.base.patches import Patches
 from toilctl.local.aws.ec2 import instant_fleet, launching, offerings
-from toilctl.local.aws.ec2.launch_checks import Account, resolve
+from toilctl.local.aws.ec2.launch_checks import Account, max_price, resolve
 from toilctl.local.aws.ec2.launching import Launch
 from toilctl.local.aws.moto_routes import CALL_KEY
 from toilctl.local.aws.requests.call import Call
@@ -156,7 +156,7 @@ def _resolved(cloud: Rehearsed, backend: Any, params: Mapping[str, Any]) -> Laun
     market = options.get("MarketType") or ON_DEMAND
     price = (options.get("SpotOptions") or {}).get("MaxPrice")
     launch = resolve(_account(cloud, backend), data, market)
-    return replace(launch, template_id=template_id, managed_tags=managed, max_price=float(price) if price else None)
+    return replace(launch, template_id=template_id, managed_tags=managed, max_price=max_price(price))
 
 
 def _account(cloud: Rehearsed, backend: Any) -> Account:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws.base.faults import Faults
 from toilctl.local.aws.ec2 import launching, offerings
-from toilctl.local.aws.ec2.launch_checks import Account, resolve
+from toilctl.local.aws.ec2.launch_checks import Account, max_price, resolve
 from toilctl.local.aws.ec2.launching import Launch
 from toilctl.local.aws.ec2.offerings import Stock
 from toilctl.local.aws.requests.refusals import Refusal
@@ -149,7 +149,7 @@ class Fleet:
     def _max_price(self, pool: Pool) -> float | None:
         market_options = (pool.data.get("InstanceMarketOptions") or {}).get("SpotOptions") or {}
         price = pool.override.get("MaxPrice") or market_options.get("MaxPrice")
-        return float(price) if price and self.market == "spot" else None
+        return max_price(price) if self.market == "spot" else None
 
     def _check(self, target: Data) -> None:
         if self._params.get("Type") != "instant":

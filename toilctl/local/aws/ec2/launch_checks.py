@@ -64,6 +64,23 @@ def resolve(account: Account, data: Data, market: str) -> Launch:
     return Launch(backend, image, instance_type, subnet, market, groups, profile, mappings, tags, data)
 
 
+def max_price(price: Any) -> float | None:
+    """Read the most that a spot instance may cost, in USD per hour; None where nothing is said.
+
+    :raises Refusal: for what EC2 takes for no price.
+    """
+    if not price:
+        return None
+    try:
+        most = float(price)
+    except ValueError:
+        most = 0.0
+    if not aws_limits.LEAST_SPOT_PRICE <= most < float("inf"):
+        text = f"Invalid value '{price}' for maxPrice: it must be at least {aws_limits.LEAST_SPOT_PRICE}."
+        raise Refusal("InvalidParameterValue", text)
+    return most
+
+
 def _image(backend: EC2Backend, data: Data) -> Ami:
     image_id = data.get("ImageId")
     if not image_id:
@@ -137,6 +154,9 @@ def _groups(backend: EC2Backend, data: Data, subnet: Subnet) -> list[SecurityGro
     names = list(data.get("SecurityGroups") or [])
     if not ids and not names:
         names = ["default"]
+    if len({*ids, *names}) > aws_limits.GROUPS_PER_INTERFACE:
+        text = "The maximum number of security groups per interface has been reached."
+        raise Refusal("SecurityGroupsPerInterfaceLimitExceeded", text)
     groups = [(group_id, backend.get_security_group_from_id(group_id)) for group_id in ids]
     groups += [(name, backend.get_security_group_from_name(name, subnet.vpc_id)) for name in names]
     found = []

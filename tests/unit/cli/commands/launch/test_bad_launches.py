@@ -181,6 +181,14 @@ def test_bid_that_is_not_a_price_names_the_flag(toilctl, bid):
     assert "not a price" in result.stderr
 
 
+@pytest.mark.parametrize(("bid", "exit_code"), [("0.0009", 2), ("1e-9", 2), ("0.001", 0)])
+def test_bid_below_the_least_that_ec2_takes_is_refused(toilctl, bid, exit_code):
+    words = ("launch-cluster", "c", "-z", "us-west-2a", "--key-pair-name", "k", "-w", "1", "--dry-run")
+    result = toilctl(*words, "--node-types", f"t2.micro:{bid}")
+    assert result.exit_code == exit_code, result.stderr
+    assert ("below 0.001 USD per hour" in " ".join(result.stderr.split())) is (exit_code == 2)
+
+
 def test_bid_on_a_leader(toilctl):
     result = toilctl(*USUAL, "--leader-node-type", "t2.micro:0.5")
     assert (result.exit_code, "The leader cannot be a spot instance" in result.stderr) == (2, True)
@@ -314,11 +322,6 @@ def test_image_that_is_not_there(toilctl):
 def test_instance_profile_that_is_not_there(toilctl):
     result = toilctl(*USUAL, "--awsEc2ProfileArn", "arn:aws:iam::123456789012:instance-profile/x")
     assert (result.exit_code, "There is no instance profile 'x'" in result.stderr) == (4, True)
-
-
-def test_extra_security_group_that_is_not_there(toilctl):
-    result = toilctl(*USUAL, "--awsEc2ExtraSecurityGroupId", "sg-0123456789abcdef0")
-    assert (result.exit_code, "There is no security group" in result.stderr) == (4, True)
 
 
 @pytest.mark.parametrize("cidr", ["10.1.2.3/8", "everywhere", "1.2.3.4/33"])

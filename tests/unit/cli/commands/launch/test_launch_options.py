@@ -25,15 +25,6 @@ def key(tmp_path: Path) -> Callable[[bytes], str]:
     return write
 
 
-def make_efs(account, *zones: str) -> str:
-    efs, ec2 = account.client("efs"), account.client("ec2")
-    made = efs.create_file_system(CreationToken="x")["FileSystemId"]
-    for subnet in ec2.describe_subnets()["Subnets"]:
-        if subnet["AvailabilityZone"] in zones:
-            efs.create_mount_target(FileSystemId=made, SubnetId=subnet["SubnetId"])
-    return made
-
-
 def test_cluster_without_them_has_none(toilctl, playbooks):
     toilctl(*LAUNCH)
     variables = playbooks.runs[0][1]
@@ -77,42 +68,6 @@ def test_what_is_no_shared_file_system_names_the_option(toilctl, playbooks):
     result = toilctl(*LAUNCH, "--shared", "s3://bucket")
     assert (result.exit_code, playbooks.runs) == (2, [])
     assert "--shared" in result.stderr
-
-
-def test_efs_file_system_with_a_mount_target_in_the_zone_is_taken(toilctl, account, playbooks):
-    shared = f"efs:{make_efs(account, 'us-west-2a')}"
-    result = toilctl(*LAUNCH, "--shared", shared)
-    assert result.exit_code == 0, result.stderr
-    assert playbooks.runs[0][1]["shared"] == shared
-
-
-def test_efs_file_system_that_does_not_exist_is_named(toilctl, playbooks):
-    result = toilctl(*LAUNCH, "--shared", "efs:fs-0123abcd")
-    assert (result.exit_code, playbooks.runs) == (4, [])
-    assert "There is no EFS file system fs-0123abcd in us-west-2." in result.stderr
-
-
-def test_zone_without_a_mount_target_is_named(toilctl, account, playbooks):
-    made = make_efs(account, "us-west-2a")
-    result = toilctl(*LAUNCH, "-z", "us-west-2a,us-west-2b,us-west-2c", "--shared", f"efs:{made}")
-    assert (result.exit_code, playbooks.runs) == (4, [])
-    assert f"EFS file system {made} has no mount target in us-west-2b, us-west-2c." in result.stderr
-
-
-def test_who_may_not_look_at_efs_launches_all_the_same(toilctl, account, playbooks, monkeypatch):
-    from botocore.exceptions import ClientError
-
-    from toilctl.system import aws
-
-    class Denied:
-        def describe_mount_targets(self, **_: str) -> None:
-            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "DescribeMountTargets")
-
-    real = aws.client
-    monkeypatch.setattr(
-        aws, "client", lambda service, *more, **how: Denied() if service == "efs" else real(service, *more, **how)
-    )
-    assert toilctl(*LAUNCH, "--shared", "efs:fs-0123abcd").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -202,3 +202,25 @@ def test_fleet_can_be_described_by_id(account: Account) -> None:
     fleet = account.fleet(A)
     found = account.ec2.describe_fleets(FleetIds=[fleet["FleetId"]])["Fleets"]
     assert [one["Type"] for one in found] == ["instant"]
+
+
+def spot_at(account: Account, price: str) -> dict[str, Any]:
+    override = {"InstanceType": A[0], "SubnetId": account.subnets[A[1]], "MaxPrice": price}
+    specification = {"LaunchTemplateId": account.template, "Version": "$Latest"}
+    configs = [{"LaunchTemplateSpecification": specification, "Overrides": [override]}]
+    return account.fleet(market="spot", LaunchTemplateConfigs=configs)
+
+
+@pytest.mark.parametrize("price", ["0.0009", "0.0000001", "-1", "cheap", "nan"])
+def test_price_below_the_least_that_ec2_takes_is_refused(account: Account, price: str) -> None:
+    fleet = spot_at(account, price)
+    assert [code for code, *_ in errors(fleet)] == ["InvalidParameterValue"]
+    options = {"MarketType": "spot", "SpotOptions": {"MaxPrice": price}}
+    with pytest.raises(ClientError) as error:
+        account.run(InstanceMarketOptions=options)
+    assert code(error) == "InvalidParameterValue"
+    assert account.describe() == []
+
+
+def test_the_least_price_that_ec2_takes_is_only_too_low(account: Account) -> None:
+    assert [code for code, *_ in errors(spot_at(account, "0.001"))] == ["SpotMaxPriceTooLow"]

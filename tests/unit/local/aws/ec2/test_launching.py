@@ -251,3 +251,11 @@ def test_calls_are_counted(account: Account) -> None:
     before = account.cloud.calls.get("ec2:RunInstances", 0)
     account.run()
     assert account.cloud.calls["ec2:RunInstances"] == before + 1
+
+
+def test_more_security_groups_than_an_interface_may_have_are_refused(account: Account) -> None:
+    made = [account.ec2.create_security_group(GroupName=f"g{n}", Description="x")["GroupId"] for n in range(6)]
+    with pytest.raises(ClientError) as error:
+        account.run(SecurityGroupIds=made)
+    assert code(error) == "SecurityGroupsPerInterfaceLimitExceeded"
+    assert len(account.run(SecurityGroupIds=made[:5])) == 1
