@@ -89,7 +89,8 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         "new instances are missing from descriptions for SECONDS", {}, {"seconds": (float, _REQUIRED)}
     ),
     "template-lag": FaultKind(
-        "new launch templates are missing from descriptions for SECONDS", {}, {"seconds": (float, _REQUIRED)}
+        "new launch templates, and new versions of them, are missing from descriptions and for launches for SECONDS",
+        {}, {"seconds": (float, _REQUIRED)},
     ),
     "spot-price": FaultKind(
         "the spot price of an instance type in a zone, USD per hour",
