@@ -224,6 +224,18 @@ def test_jobs_write_to_job_stores_and_named_places_and_read_everything(
     assert refused(jobs.put_bucket_policy, Bucket="sort--toil", Policy="{}")
 
 
+@pytest.mark.parametrize("role", ["leader", "worker"])
+def test_jobs_import_objects_with_their_tags(role: str, cloud: TestCloud, acting: Clients) -> None:
+    s3, place = cloud.client("s3"), {"LocationConstraint": "us-west-2"}
+    for bucket in ("sort--toil", "results", "data"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    s3.put_object(Bucket="data", Key="in a", Body=b"x", Tagging="project=p")
+    jobs, source = acting(role, "s3"), {"Bucket": "data", "Key": "in a"}
+    assert not refused(jobs.copy_object, Bucket="sort--toil", Key="a", CopySource=source)
+    assert not refused(jobs.put_object, Bucket="sort--toil", Key="b", Body=b"x", Tagging="a=b")
+    assert refused(jobs.copy_object, Bucket="results", Key="a", CopySource=source)
+
+
 @pytest.mark.parametrize(("role", "may"), [("leader", True), ("worker", False)])
 def test_a_leader_makes_and_deletes_job_stores_as_toil_does(
     role: str, may: bool, cloud: TestCloud, acting: Clients
