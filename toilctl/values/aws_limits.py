@@ -28,6 +28,8 @@ USER_DATA_BYTES: Final = 16 * 1024
 """Before it is encoded; "Run commands when you launch an EC2 instance" in the EC2 user guide."""
 GROUP_NAME_LENGTH: Final = 255
 """Of a security group's name, and of its description; "CreateSecurityGroup" in the EC2 API reference."""
+RULES_PER_GROUP: Final = 60
+"""Inbound rules of a security group, of IPv4 and of IPv6 each; AWS raises it on request. "Amazon VPC quotas"."""
 TEMPLATE_NAME_LENGTH: Final = (3, 128)
 """Of a launch template's name; "CreateLaunchTemplate" in the EC2 API reference."""
 FLEET_CAPACITY: Final = 10_000
