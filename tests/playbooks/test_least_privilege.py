@@ -31,6 +31,8 @@ def test_a_user_with_the_policy_and_a_leader_with_its_role_do_all_that_a_cluster
     changed(play("launch.yml", user=user, **several))
     assert len(live(cloud, cluster="my")) == 3
     leader = leader_of(cloud)
+    # As if the cluster had been launched without bids.
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
     larger = [{"node_type": "t2.small:0.5", "count": 1}, {"node_type": "t2.small:0.5", "count": 2, "storage_gb": 70}]
     changed(play("scale_out.yml", intent="auto-1", leader=leader, launches=larger))
     (one, *_) = live(cloud, role="worker")

@@ -133,6 +133,18 @@ def test_service_linked_roles_are_made_once(module: Module, cloud: TestCloud) ->
     assert warnings == []
 
 
+@pytest.mark.parametrize(("actions", "made"), [(("iam:CreateServiceLinkedRole",), SERVICES), (("s3:*",), [])])
+def test_a_leader_makes_a_missing_role_with_one_call_and_leaves_it_to_ec2_where_it_may_not(
+    module: Module, cloud: TestCloud, actions: tuple[str, ...], made: list[str]
+) -> None:
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
+    iam, warnings = person(cloud, *actions), list[str]()
+    for expected in (made, []):
+        result = module("iam_service_linked_roles").ensure_all(iam, SERVICES, warnings.append, look=False)
+        assert result["created"] == expected
+    assert (cloud.calls["iam:CreateServiceLinkedRole"], cloud.calls.get("iam:ListRoles", 0), warnings) == (2, 0, [])
+
+
 def person(cloud: TestCloud, *actions: str) -> Any:
     """A client of somebody who may do only these actions."""
     iam = cloud.client("iam")

@@ -121,6 +121,15 @@ def test_a_leader_gives_nodes_the_role_of_the_workers_and_no_other(
     assert outcome == {"leader": True, "worker": False}
 
 
+def test_a_leader_makes_the_service_linked_role_of_spot_and_no_other(cloud: TestCloud, acting: Clients) -> None:
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
+    leader, worker = acting("leader", "iam"), acting("worker", "iam")
+    assert refused(worker.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+    assert not refused(leader.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+    assert refused(leader.create_service_linked_role, AWSServiceName="ec2fleet.amazonaws.com")
+    assert refused(leader.create_role, RoleName="toilctl-my-us-west-2-other", AssumeRolePolicyDocument="{}")
+
+
 def test_a_leader_launches_with_its_own_key_group_and_network_only(
     cloud: TestCloud, acting: Clients, run: Callable[..., str], group: dict[str, Any]
 ) -> None:
