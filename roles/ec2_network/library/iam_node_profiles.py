@@ -140,9 +140,9 @@ def delete_role(iam, name, options):
     found = find(iam.get_role, "Role", options["must_see"], RoleName=name)
     if found is None or to_dict(found.get("Tags")).get(CLUSTER) != options["cluster"]:
         return False
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+    for policy in find(iam.list_role_policies, "PolicyNames", RoleName=name) or []:
         delete(iam.delete_role_policy, RoleName=name, PolicyName=policy)
-    for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+    for policy in find(iam.list_attached_role_policies, "AttachedPolicies", RoleName=name) or []:
         delete(iam.detach_role_policy, RoleName=name, PolicyArn=policy["PolicyArn"])
     delete(iam.delete_role, RoleName=name)
     return True

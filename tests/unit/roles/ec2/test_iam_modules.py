@@ -86,6 +86,23 @@ def test_what_iam_never_shows_or_frees_is_iams_own_error(
         profiles.absent(iam, options("other"))
 
 
+def test_a_role_that_iam_still_shows_though_it_is_gone_is_deleted(module: Module, cloud: TestCloud) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    profiles.present(iam, options("my"))
+    shown = {name: iam.get_role(RoleName=name) for name in names(iam)}
+    profiles.absent(iam, options("my"))
+
+    class Stale:
+        def __getattr__(self, name: str) -> Any:
+            return self.show if name == "get_role" else getattr(iam, name)
+
+        def show(self, RoleName: str) -> Any:
+            return shown[RoleName]
+
+    assert profiles.absent(Stale(), options("my"))["names"] == list(shown)
+    assert names(iam) == []
+
+
 @pytest.mark.parametrize("must_see", [True, False])
 def test_roles_that_one_may_not_look_for_are_none_only_where_others_made_the_profile(
     module: Module, cloud: TestCloud, *, must_see: bool
