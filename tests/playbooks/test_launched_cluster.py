@@ -181,7 +181,11 @@ def test_the_leader_is_told_everything_that_the_tags_say(launched: Launched, cha
         tasks.append({"ansible.builtin.copy": {"content": content, "dest": str(dest)}, "delegate_to": "localhost"})
     # By hand, from anywhere: nothing of it is said again.
     nothing: dict[str, Any] = {"node_types": [], "worker_counts": [], "zones": []}
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
     changed(launched.play("autoscale.yml", on_leader=tasks, ssh_cidrs=["192.0.2.1/32"], **nothing))
+    # A node type among its limits has a bid.
+    (spot,) = cloud.client("iam").list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]
+    assert spot["RoleName"] == "AWSServiceRoleForEC2Spot"
     written = yaml.safe_load(names["cluster.yml"].read_text())
     found = AutoscalerSettings.of(written)
     assert [str(one) for one in found.policy.limits] == TYPES["limits"]

@@ -31,6 +31,8 @@ def test_a_user_with_the_policy_and_a_leader_with_its_role_do_all_that_a_cluster
     changed(play("launch.yml", user=user, **several))
     assert len(live(cloud, cluster="my")) == 3
     leader = leader_of(cloud)
+    # As if the cluster had been launched without bids.
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
     larger = [{"node_type": "t2.small:0.5", "count": 1}, {"node_type": "t2.small:0.5", "count": 2, "storage_gb": 70}]
     changed(play("scale_out.yml", intent="auto-1", leader=leader, launches=larger))
     (one, *_) = live(cloud, role="worker")
@@ -47,6 +49,24 @@ def test_a_user_with_the_policy_and_a_leader_with_its_role_do_all_that_a_cluster
     assert granted - cloud.allowed(ROLE) == NOT_ASKED
     changed(play("destroy.yml", user=user))
     assert live(cloud, cluster="my") == []
+
+
+def test_a_user_who_may_make_no_roles_launches_and_destroys_with_a_profile_of_others(
+    cloud: TestCloud, play: Play, changed: Changed
+) -> None:
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    profile = iam.create_instance_profile(InstanceProfileName="theirs")["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName="theirs", RoleName="theirs")
+    kept = [one for one in policies.launch("my")["Statement"] if one["Sid"] not in ("MakeRoles", "PassRoles")]
+    kept.append({"Sid": "PassTheirs", "Effect": "Allow", "Action": "iam:PassRole", "Resource": role})
+    user = cloud.user("me", {"Version": "2012-10-17", "Statement": kept})
+    changed(play("launch.yml", user=user, aws_ec2_profile_arn=profile, worker_counts=[0]))
+    assert len(live(cloud, cluster="my")) == 1
+    assert changed(play("destroy.yml", user=user)) > 0
+    assert changed(play("destroy.yml", user=user)) == 0
+    groups = cloud.client("ec2").describe_security_groups()["SecurityGroups"]
+    assert [group["GroupName"] for group in groups if group["GroupName"].startswith("toilctl-")] == []
 
 
 def observe_as(leader: str, worker: str, cloud: TestCloud, monkeypatch: pytest.MonkeyPatch) -> None:

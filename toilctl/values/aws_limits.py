@@ -32,6 +32,8 @@ LEAST_SPOT_PRICE: Final = 0.001
 """USD per hour, of the most that a spot instance may cost; "SpotMarketOptions" in the EC2 API reference."""
 GROUPS_PER_INTERFACE: Final = 5
 """Security groups of a network interface, unless the account has more quota; "Amazon VPC quotas"."""
+RULES_PER_GROUP: Final = 60
+"""Inbound rules of a security group, of IPv4 and of IPv6 each; AWS raises it on request. "Amazon VPC quotas"."""
 TEMPLATE_NAME_LENGTH: Final = (3, 128)
 """Of a launch template's name; "CreateLaunchTemplate" in the EC2 API reference."""
 FLEET_CAPACITY: Final = 10_000

@@ -80,8 +80,23 @@ def authorize(ec2, group_id, missing):
         try:
             ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
         except ClientError as error:
+            if error_code(error) == "RulesPerSecurityGroupLimitExceeded":
+                raise full(ec2, group_id, origin) from error
             if error_code(error) != "InvalidPermission.Duplicate":
                 raise
+
+
+def full(ec2, group_id, origin):
+    """Return the error of a group that holds no more rules."""
+    where = f"--region {ec2.meta.region_name} --group-id {group_id}"
+    return AwsError(
+        "conflict",
+        f"Security group {group_id} has as many inbound rules as EC2 allows, so that {origin} cannot be let in.",
+        "Take away addresses that nobody uses any more: aws ec2 revoke-security-group-ingress "
+        f"{where} --protocol tcp --port 22 --cidr OLD/32. Or let a whole range in once with --ssh-cidr (ssh_cidrs).",
+        group_id=group_id,
+        ssh_cidr=origin,
+    )
 
 
 def cidrs_of(new_rules):

@@ -10,6 +10,7 @@ NOT_YET_SEEN = (
     "InvalidGroup.NotFound",
     "InvalidSecurityGroupID.NotFound",
     "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateId.VersionNotFound",
     "InvalidLaunchTemplateName.NotFoundException",
 )
 NO_CAPACITY = "Try again later, or launch with more zones (-z a,b) or instance types (a/b)."
@@ -55,11 +56,16 @@ def set_aside(offering):
 
 
 def is_unsettled(errors):
-    """Return whether waiting may help: what was just made is not seen everywhere at once."""
-    return bool(errors) and all(
-        error["code"] in NOT_YET_SEEN or "iaminstanceprofile" in error["message"].lower().replace(" ", "")
-        for error in errors
-    )
+    """Return whether waiting may help: what was just made is not seen everywhere at once.
+
+    Pools that lack capacity, or do not offer the instance type, say so meanwhile.
+    """
+    return any(map(is_of_new, errors)) and all(error["code"] in CAPACITY or is_of_new(error) for error in errors)
+
+
+def is_of_new(error):
+    """Return whether an error may be of what EC2 does not see yet."""
+    return error["code"] in NOT_YET_SEEN or "iaminstanceprofile" in error["message"].lower().replace(" ", "")
 
 
 def report(options, live, launched, errors):

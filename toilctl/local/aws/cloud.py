@@ -29,6 +29,7 @@ from toilctl.local.aws.ec2.interruptions import Interruptions
 from toilctl.local.aws.ec2.offerings import Stock
 from toilctl.local.aws.iam import document_sizes
 from toilctl.local.aws.iam import limits as iam_limits
+from toilctl.local.aws.iam.lag import Lag
 from toilctl.local.aws.iam.permissions import Permission, needed
 from toilctl.local.aws.iam.policies import Decision, judge
 from toilctl.local.aws.iam.principals import AccessKey, Principal, identify
@@ -83,7 +84,7 @@ class Cloud:
         self.interruptions = Interruptions(self.clock, self.faults, self.lifetimes)
         self.stock = Stock(self.faults, self.lifetimes)
         self.tokens = Tokens(self.clock.now, lambda _, instance_id: self.lifetimes.is_alive(instance_id))
-        self.rates = Rates(self.clock.now)
+        self.rates, self.iam_lag = Rates(self.clock.now), Lag(self.clock, self.faults)
         self.calls: Counter[str] = Counter()
         """How often each action was called."""
         self.allowed: Counter[tuple[str, str, str]] = Counter()
@@ -223,6 +224,7 @@ class Cloud:
             if call.dry_run and call.action != "RunInstances":
                 raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
             document_sizes.check(call, self.iam)
+            self.iam_lag.check(call, self.iam)
             environ[moto_routes.CALL_KEY] = call
             if call.service == "ec2":
                 return self._answer_ec2(call, environ, start_response)

@@ -4,13 +4,14 @@
   left, and never twice in two regions; a public address has the private one's host part.
 - Instances change their states in time (``ec2.instance_states``).
 - A security group cannot be deleted while a network interface or another group's rule uses it (DependencyViolation).
+- A security group has so many rules of IPv4 and as many of IPv6; one that names a group is among both.
 - PutBucketEncryption takes a rule without a default algorithm, as S3 does and Toil sends.
 - Service-linked roles have AWS's names, and a second one of a service is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ from toilctl.local.aws.ec2 import default_vpc
 from toilctl.local.aws.ec2.instance_states import Lifetimes
 from toilctl.local.aws.requests.refusals import Refusal
 from toilctl.values.aws_errors import NO_ADDRESSES
+from toilctl.values.aws_limits import RULES_PER_GROUP
 
 if TYPE_CHECKING:
     from toilctl.local.aws.ec2.rehearsed import Rehearsed
@@ -128,6 +130,19 @@ def _patch_security_groups(patches: Patches) -> None:
         original(backend, name, group_id)
 
     original = patches.replace(SecurityGroupBackend, "delete_security_group", delete)
+    patches.replace(SecurityGroupBackend, "_verify_group_will_respect_rule_count_limit", _check_rules)
+
+
+def _check_rules(
+    _: Any, group: Any, __: int, ranges: Sequence[Mapping[str, str]], groups: Sequence[Any] = (), egress: bool = False
+) -> None:
+    there = group.egress_rules if egress else group.ingress_rules
+    for family in ("CidrIp", "CidrIpv6"):
+        present = sum(not rule.ip_range or family in rule.ip_range for rule in there)
+        new = sum(family in one for one in ranges or ()) + len(groups or ())
+        if new and present + new > RULES_PER_GROUP:
+            text = "The maximum number of rules per security group has been reached."
+            raise Refusal("RulesPerSecurityGroupLimitExceeded", text)
 
 
 def _in_use(backend: Any, group: Any) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from toilctl.system import aws, inventory, paths, playbooks, progress
 from toilctl.system.waiting import wait_until
 from toilctl.values import tags
-from toilctl.values.cluster import Role
+from toilctl.values.aws_errors import DENIED
+from toilctl.values.cluster import Cluster, Role
 from toilctl.values.errors import LeftoversError
 from toilctl.verbs.provisioner import Provisioner
 from toilctl.verbs.reports import kept_journals
@@ -57,7 +58,8 @@ def destroy(
     searched = inventory.search(zone, region, name)
     found = (inventory.only(name, searched),) if searched.clusters else ()
     where = found[0].region if found else searched.regions[0] if len(searched.regions) == 1 else None
-    if where is None or (not found and not leftovers(where, name)):
+    must_see = _has_own_roles(found)
+    if where is None or (not found and not leftovers(where, name, must_see=must_see)):
         elsewhere = inventory.look_elsewhere(name, searched.regions)
         return Destroyed(name, searched.where, existed=False, next_step=elsewhere)
     kept = [kept_journals.keep(cluster, ssh_key) for cluster in found]
@@ -66,21 +68,31 @@ def destroy(
         playbooks.PlaybookTarget(where, name),
         {**provisioner.extra_variables, "cluster_name": str(name), "region": where},
     )
-    _check_gone(where, name, result)
+    _check_gone(where, name, result, must_see=must_see)
     (paths.cluster_dir(where, name) / "known_hosts").unlink(missing_ok=True)
     nodes = sum(node.live for one in found for node in one.nodes)
     return Destroyed(name, where, existed=True, nodes=nodes, journal=next(iter(kept), None))
 
 
-def leftovers(region: str, name: str) -> tuple[Leftover, ...]:
-    """Ask EC2 and IAM what exists of a cluster."""
-    return (*_tagged(region, name), *_iam(region, name))
+def leftovers(region: str, name: str, *, must_see: bool) -> tuple[Leftover, ...]:
+    """Ask EC2 and IAM what exists of a cluster.
+
+    :param must_see: whether roles and profiles that one may not look for are an error; else they are taken for none.
+    """
+    return (*_tagged(region, name), *_iam(region, name, must_see=must_see))
 
 
-def _check_gone(region: str, name: str, result: playbooks.PlaybookResult) -> None:
+def _has_own_roles(found: Sequence[Cluster]) -> bool:
+    """Tell clusters with roles of their own; who launches with a profile of others need not be let look for any."""
+    return any(not cluster.settings.get(tags.PROFILE_ARN) for cluster in found)
+
+
+def _check_gone(region: str, name: str, result: playbooks.PlaybookResult, *, must_see: bool) -> None:
     patience_s = _PATIENCE_S if result.succeeded else 0.0
     with progress.step("Check that nothing is left"):
-        left = wait_until(lambda: leftovers(region, name), lambda left: not left, patience_s, _POLL_S)
+        left = wait_until(
+            lambda: leftovers(region, name, must_see=must_see), lambda left: not left, patience_s, _POLL_S
+        )
     if left:
         reason = f" ({result.failures[0].message})" if result.failures else ""
         raise LeftoversError(
@@ -104,12 +116,21 @@ def _tagged(region: str, name: str) -> Iterator[Leftover]:
             yield Leftover(kind, found[identity])
 
 
-def _iam(region: str, name: str) -> Iterator[Leftover]:
+def _iam(region: str, name: str, *, must_see: bool) -> Iterator[Leftover]:
     # IAM is not regional, and the names are exact: cluster `my` must not see what `my-cluster` has.
     iam = aws.client("iam", region)
     for role in Role:
         full = f"toilctl-{name}-{region}-{role}"
-        if aws.look(iam.get_instance_profile, InstanceProfileName=full):
+        if _exists(iam.get_instance_profile, InstanceProfileName=full, must_see=must_see):
             yield Leftover("instance profile", full)
-        if aws.look(iam.get_role, RoleName=full):
+        if _exists(iam.get_role, RoleName=full, must_see=must_see):
             yield Leftover("IAM role", full)
+
+
+def _exists(call: Callable[..., Any], *, must_see: bool, **names: str) -> bool:
+    try:
+        return aws.look(call, **names) is not None
+    except Exception as error:
+        if must_see or aws.error_code(error) not in DENIED:
+            raise
+        return False

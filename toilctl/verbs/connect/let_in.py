@@ -35,7 +35,7 @@ def _let_in(cluster: Cluster) -> bool:
         result = playbooks.run("open_ssh.yml", playbooks.PlaybookTarget(cluster.region, cluster.name), variables)
         playbooks.raise_failure(result)
     except ToilctlError as error:
-        progress.note(f"This machine's address could not be let in: {error.message}")
+        progress.note(f"This machine's address could not be let in: {error}")
         return False
     opened = [str(cidr) for cidr in result.data.get("opened", ())]
     if opened:

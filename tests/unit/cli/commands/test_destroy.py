@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.cli.stand_in import LAUNCH
 from toilctl.system import paths, ssh
-from toilctl.values import tags
+from toilctl.values import policies, tags
 
 CAPTURE = ssh.capture
 pytestmark = pytest.mark.usefixtures("playbooks")
@@ -62,6 +62,28 @@ def test_leftovers_of_a_cluster_without_security_group_are_destroyed(toilctl, pl
     result = toilctl("destroy-cluster", "c")
     assert playbooks.names == ["destroy.yml"]
     assert (result.exit_code, "IAM role toilctl-c-us-west-2-leader" in result.stderr) == (10, True)
+
+
+@pytest.fixture
+def may_not_look(account, monkeypatch):
+    """Let this user have all that a launch with a profile of others takes."""
+    made = ("MakeRoles", "PassRoles")
+    document = policies.launch()
+    less = {**document, "Statement": [one for one in document["Statement"] if one["Sid"] not in made]}
+    for name, value in account.user("me", less).items():
+        monkeypatch.setenv(name.upper(), value)
+
+
+def test_cluster_with_a_profile_of_others_is_destroyed_by_who_may_not_look_for_roles(toilctl, cluster, may_not_look):
+    cluster.tag("c", {tags.PROFILE_ARN: "arn:aws:iam::123456789012:instance-profile/theirs"})
+    for _ in range(2):
+        result = toilctl("destroy-cluster", "c")
+        assert (result.exit_code, cluster.names) == (0, ["destroy.yml"]), result.stderr
+
+
+def test_roles_of_its_own_are_looked_for_whoever_destroys_a_cluster(toilctl, cluster, may_not_look):
+    result = toilctl("destroy-cluster", "c")
+    assert (result.exit_code, "iam:GetInstanceProfile" in result.stderr) == (3, True), result.stderr
 
 
 @pytest.mark.usefixtures("autoscaled")

@@ -26,6 +26,7 @@ SETTINGS = {
     "rate-limits": [],
     "slow-answer": ["action=CreateFleet", "seconds=5"],
     "template-lag": ["seconds=5"],
+    "iam-lag": ["seconds=5"],
 }
 
 

@@ -34,8 +34,10 @@ PARAMETER = "/aws/service/debian/release/12/latest/amd64"
 class Life:
     """Its stages, each with the calls that commands and roles make, in their order."""
 
-    def __init__(self, cloud: TestCloud, module: Module, keys: dict[str, str]) -> None:
-        self.cloud, self.module, self.keys = cloud, module, keys
+    def __init__(self, cloud: TestCloud, module: Module, keys: dict[str, str], profile_arn: str = "") -> None:
+        """Live with roles of its own, or with a profile that others made."""
+        self.cloud, self.module, self.keys, self.profile_arn = cloud, module, keys, profile_arn
+        self.tags = {**TAGS, **({tags.PROFILE_ARN: profile_arn} if profile_arn else {})}
         self.group: dict[str, Any] = {}
         self.warnings: list[str] = []
 
@@ -68,8 +70,10 @@ class Life:
         with self.acting():
             checks.check_identity(REGION)
             aws.enabled_regions(REGION)
-            group_tags = {**TAGS, tags.CLUSTER: CLUSTER}
-            checks.check_permissions(REGION, CLUSTER, self.vpc_id(), group_tags, makes_roles=True)
+            group_tags = {**self.tags, tags.CLUSTER: CLUSTER}
+            checks.check_permissions(REGION, CLUSTER, self.vpc_id(), group_tags, makes_roles=not self.profile_arn)
+            if self.profile_arn:
+                checks.check_profile(REGION, self.profile_arn)
             zones_and_images.check_zones(REGION, [Zone.parse(zone) for zone in ZONES], None)
             zones_and_images.check_zones(REGION, [], self.quiet_subnet())
             key_pairs.key_pair(REGION, "k")
@@ -96,10 +100,11 @@ class Life:
 
     def make_network(self) -> None:
         ec2, iam = self.client("ec2"), self.client("iam")
-        self.group = self.module("ec2_cluster_group").present(ec2, self.group_options(tags=TAGS))
-        place = {"region": REGION, "partition": "aws"}
-        self.module("ec2_disk_key").own_keys(ec2, place, self.warnings.append)
-        self.module("iam_node_profiles").present(iam, self.profile_options())
+        self.group = self.module("ec2_cluster_group").present(ec2, self.group_options(tags=self.tags))
+        if not self.profile_arn:
+            place = {"region": REGION, "partition": "aws"}
+            self.module("ec2_disk_key").own_keys(ec2, place, self.warnings.append)
+            self.module("iam_node_profiles").present(iam, self.profile_options())
         self.module("iam_service_linked_roles").ensure_all(iam, ["spot.amazonaws.com"], self.warnings.append)
 
     def group_options(self, **options: Any) -> dict[str, Any]:
@@ -116,6 +121,7 @@ class Life:
         policy = {role: permissions.policy(f"{role}_policy.json.j2", **given) for role in ("leader", "worker")}
         return {
             "cluster": CLUSTER,
+            "must_see": not self.profile_arn,
             "trust": TRUST,
             "tags": {"Owner": "me", "toilctl:generation": generation or self.group.get("generation", "")},
             "profiles": [
@@ -137,7 +143,9 @@ class Life:
         data = {
             "ImageId": facts["image"]["id"],
             "KeyName": "k",
-            "IamInstanceProfile": {"Name": f"toilctl-{CLUSTER}-{REGION}-{role}"},
+            "IamInstanceProfile": (
+                {"Arn": self.profile_arn} if self.profile_arn else {"Name": f"toilctl-{CLUSTER}-{REGION}-{role}"}
+            ),
             "NetworkInterfaces": [{"DeviceIndex": 0, "Groups": [facts["group"]["id"]]}],
             "TagSpecifications": [{"ResourceType": kind, "Tags": listed} for kind in kinds],
             **template,
@@ -166,9 +174,10 @@ class Life:
         rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": [{"CidrIp": CIDR}]}
         root.authorize_security_group_ingress(GroupId=self.group["group_id"], IpPermissions=[rule])
         root.create_tags(Resources=[self.group["group_id"]], Tags=[{"Key": "toilctl:shared", "Value": "nfs"}])
-        changed = {"tags": {**TAGS, "toilctl:workers": "3"}, "fixed_tags": ["toilctl:shared"]}
+        changed = {"tags": {**self.tags, "toilctl:workers": "3"}, "fixed_tags": ["toilctl:shared"]}
         groups.present(self.client("ec2"), self.group_options(**changed))
-        self.module("iam_node_profiles").present(self.client("iam"), self.profile_options("fedcba98"))
+        if not self.profile_arn:
+            self.module("iam_node_profiles").present(self.client("iam"), self.profile_options("fedcba98"))
 
     def change(self) -> None:
         """Scale, let another address in, and end a node."""
@@ -190,7 +199,7 @@ class Life:
         self.module("iam_node_profiles").absent(iam, self.profile_options())
         groups.absent(ec2, self.group_options())
         with self.acting():
-            assert destroy.leftovers(REGION, ClusterName(CLUSTER)) == ()
+            assert destroy.leftovers(REGION, ClusterName(CLUSTER), must_see=not self.profile_arn) == ()
 
     def leave_something(self) -> None:
         """Make what a destruction finds besides nodes: a disk, an interface, an open request, somebody's policy."""
@@ -202,6 +211,8 @@ class Life:
             ("network-interface", ec2.create_network_interface, {"SubnetId": subnet}),
         ):
             make(TagSpecifications=[{"ResourceType": kind, "Tags": tags}], **more)
+        if self.profile_arn:
+            return
         document = json.dumps(
             {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
         )

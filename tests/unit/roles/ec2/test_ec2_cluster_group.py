@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.unit.roles.conftest import shared
 from toilctl.local.process.testing import TestCloud
+from toilctl.values.aws_limits import RULES_PER_GROUP
 
 Make = Callable[..., dict[str, Any]]
 
@@ -73,6 +75,23 @@ def test_what_is_no_address_range_opens_nothing(cidr: str, ec2: Any, make_group:
     with pytest.raises(aws_utils.AwsError, match="not an address range"):
         make_group(ssh_cidrs=[cidr])
     assert ingress(ec2, group_id) == {("-1", -1, group_id)}
+
+
+def test_an_address_beyond_what_a_group_holds_names_the_way_out(
+    ec2: Any, make_group: Make, aws_utils: ModuleType
+) -> None:
+    most = RULES_PER_GROUP - 1
+    group_id = make_group(ssh_cidrs=[f"198.51.100.{n}/32" for n in range(most)])["group_id"]
+    with pytest.raises(aws_utils.AwsError, match=r"203\.0\.113\.9/32 cannot be let in") as error:
+        make_group(state="opened", ssh_cidrs=["203.0.113.9/32"])
+    assert error.value.code == "conflict"
+    assert f"revoke-security-group-ingress --region us-west-2 --group-id {group_id}" in error.value.next_step
+    assert "--ssh-cidr" in error.value.next_step
+    # Those of IPv6 are counted apart.
+    assert make_group(state="opened", ssh_cidrs=["2001:db8::7/128"])["changed"]
+    old = [rule for rule, (_, port, _, _) in shared("toilctl_ingress").rules(ec2, group_id).items() if port == 22][:1]
+    ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=old)
+    assert make_group(state="opened", ssh_cidrs=["203.0.113.9/32"])["changed"]
 
 
 def test_ipv6_ranges_are_let_in(make_group: Make) -> None:

@@ -110,6 +110,33 @@ def test_a_type_that_is_not_offered_in_a_zone_is_a_lack_of_capacity(
     assert (error.value.code, "other zones" in error.value.next_step) == ("capacity", True)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_template_or_version_that_ec2_does_not_see_yet_is_waited_for(
+    ec2: Any, launch: Launch, cloud: TestCloud, quick: None, *, again: bool
+) -> None:
+    launch(1 if again else 0)
+    cloud.advance(60)
+    cloud.faults.set("template-lag", seconds=10)
+    changed = {"InstanceInitiatedShutdownBehavior": "terminate"}
+    assert launch(2, node_type="t2.micro" if again else "t2.micro-a", data=changed)["missing"] == 0
+    assert cloud.calls["ec2:CreateFleet"] > 2
+    assert len(live(ec2)) == 2
+
+
+def test_a_profile_is_waited_for_though_one_zone_does_not_offer_the_type(
+    launch: Launch, cloud: TestCloud, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offerings, "zones", lambda *_: ["us-west-2b"])
+    launch(0)
+    cloud.faults.set("profile-delay", seconds=10)
+    iam = cloud.client("iam")
+    iam.create_instance_profile(InstanceProfileName="p")
+    iam.create_role(RoleName="p", AssumeRolePolicyDocument="{}")
+    iam.add_role_to_instance_profile(InstanceProfileName="p", RoleName="p")
+    zones = ["us-west-2a", "us-west-2b"]
+    assert launch(1, zones=zones, data={"IamInstanceProfile": {"Name": "p"}})["missing"] == 0
+
+
 def test_a_type_that_is_not_sold_as_spot_is_a_lack_of_capacity(
     launch: Launch, monkeypatch: pytest.MonkeyPatch, aws_utils: ModuleType
 ) -> None:

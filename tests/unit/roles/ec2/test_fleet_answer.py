@@ -42,11 +42,17 @@ def test_an_error_of_a_fleet_names_the_zone_as_well_as_it_can(place: dict[str, s
         ([], False),
         ([lacking()], False),
         ([lacking("InvalidGroup.NotFound")], True),
+        ([lacking("InvalidLaunchTemplateId.VersionNotFound")], True),
         ([lacking("InvalidParameterValue", "Invalid IAM Instance Profile name")], True),
-        ([lacking("InvalidGroup.NotFound"), lacking()], False),
+        ([lacking("InvalidGroup.NotFound"), lacking()], True),
+        ([lacking("InvalidFleetConfiguration", "Not here."), lacking("InvalidGroup.NotFound", zone="b")], True),
+        ([lacking("InvalidFleetConfiguration", "Not here."), lacking(zone="b")], False),
+        ([lacking("InvalidGroup.NotFound"), lacking("UnauthorizedOperation", zone="b")], False),
     ],
 )
-def test_waiting_helps_only_where_all_errors_are_of_what_is_new(errors: list[dict[str, str]], unsettled: bool) -> None:
+def test_waiting_helps_where_something_is_new_and_all_else_lacks_capacity(
+    errors: list[dict[str, str]], unsettled: bool
+) -> None:
     assert answer.is_unsettled(errors) is unsettled
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +18,8 @@ from toilctl.local.process.testing import TestCloud
 from toilctl.values.aws_limits import ROLE_POLICY_CHARACTERS
 
 Module = Callable[[str], ModuleType]
+STATEMENT = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+EVERYTHING = json.dumps({"Version": "2012-10-17", "Statement": [STATEMENT]})
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -22,6 +27,7 @@ def options(cluster: str, action: str = "s3:*") -> dict[str, Any]:
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
     return {
         "cluster": cluster,
+        "must_see": True,
         "trust": TRUST,
         "tags": {"Owner": "", "toilctl:generation": "0123abcd"},
         "profiles": [
@@ -52,6 +58,62 @@ def test_only_the_roles_of_exactly_this_cluster_are_deleted(module: Module, clou
     assert profiles.absent(iam, options("my"))["changed"]
     assert not profiles.absent(iam, options("my"))["changed"]
     assert names(iam) == ["toilctl-my-cluster-us-west-2-leader", "toilctl-my-cluster-us-west-2-worker"]
+
+
+def test_what_iam_shows_late_is_made_and_deleted_all_the_same(module: Module, cloud: TestCloud, quick: None) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    cloud.faults.set("iam-lag", seconds=5)
+    assert profiles.present(iam, options("my"))["changed"]
+    iam.put_role_policy(RoleName="toilctl-my-us-west-2-leader", PolicyName="more", PolicyDocument=EVERYTHING)
+    assert not profiles.present(iam, options("my"))["changed"]
+    assert profiles.absent(iam, options("my"))["changed"]
+    assert names(iam) == iam.list_instance_profiles()["InstanceProfiles"] == []
+
+
+def test_what_iam_never_shows_or_frees_is_iams_own_error(
+    module: Module, cloud: TestCloud, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count(0, 10)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    cloud.faults.set("iam-lag", seconds=1e9)
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        profiles.present(iam, options("my"))
+    cloud.faults.clear("iam-lag")
+    profiles.present(iam, options("other"))
+    cloud.faults.set("iam-lag", seconds=1e9)
+    with pytest.raises(ClientError, match="DeleteConflict"):
+        profiles.absent(iam, options("other"))
+
+
+def test_a_role_that_iam_still_shows_though_it_is_gone_is_deleted(module: Module, cloud: TestCloud) -> None:
+    iam, profiles = cloud.client("iam"), module("iam_node_profiles")
+    profiles.present(iam, options("my"))
+    shown = {name: iam.get_role(RoleName=name) for name in names(iam)}
+    profiles.absent(iam, options("my"))
+
+    class Stale:
+        def __getattr__(self, name: str) -> Any:
+            return self.show if name == "get_role" else getattr(iam, name)
+
+        def show(self, RoleName: str) -> Any:
+            return shown[RoleName]
+
+    assert profiles.absent(Stale(), options("my"))["names"] == list(shown)
+    assert names(iam) == []
+
+
+@pytest.mark.parametrize("must_see", [True, False])
+def test_roles_that_one_may_not_look_for_are_none_only_where_others_made_the_profile(
+    module: Module, cloud: TestCloud, *, must_see: bool
+) -> None:
+    wanted = {**options("my"), "must_see": must_see}
+    outcome = pytest.raises(ClientError, match="AccessDenied") if must_see else nullcontext()
+    with outcome:
+        assert not module("iam_node_profiles").absent(person(cloud, "s3:*"), wanted)["changed"]
+    module("iam_node_profiles").present(cloud.client("iam"), wanted)
+    assert module("iam_node_profiles").absent(cloud.client("iam"), wanted)["changed"]
+    assert names(cloud.client("iam")) == []
 
 
 def test_a_role_with_our_name_and_without_our_tag_is_left_alone(
@@ -86,6 +148,18 @@ def test_service_linked_roles_are_made_once(module: Module, cloud: TestCloud) ->
     assert ensure_all(iam, SERVICES, warnings.append)["created"] == SERVICES
     assert not ensure_all(iam, SERVICES, warnings.append)["changed"]
     assert warnings == []
+
+
+@pytest.mark.parametrize(("actions", "made"), [(("iam:CreateServiceLinkedRole",), SERVICES), (("s3:*",), [])])
+def test_a_leader_makes_a_missing_role_with_one_call_and_leaves_it_to_ec2_where_it_may_not(
+    module: Module, cloud: TestCloud, actions: tuple[str, ...], made: list[str]
+) -> None:
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
+    iam, warnings = person(cloud, *actions), list[str]()
+    for expected in (made, []):
+        result = module("iam_service_linked_roles").ensure_all(iam, SERVICES, warnings.append, look=False)
+        assert result["created"] == expected
+    assert (cloud.calls["iam:CreateServiceLinkedRole"], cloud.calls.get("iam:ListRoles", 0), warnings) == (2, 0, [])
 
 
 def person(cloud: TestCloud, *actions: str) -> Any:

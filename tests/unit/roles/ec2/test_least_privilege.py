@@ -86,6 +86,21 @@ def test_who_has_the_policy_launches_changes_and_destroys_a_cluster_and_uses_all
     assert unused == NOT_ASKED
 
 
+def test_who_may_make_no_roles_launches_changes_and_destroys_a_cluster_with_a_profile_of_others(
+    cloud: TestCloud, module: Module, live: Callable[..., Life]
+) -> None:
+    iam = cloud.client("iam")
+    role = iam.create_role(RoleName="theirs", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    profile = iam.create_instance_profile(InstanceProfileName="theirs")["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName="theirs", RoleName="theirs")
+    kept = [one for one in policies.launch()["Statement"] if one["Sid"] not in ("MakeRoles", "PassRoles")]
+    instead = [("iam:GetInstanceProfile", profile), ("iam:PassRole", role)]
+    kept += [{"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in instead]
+    document = {"Version": "2012-10-17", "Statement": kept}
+    Life(cloud, module, cloud.user("me", document), profile).whole()
+    assert [one["RoleName"] for one in iam.list_roles(PathPrefix="/")["Roles"] if one["Path"] == "/"] == ["theirs"]
+
+
 @pytest.mark.parametrize("action", tried())
 def test_a_sentence_names_the_one_action_that_is_missing(
     action: str, live: Callable[..., Life], aws_utils: ModuleType

@@ -121,6 +121,15 @@ def test_a_leader_gives_nodes_the_role_of_the_workers_and_no_other(
     assert outcome == {"leader": True, "worker": False}
 
 
+def test_a_leader_makes_the_service_linked_role_of_spot_and_no_other(cloud: TestCloud, acting: Clients) -> None:
+    cloud.faults.set("service-linked-role-missing", service="spot.amazonaws.com")
+    leader, worker = acting("leader", "iam"), acting("worker", "iam")
+    assert refused(worker.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+    assert not refused(leader.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+    assert refused(leader.create_service_linked_role, AWSServiceName="ec2fleet.amazonaws.com")
+    assert refused(leader.create_role, RoleName="toilctl-my-us-west-2-other", AssumeRolePolicyDocument="{}")
+
+
 def test_a_leader_launches_with_its_own_key_group_and_network_only(
     cloud: TestCloud, acting: Clients, run: Callable[..., str], group: dict[str, Any]
 ) -> None:
@@ -222,6 +231,18 @@ def test_jobs_write_to_job_stores_and_named_places_and_read_everything(
         assert refused(jobs.put_bucket_policy, Bucket=bucket, Policy="{}")
         assert refused(jobs.delete_bucket, Bucket=bucket)
     assert refused(jobs.put_bucket_policy, Bucket="sort--toil", Policy="{}")
+
+
+@pytest.mark.parametrize("role", ["leader", "worker"])
+def test_jobs_import_objects_with_their_tags(role: str, cloud: TestCloud, acting: Clients) -> None:
+    s3, place = cloud.client("s3"), {"LocationConstraint": "us-west-2"}
+    for bucket in ("sort--toil", "results", "data"):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
+    s3.put_object(Bucket="data", Key="in a", Body=b"x", Tagging="project=p")
+    jobs, source = acting(role, "s3"), {"Bucket": "data", "Key": "in a"}
+    assert not refused(jobs.copy_object, Bucket="sort--toil", Key="a", CopySource=source)
+    assert not refused(jobs.put_object, Bucket="sort--toil", Key="b", Body=b"x", Tagging="a=b")
+    assert refused(jobs.copy_object, Bucket="results", Key="a", CopySource=source)
 
 
 @pytest.mark.parametrize(("role", "may"), [("leader", True), ("worker", False)])

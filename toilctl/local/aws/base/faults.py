@@ -77,6 +77,11 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         "EC2 does not see an instance profile for its first SECONDS (10 unless set)",
         {}, {"seconds": (float, _REQUIRED)},
     ),
+    "iam-lag": FaultKind(
+        "IAM finds no new role or instance profile for SECONDS, and for as long deletes none that something was taken "
+        "away from",
+        {}, {"seconds": (float, _REQUIRED)},
+    ),
     "service-linked-role-missing": FaultKind(
         "the account has no service-linked role for spot.amazonaws.com",
         {"service": _REQUIRED}, {},
@@ -89,7 +94,8 @@ KINDS: Final[Mapping[str, FaultKind]] = {
         "new instances are missing from descriptions for SECONDS", {}, {"seconds": (float, _REQUIRED)}
     ),
     "template-lag": FaultKind(
-        "new launch templates are missing from descriptions for SECONDS", {}, {"seconds": (float, _REQUIRED)}
+        "new launch templates, and new versions of them, are missing from descriptions and for launches for SECONDS",
+        {}, {"seconds": (float, _REQUIRED)},
     ),
     "spot-price": FaultKind(
         "the spot price of an instance type in a zone, USD per hour",
@@ -109,7 +115,7 @@ KINDS: Final[Mapping[str, FaultKind]] = {
 }  # fmt: skip
 
 DEFAULT_SECONDS: Final = {
-    "profile-delay": 10.0, "boot-delay": 0.0, "interface-lag": 0.0, "api-lag": 0.0, "template-lag": 0.0
+    "profile-delay": 10.0, "boot-delay": 0.0, "interface-lag": 0.0, "api-lag": 0.0, "template-lag": 0.0, "iam-lag": 0.0,
 }  # fmt: skip
 
 

@@ -17,14 +17,29 @@ _PAGE: Final = MAX_RESULTS["DescribeLaunchTemplates"][1]
 
 
 def install(patches: Patches, cloud: Rehearsed) -> None:
-    """Answer DescribeLaunchTemplates ourselves, and hide what EC2 would not show yet."""
-    from moto.ec2.models.launch_templates import LaunchTemplateBackend
+    """Answer DescribeLaunchTemplates ourselves, and hide what EC2 would not show yet, from launches, too."""
+    from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
+    from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
     from moto.ec2.responses.launch_templates import LaunchTemplates
 
     def create(backend: Any, *args: Any, **params: Any) -> Any:
         made = original_create(backend, *args, **params)
-        made.visible_from = cloud.clock.now() + cloud.faults.seconds("template-lag")
+        made.visible_from = _visible_from(cloud)
         return made
+
+    def create_version(template: Any, *args: Any, **params: Any) -> Any:
+        made = original_create_version(template, *args, **params)
+        made.visible_from = _visible_from(cloud)
+        return made
+
+    def version(template: Any, number: Any) -> Any:
+        _check_visible(cloud, template)
+        if str(number).lower() == "$latest":
+            return next(one for one in reversed(template.versions) if _is_visible(cloud, one))
+        found = original_version(template, number)
+        if not _is_visible(cloud, found):
+            raise InvalidLaunchTemplateVersionNotFound(template_id=template.id, version=number)
+        return found
 
     def described(backend: Any, *args: Any, **params: Any) -> Any:
         found = original(backend, *args, **params)
@@ -32,13 +47,13 @@ def install(patches: Patches, cloud: Rehearsed) -> None:
 
     def versions(backend: Any, *args: Any, **params: Any) -> Any:
         found = original_versions(backend, *args, **params)
-        hidden = next((template for template, _ in found if not _is_visible(cloud, template)), None)
-        if hidden is not None:
-            text = f"The specified launch template, with template ID {hidden.id}, does not exist."
-            raise Refusal("InvalidLaunchTemplateId.NotFound", text)
-        return found
+        for template, _ in found:
+            _check_visible(cloud, template)
+        return [(template, one) for template, one in found if _is_visible(cloud, one)]
 
     original_create = patches.replace(LaunchTemplateBackend, "create_launch_template", create)
+    original_create_version = patches.replace(LaunchTemplate, "create_version", create_version)
+    original_version = patches.replace(LaunchTemplate, "get_version", version)
     original = patches.replace(LaunchTemplateBackend, "describe_launch_templates", described)
     original_versions = patches.replace(LaunchTemplateBackend, "describe_launch_template_versions", versions)
     patches.replace(LaunchTemplates, "describe_launch_templates", describe)
@@ -72,5 +87,16 @@ def describe(response: Any) -> ActionResult:
     return ActionResult({"LaunchTemplates": templates, "NextToken": str(end) if end < len(found) else None})
 
 
-def _is_visible(cloud: Rehearsed, template: Any) -> bool:
-    return bool(cloud.clock.now() >= getattr(template, "visible_from", 0.0))
+def _visible_from(cloud: Rehearsed) -> float:
+    return cloud.clock.now() + cloud.faults.seconds("template-lag")
+
+
+def _is_visible(cloud: Rehearsed, made: Any) -> bool:
+    """Whether a template or a version is seen."""
+    return bool(cloud.clock.now() >= getattr(made, "visible_from", 0.0))
+
+
+def _check_visible(cloud: Rehearsed, template: Any) -> None:
+    if not _is_visible(cloud, template):
+        text = f"The specified launch template, with template ID {template.id}, does not exist."
+        raise Refusal("InvalidLaunchTemplateId.NotFound", text)

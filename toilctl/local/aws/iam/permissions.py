@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from toilctl.local.aws.iam import s3_permissions
 from toilctl.local.aws.iam.policies import Context
 from toilctl.local.aws.requests.call import Call
 
@@ -71,6 +72,8 @@ def needed(call: Call, account_id: str, existing: ExistingResources) -> list[Per
     context = {"aws:requestedregion": call.region, "aws:sourceip": call.source}
     if call.service == "iam":
         return list(_iam(call, account_id, context))
+    if call.service == "s3":
+        return [Permission(action, arn, context) for action, arn in s3_permissions.needed(call, account_id)]
     return [Permission(call.name, resource, context) for resource in _others(call, account_id)]
 
 
@@ -161,8 +164,6 @@ def _named_resources(call: Call, existing: ExistingResources) -> Iterator[str]:
 
 
 def _others(call: Call, account_id: str) -> list[str]:
-    if call.service == "s3":
-        return ["*" if call.resource == "*" else f"arn:aws:s3:::{call.resource}"]
     if call.service == "sts":
         return [str(call.params.get("RoleArn", "*"))]
     return _ssm(call, account_id) if call.service == "ssm" else ["*"]

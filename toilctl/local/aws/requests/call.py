@@ -17,8 +17,14 @@ Environ = dict[str, Any]
 MAX_PARAMETERS_BYTES: Final = 10 * 1024 * 1024
 """More than any request has whose body is parameters; the largest are messages of SQS, 1 MiB."""
 
+COPY_SOURCE: Final = "x-amz-copy-source"
+TAGGING: Final = "x-amz-tagging"
+TAGGING_DIRECTIVE: Final = "x-amz-tagging-directive"
+"""Headers of S3's that are parameters of a call."""
+
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(\d{8})/([A-Za-z0-9_.-]+)/([A-Za-z0-9_.-]+)/aws4_request")
 _IP_HOST = re.compile(r"[\d.]+|\[.*\]|localhost")
+_S3_HEADERS: Final = (COPY_SOURCE, TAGGING, TAGGING_DIRECTIVE)
 UNKNOWN: Final = "Unknown"
 """The action of a call that names none."""
 EFS: Final = "elasticfilesystem"
@@ -67,6 +73,8 @@ def parse(environ: Environ) -> Call:
     action, params, resource = UNKNOWN, query, ""
     if protocol is Protocol.S3:
         resource, action = _s3(environ, query)
+        given = ((name, environ.get(f"HTTP_{name.upper().replace('-', '_')}")) for name in _S3_HEADERS)
+        params = {**query, **{name: value for name, value in given if value is not None}}
     elif service == EFS:
         action = _efs(environ)
     elif protocol is Protocol.JSON:

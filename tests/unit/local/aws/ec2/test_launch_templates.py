@@ -38,3 +38,29 @@ def test_a_new_template_may_be_missing_for_a_while(account: Account) -> None:
     assert code(by_id) == "InvalidLaunchTemplateId.NotFound"
     account.cloud.advance(5)
     assert len(account.ec2.describe_launch_templates(LaunchTemplateNames=["late"])["LaunchTemplates"]) == 1
+
+
+def test_a_new_template_or_version_may_be_refused_by_launches_for_a_while(account: Account) -> None:
+    account.cloud.faults.set("template-lag", seconds=5)
+    made = account.ec2.create_launch_template(LaunchTemplateName="late", LaunchTemplateData=DATA)["LaunchTemplate"]
+    data = {"InstanceType": "t3.micro"}
+    source = {"LaunchTemplateId": account.template, "SourceVersion": "1", "LaunchTemplateData": data}
+    number = account.ec2.create_launch_template_version(**source)["LaunchTemplateVersion"]["VersionNumber"]
+
+    def launch(template: str, version: str) -> None:
+        specification = {"LaunchTemplateId": template, "Version": version}
+        overrides = [{"InstanceType": "t2.micro", "SubnetId": account.subnets["us-west-2a"]}]
+        config = {"LaunchTemplateSpecification": specification, "Overrides": overrides}
+        account.fleet(LaunchTemplateConfigs=[config])
+
+    with pytest.raises(ClientError) as template:
+        launch(made["LaunchTemplateId"], "1")
+    with pytest.raises(ClientError) as version:
+        launch(account.template, str(number))
+    with pytest.raises(ClientError) as of_an_instance:
+        account.run(LaunchTemplate={"LaunchTemplateId": account.template, "Version": str(number)})
+    assert code(template) == "InvalidLaunchTemplateId.NotFound"
+    assert code(version) == code(of_an_instance) == "InvalidLaunchTemplateId.VersionNotFound"
+    launch(account.template, "$Latest")
+    account.cloud.advance(5)
+    launch(account.template, str(number))

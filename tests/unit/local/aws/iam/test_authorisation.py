@@ -108,6 +108,7 @@ def test_buckets_and_their_objects_are_apart(cloud: TestCloud, as_user: Callable
     s3 = as_user("s3", allow(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::mine/*"))
     s3.put_object(Bucket="mine", Key="a/b", Body=b"x")
     assert s3.get_object(Bucket="mine", Key="a/b")["Body"].read() == b"x"
+    s3.copy_object(Bucket="mine", Key="c", CopySource="mine/a/b")
     for refused in (lambda: s3.list_objects_v2(Bucket="mine"), lambda: s3.delete_object(Bucket="mine", Key="a/b")):
         with pytest.raises(ClientError) as error:
             refused()
