@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 JOBS, SHAPES, RUNS = 100_000, 1_000, 5
+_MARK = re.compile(r"\x1d(\w+)")
 RECORDED = Path(__file__).parents[1] / "data/slurm/demand.txt"
 
 
@@ -28,7 +30,7 @@ def _measure() -> dict[str, Any]:
     before, seconds = _peak_mib(), []
     for _ in range(RUNS):
         began = time.perf_counter()
-        demand = Slurm(lambda _: answer).demand()
+        demand = Slurm(lambda words: answer.replace("<mark>", _MARK.findall(words[-1])[0])).demand()
         seconds.append(time.perf_counter() - began)
     assert len(demand.jobs) == JOBS
     return {
@@ -39,11 +41,11 @@ def _measure() -> dict[str, Any]:
 
 def _answer() -> str:
     """Return what a queue of one recorded waiting job, many times in many sizes, would print, and its history."""
-    jobs, _, history = RECORDED.read_text().partition("----\n")
-    (line,) = (one for one in jobs.split("\x1e\n") if one.endswith("toil_job_7_huge"))
+    jobs, _, history = RECORDED.read_text().partition("\x1d<mark>\n")
+    (line,) = (one for one in jobs.split("\x1e<mark>\n") if one.endswith("toil_job_7_huge"))
     one = line.replace("276\x1f", "{0}\x1f").replace("mem=1500G", "mem={1}M").replace("toil_job_7", "toil_job_{0}")
     lines = (one.format(number, 256 + number % SHAPES) for number in range(JOBS))
-    return "\x1e\n".join(lines) + "\x1e\n----\n" + history * (4_000_000 // len(history))
+    return "".join(f"{line}\x1e<mark>\n" for line in lines) + "\x1d<mark>\n" + history * (4_000_000 // len(history))
 
 
 def _peak_mib() -> float:

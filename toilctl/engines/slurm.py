@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -29,20 +30,21 @@ _SLURMS_OWN: Final = (
 """Reasons for which Slurm itself drains a node, after a mishap with a job (``strings slurmctld``)."""
 
 _NAME: Final = "Slurm"
-_CUT: Final = "----"
+_CUT: Final = "\x1d"
+_MARK_BYTES: Final = 8
 _HOLDING: Final = "CONFIGURING,COMPLETING,RUNNING,SUSPENDED,STOPPED,SIGNALING,RESIZING,STAGE_OUT"
 """The states of jobs that hold a node's resources."""
 _ASK: Final = (
-    f"scontrol --oneliner show node && echo {_CUT} && squeue --noheader --states={_HOLDING} --format='%i|%T|%N'"
+    "scontrol --oneliner show node",
+    f"squeue --noheader --states={_HOLDING} --format='%i|%T|%N'",
 )
 _HISTORY: Final = "/var/log/slurm/jobcomp.log"
 _HISTORY_BYTES: Final = 4_000_000
 """Some 10,000 jobs."""
-_ASK_JOBS: Final = (
-    f"SLURM_BITSTR_LEN=0 squeue --noheader --noconvert --Format='{slurm_jobs.FORMAT}' && echo {_CUT} && "
-    f"if test -f {_HISTORY}; then tail --bytes={_HISTORY_BYTES} {_HISTORY}; fi"
-)
+_ASK_HISTORY: Final = f"if test -f {_HISTORY}; then tail --bytes={_HISTORY_BYTES} {_HISTORY}; fi"
 _INSTANCE_ID: Final = re.compile(r"i-[0-9a-f]+")
+_NODE: Final = re.compile(r"NodeName=\S{1,256} (Arch=\S{1,64} )?CoresPerSocket=\d")
+"""How a node begins. Whoever gives a node a reason of such a line may as well give it another state."""
 # Values may have spaces (OS, Reason): what ends one is the next key.
 _FIELD: Final = re.compile(r"\b(\w{1,64})=(.*?)(?=\s{1,8}\w{1,64}=|$)")
 _MOST: Final = 10**12
@@ -60,19 +62,17 @@ class Slurm:
 
     def nodes(self) -> tuple[EngineNode, ...]:
         """Return the nodes that have joined, and what runs on each."""
-        listed, cut, jobs = self._ask(_ASK).partition(f"{_CUT}\n")
-        if not cut:
-            raise nonsense(_NAME, listed)
+        listed, jobs = self._ask(*_ASK, mark=_mark())
         running = _running(jobs)
         return tuple(_node(fields, running) for fields in _listed(listed) if _PLACEHOLDER not in fields["State"])
 
     def demand(self) -> Demand:
         """Return the queued and running jobs, and how long those of each name took."""
-        listed, cut, history = self._ask(_ASK_JOBS).partition(f"{_CUT}\n")
-        if not cut:
-            raise nonsense(_NAME, listed)
+        mark = _mark()
+        queue = f"SLURM_BITSTR_LEN=0 squeue --noheader --noconvert --Format='{slurm_jobs.form(mark)}'"
+        listed, history = self._ask(queue, _ASK_HISTORY, mark=mark)
         try:
-            jobs, unread = slurm_jobs.jobs(listed)
+            jobs, unread = slurm_jobs.jobs(listed, mark)
         except UNREADABLE:
             raise nonsense(_NAME, listed) from None
         problems = (f"Slurm tells of {number(unread, 'job')} what cannot be read; the others count.",) if unread else ()
@@ -111,10 +111,15 @@ class Slurm:
             with suppress(EngineError):
                 ask(self.run, ("scontrol", "update", f"JobId={job}", "StartTime=now"), _NAME)
 
-    def _ask(self, commands: str) -> str:
+    def _ask(self, first: str, second: str, *, mark: str) -> tuple[str, str]:
+        """Return what two commands print; the second one runs when the first has not failed."""
+        commands = f"{first} && echo '{_CUT}{mark}' && {second}"
         # Times in UTC wherever the leader is; and a job's name or a node's reason may be any bytes.
         script = f"export TZ=UTC0; {{ {commands}; }} | iconv -c -f UTF-8 -t UTF-8"
-        return ask(self.run, ("bash", "-o", "pipefail", "-c", script), _NAME)
+        printed, cut, more = ask(self.run, ("bash", "-o", "pipefail", "-c", script), _NAME).partition(f"{_CUT}{mark}\n")
+        if not cut:
+            raise nonsense(_NAME, printed)
+        return printed, more
 
     def _update(self, name: str, state: str, reason: str | None = None) -> None:
         words = ["scontrol", "update", f"NodeName={name}", f"State={state}"]
@@ -124,6 +129,11 @@ class Slurm:
             if "Invalid node name" in error.message:
                 raise unknown_node(name) from error
             raise
+
+
+def _mark() -> str:
+    """Return a word that nobody can have put into a job's name, or a node's reason, before it was asked for."""
+    return secrets.token_hex(_MARK_BYTES)
 
 
 def _running(jobs: str) -> Mapping[str, tuple[str, ...]]:
@@ -146,9 +156,9 @@ def _running(jobs: str) -> Mapping[str, tuple[str, ...]]:
 def _listed(answer: str) -> Iterator[dict[str, str]]:
     known = False
     for line in filter(None, map(str.strip, answer.split("\n"))):
-        if line == "No nodes in the system":
+        if not known and line == "No nodes in the system":
             return
-        if known and not line.startswith("NodeName="):
+        if known and not _NODE.match(line):
             # The rest of a reason that has several lines.
             continue
         known = True

@@ -20,14 +20,12 @@ NONPREEMPTIBLE: Final = "nonpreemptible"
 PREEMPTIBLE: Final = "preemptible"
 
 _CUT: Final = "\x1f"
-_END: Final = "\x1e\n"
-# With width 0 squeue cuts nothing off. Free text comes last; a job's name may have spaces, bars and newlines.
+_END: Final = "\x1e"
+# With width 0 squeue cuts nothing off. Free text comes last; a job's name may be any text.
 _FIELDS: Final = (
     "JobArrayID", "StateCompact", "tres-alloc", "MinTmpDisk", "NumNodes", "Feature", "EligibleTime", "SubmitTime",
     "StartTime", "RestartCnt", "ReqNodes", "NodeList", "Reason", "Comment", "Name",
 )  # fmt: skip
-FORMAT: Final = f":0{_CUT},".join(_FIELDS) + f":0{_END[0]}"
-"""What ``squeue --Format`` shall print for ``jobs`` to read. Times must be in UTC."""
 
 _UNITS_MIB: Final = {"": 1, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2, "P": 1024**3}
 _AMOUNT: Final = re.compile(r"([\d.]+)([KMGTP]?)")
@@ -35,13 +33,13 @@ _TOIL_NAME: Final = re.compile(r"toil_job_\d+_(.*)", re.DOTALL)
 _ARRAY: Final = re.compile(r"(?P<array>\d+)_\[(?P<tasks>[^%\]]*)(?:%(?P<limit>\d+))?\]")
 _MOST_CORES: Final = 10**6
 _MOST_MIB: Final = 2**40
-# Of a record in Slurm's history what comes before the job's name, and after it. A name may have anything, hence bounds.
-_BEFORE_NAME: Final = re.compile(r"JobId=\d{1,20} UserId=[^=\n]{1,200} GroupId=[^=\n]{1,200} Name=")
+# Of a record in Slurm's history what comes before the job's name, and after it.
+_BEFORE_NAME: Final = re.compile(r"^JobId=\d{1,20} UserId=[^=\n]{1,200} GroupId=[^=\n]{1,200} Name=", re.MULTILINE)
 _AFTER_NAME: Final = re.compile(
     r" JobState=(?P<state>\w{1,40}) Partition=\S{1,200} TimeLimit=\S{1,40} "
-    r"StartTime=(?P<start>\S{1,40}) EndTime=(?P<end>\S{1,40}) "
+    r"StartTime=(?P<start>\S{1,40}) EndTime=(?P<end>\S{1,40}) NodeList=.* ExitCode=\d{1,10}:\d{1,10} ?\n",
+    re.DOTALL,
 )
-_NAME_CHARACTERS: Final = 4000
 # Not demand yet: other jobs come first, whatever nodes there are.
 _LATER: Final = frozenset({"Dependency", "JobArrayTaskLimit"})
 _HELD: Final = {
@@ -84,17 +82,26 @@ class _Line(NamedTuple):
         return self.state != "PD" and bool(self.nodes)
 
 
-def jobs(answer: str) -> tuple[tuple[Job, ...], int]:
-    """Return the queued and running jobs that squeue printed in ``FORMAT``, and of how many more it told in vain.
+def form(mark: str) -> str:
+    """Return what ``squeue --Format`` shall print for ``jobs`` to read. Times must be in UTC.
 
-    A job on several nodes comes once for each. Jobs that wait for other jobs are left out: no node helps them.
+    :param mark: what ends each job's record; none of a job's own texts may have it.
+    """
+    return f":0{_CUT},".join(_FIELDS) + f":0{_END}{mark}"
+
+
+def jobs(answer: str, mark: str) -> tuple[tuple[Job, ...], int]:
+    """Return the queued and running jobs that squeue printed in ``form``, and of how many more it told in vain.
+
+    A job on several nodes comes once for each. Jobs that wait for other jobs are left out: no node helps them. Whatever
+    a job is called, and its comment says, is read as this job's own.
 
     :raises ValueError: when nothing of it can be read.
     """
     found: list[Job] = []
-    running_tasks = _running_tasks(answer)
+    running_tasks = _running_tasks(answer, mark)
     read = unread = 0
-    for record in _records(answer):
+    for record in _records(answer, mark):
         try:
             line = _Line(*record.split(_CUT, len(_FIELDS) - 1))
             found += _running(line) if line.runs else _waiting(line, running_tasks)
@@ -106,10 +113,10 @@ def jobs(answer: str) -> tuple[tuple[Job, ...], int]:
     return tuple(found), unread
 
 
-def _running_tasks(answer: str) -> Counter[str]:
+def _running_tasks(answer: str, mark: str) -> Counter[str]:
     """Return how many tasks run of each array."""
     counted = Counter[str]()
-    for record in _records(answer):
+    for record in _records(answer, mark):
         if "_" in record[: record.find(_CUT)]:
             fields = record.split(_CUT, len(_FIELDS) - 1)
             if len(fields) == len(_FIELDS) and _Line(*fields).runs:
@@ -117,29 +124,37 @@ def _running_tasks(answer: str) -> Counter[str]:
     return counted
 
 
-def _records(answer: str) -> Iterator[str]:
+def _records(answer: str, mark: str) -> Iterator[str]:
     """Yield what is told of each job; one by one, since there may be 100,000."""
-    start = 0
-    while (end := answer.find(_END, start)) >= 0:
+    ends, start = f"{_END}{mark}\n", 0
+    while (end := answer.find(ends, start)) >= 0:
         yield answer[start:end]
-        start = end + len(_END)
+        start = end + len(ends)
     if answer[start:].strip():
         raise ValueError(answer[start:])
 
 
 def runs(history: str) -> Iterator[tuple[str, float]]:
-    """Yield name and seconds of each job that succeeded, from the end of what Slurm's jobcomp/filetxt wrote."""
-    for before in _BEFORE_NAME.finditer(history):
-        begin = before.end()
-        end = history.find(" JobState=", begin, begin + _NAME_CHARACTERS)
-        while end >= 0 and not (after := _AFTER_NAME.match(history, end)):
-            # A name may have these words, too.
-            end = history.find(" JobState=", end + 1, begin + _NAME_CHARACTERS)
-        if end < 0 or after is None:
+    """Yield name and seconds of each job that succeeded, from the end of what Slurm's jobcomp/filetxt wrote.
+
+    It writes names as they are, so a name may have the words of a record. A record counts when it begins a line, after
+    the whole end of the one before it, and ends whole: pieces of records in a name are part of that name, and a name in
+    which another record begins costs its own job alone. What cannot be told is a name that has one whole record and
+    more, line by line: whoever names a job so makes up run times, as can whoever runs jobs of another's name.
+    """
+    befores = list(_BEFORE_NAME.finditer(history))
+    ends = [*(one.start() for one in befores[1:]), len(history)]
+    follows = True
+    for before, until in zip(befores, ends, strict=False):
+        # The last of them: a name may have these words, too.
+        end = history.rfind(" JobState=", before.end(), until)
+        after = _AFTER_NAME.fullmatch(history, end, until) if end >= 0 else None
+        counts, follows = follows, after is not None
+        if not counts or after is None:
             continue
         started, ended = when(after["start"]), when(after["end"])
         if after["state"] == "COMPLETED" and started and ended and ended >= started:
-            yield _name(history[begin:end]), (ended - started).total_seconds()
+            yield _name(history[before.end() : end]), (ended - started).total_seconds()
 
 
 def _running(line: _Line) -> Iterator[Job]:

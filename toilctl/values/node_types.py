@@ -10,7 +10,8 @@ from toilctl.values import aws_limits
 from toilctl.values.errors import UsageError
 from toilctl.values.units import exact
 
-_INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+_INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]{0,31}\.[a-z0-9-]{1,31}")
+"""EC2's longest names, such as u7inh-32tb.480xlarge, are far shorter."""
 _NOT_SLUG = re.compile(r"[^a-zA-Z0-9]+")
 
 

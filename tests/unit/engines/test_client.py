@@ -3,6 +3,7 @@ import subprocess
 import pytest
 
 from tests.checkout import ROOT
+from tests.unit.slurm_answers import PART, answering
 from toilctl import engines
 from toilctl.engines import client
 from toilctl.engines.client import EngineNode
@@ -52,8 +53,8 @@ def test_engine_that_does_not_answer_is_an_engine_error(kind, error, text):
 
 @pytest.mark.parametrize("kind", list(cluster.Engine))
 @pytest.mark.parametrize(
-    "answer", ["", "hello\n", "<html>\n200\n{}\n200\n", "NodeName=x State=IDLE\n----\n", "\n----\nx\n"]
+    "answer", ["", "hello\n", "<html>\n200\n{}\n200\n", f"NodeName=x State=IDLE\n{PART}", f"\n{PART}x\n"]
 )
 def test_nonsense_is_an_engine_error(kind, answer):
     with pytest.raises(EngineError, match="cannot read"):
-        engines.of(kind, lambda words: answer, "172.31.0.5").nodes()
+        engines.of(kind, answering(answer), "172.31.0.5").nodes()

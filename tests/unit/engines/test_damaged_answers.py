@@ -17,6 +17,7 @@ from tests.checkout import ROOT
 from tests.examples import examples
 from tests.unit.autoscaler.builders import NOW, policy, snapshot
 from tests.unit.mutations import ODD, damaged_json, damaged_text, dumped
+from tests.unit.slurm_answers import END, PART, answering
 from toilctl.autoscaler.decide.decide import decide
 from toilctl.engines import mesos_demand, slurm_jobs
 from toilctl.engines.client import EngineNode
@@ -62,10 +63,10 @@ def check_nodes(nodes: tuple[EngineNode, ...]) -> None:
 
 @settings(deadline=None, max_examples=examples(150))
 @given(damaged_text(QUEUE))
-@example(QUEUE.replace("toil_job_", "\x1f\x1e\n"))
+@example(QUEUE.replace("toil_job_", f"\x1f{END}"))
 def test_damaged_queue_of_slurm(answer):
     with suppress(EngineError):
-        check(Slurm(lambda words: answer).demand())
+        check(Slurm(answering(answer)).demand())
 
 
 @settings(deadline=None, max_examples=examples(150))
@@ -73,7 +74,7 @@ def test_damaged_queue_of_slurm(answer):
 @example(NODES.replace("Reason=", "Reason=\u2028\n\x85 State=x "))
 def test_damaged_nodes_of_slurm(answer):
     with suppress(EngineError):
-        check_nodes(Slurm(lambda words: answer).nodes())
+        check_nodes(Slurm(answering(answer)).nodes())
 
 
 @settings(deadline=None, max_examples=examples(150))
@@ -132,5 +133,5 @@ def test_history_that_begins_many_jobs_and_ends_none_is_read_at_once():
 
 
 def test_reason_of_many_words_is_read_at_once():
-    text = NODES.partition("----")[0].rstrip() + " Reason=" + "a" * 200_000 + " " * 200_000 + "b " * 100_000
-    assert Slurm(lambda words: f"{text}\n----\n").nodes()
+    text = NODES.partition(PART)[0].rstrip() + " Reason=" + "a" * 200_000 + " " * 200_000 + "b " * 100_000
+    assert Slurm(answering(f"{text}\n{PART}")).nodes()

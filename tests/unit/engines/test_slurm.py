@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.checkout import ROOT
+from tests.unit.slurm_answers import PART, answering
 from toilctl.engines.slurm import Slurm
 from toilctl.engines.slurm_names import expand
 from toilctl.values.capacity import Resources
@@ -18,7 +19,7 @@ NODE = "i-0123456789abcdef0"
 
 
 def slurm(nodes, jobs=""):
-    return Slurm(lambda words: f"{nodes}----\n{jobs}")
+    return Slurm(answering(f"{nodes}{PART}{jobs}"))
 
 
 def recorded(name):
@@ -34,7 +35,7 @@ def test_joined_node_tells_its_jobs_and_size():
 
 
 def test_node_tells_what_its_jobs_hold_where_slurm_says_so():
-    listed, _, jobs = recorded("nodes-many.txt").partition("----\n")
+    listed, _, jobs = recorded("nodes-many.txt").partition(PART)
     assert [node.used for node in slurm(listed, jobs).nodes()] == [Resources(1, 150, 0), Resources(0, 50, 0)]
     assert slurm(recorded("nodes-running.txt").replace("CPUAlloc", "Other")).nodes()[0].used is None
 
@@ -64,7 +65,7 @@ def test_node_that_slurm_has_no_time_for_may_be_idle_for_long_or_not():
 
 
 def test_job_that_is_suspended_or_ending_holds_its_node():
-    listed, _, jobs = recorded("nodes-many.txt").partition("----\n")
+    listed, _, jobs = recorded("nodes-many.txt").partition(PART)
     assert [node.running for node in slurm(listed, jobs).nodes()] == [("269", "271"), ("272", "271")]
 
 
@@ -180,6 +181,17 @@ def test_odd_time_of_a_node_is_not_known(text):
 def test_reason_may_have_any_character(reason):
     listed = recorded("nodes-cordoned.txt").replace("disk swap, by ann", reason)
     assert [node.state for node in slurm(listed).nodes()] == [NodeState.CORDONED]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["----", "No nodes in the system", "NodeName=x", "NodeName=x State=IDLE CPUTot=x RealMemory=1", "7|RUNNING|x"],
+)
+def test_line_of_a_reason_is_no_node_and_ends_no_list(line):
+    listed, _, jobs = recorded("nodes-many.txt").partition(PART)
+    first, _, other = listed.partition("\n")
+    nodes = slurm(f"{first} Reason=swap\n{line}\n{line} [root@2026-11-21T11:05:31]\n{other}", jobs).nodes()
+    assert nodes == slurm(listed, jobs).nodes()
 
 
 @pytest.mark.parametrize("nodes", ["a[0-99999999999]", "a" + "[0-9]" * 9, "a" + "[1]" * 5000, f"a[{'9' * 5000}]"])

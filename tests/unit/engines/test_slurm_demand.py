@@ -4,8 +4,11 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.checkout import ROOT
+from tests.unit.slurm_answers import END, PART, answering
 from toilctl.engines.slurm import Slurm
 from toilctl.values.errors import EngineError
 from toilctl.values.jobs import Shape
@@ -19,7 +22,7 @@ def at(hour, minute, second):
 
 
 def demand(answer=RECORDED):
-    return Slurm(lambda words: answer).demand()
+    return Slurm(answering(answer)).demand()
 
 
 def named(name, answer=RECORDED):
@@ -144,12 +147,12 @@ def test_shards_of_a_scatter_wait_run_and_are_learned_as_one_tool():
 
 
 def test_half_a_line_at_the_start_of_the_history_is_passed_over():
-    jobs, _, history = RECORDED.partition("----\n")
-    assert demand(f"{jobs}----\n{history[60:]}").run_times_s["merge"] == 3.0
+    jobs, _, history = RECORDED.partition(PART)
+    assert demand(f"{jobs}{PART}{history[60:]}").run_times_s["merge"] == 3.0
 
 
 def test_cluster_without_jobs_or_history_has_no_demand():
-    empty = demand("----\n")
+    empty = demand(PART)
     assert (empty.jobs, dict(empty.run_times_s)) == ((), {})
 
 
@@ -157,9 +160,9 @@ def test_cluster_without_jobs_or_history_has_no_demand():
     "answer",
     [
         "",
-        RECORDED.partition("----\n")[0],
-        "slurm_load_jobs error: Unable to contact slurm controller\n----\n",
-        "7\x1fPD\x1e\n----\n",
+        RECORDED.partition(PART)[0],
+        "slurm_load_jobs error: Unable to contact slurm controller\n" + PART,
+        f"7\x1fPD{END}{PART}",
     ],
 )
 def test_answer_that_cannot_be_read_is_an_engine_error(answer):
@@ -197,6 +200,60 @@ def test_time_that_is_none_is_not_known_and_the_job_counts(text):
     assert demand(answer).problems == ()
 
 
-def test_name_with_the_end_of_a_line_in_it_costs_no_other_job():
-    answer = instead("toil_job_7", "toil_job_7\x1e\n\x1f")
-    assert len(demand(answer).jobs) >= len(demand().jobs) - 1
+HEAD = "JobId=1 UserId=a(0) GroupId=b(0) Name=align"
+TAIL = " JobState=COMPLETED Partition=main TimeLimit=1 StartTime=2026-01-01T00:00:00 EndTime=2026-01-03T00:00:00 "
+REST = "NodeList=x NodeCnt=1 ProcCnt=1 WorkDir=/ ReservationName= Tres=cpu=1 DerivedExitCode=0:0 ExitCode=0:0 "
+ODD_NAMES = [
+    "x----\ny",
+    "x\x1e\n\x1f",
+    f"x\x1e\n----\n{HEAD}{TAIL}",
+    "\x1d\n",
+    f"x\x1d0123456789abcdef\n{HEAD}{TAIL}{REST}\n",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_name_with_what_ends_jobs_and_answers_is_a_name(name):
+    answer = instead("toil_job_9_", f"toil_job_9_{name}")
+    found, usual = demand(answer), demand()
+    assert the(f"{name}new\nline 日本 ", answer).job_id == "285"
+    assert [job.job_id for job in found.jobs] == [job.job_id for job in usual.jobs]
+    assert (found.run_times_s, found.problems) == (usual.run_times_s, ())
+
+
+@given(st.lists(st.sampled_from(["\x1e", "\x1f", "\x1d", "\n", "----\n", "JobId=", " JobState=", "a"])).map("".join))
+def test_no_comment_or_name_costs_another_job(text):
+    answer = instead("mine \x1fpercpu", f"{text}\x1f{text}")
+    others = [job for job in demand(answer).jobs if job.job_id != "274"]
+    assert others == [job for job in demand().jobs if job.job_id != "274"]
+
+
+@pytest.mark.parametrize("name", ["align", f"{HEAD}{TAIL}", f"align{TAIL}{REST}", f"\n{HEAD}{TAIL}{REST}x"])
+def test_piece_of_a_record_in_a_name_makes_up_no_run_time(name):
+    found = demand(instead("toil_job_3_merge", name)).run_times_s
+    assert "merge" in found
+    assert max(found.values()) <= 3.0
+
+
+@pytest.mark.parametrize("name", [f"x\n{HEAD}", f"x{TAIL}\n{HEAD}{TAIL}"])
+def test_name_in_which_another_record_begins_costs_its_own_job_alone(name):
+    found = demand(instead("toil_job_2_merge", name)).run_times_s
+    assert found == {"merge": 3.0, "odd JobState=COMPLETED\nname": 2.0}
+
+
+def test_record_that_slurm_has_not_written_whole_does_not_count():
+    jobs, _, history = RECORDED.partition(PART)
+    end = history.index("\nJobId=266")
+    assert demand(f"{jobs}{PART}{history[: end - 10]}").run_times_s == {"merge": 1.0}
+
+
+def test_every_answer_has_marks_of_its_own():
+    asked = []
+
+    def run(words):
+        asked.append(words[-1])
+        return answering(RECORDED)(words)
+
+    for _ in range(2):
+        assert Slurm(run).demand().jobs
+    assert asked[0] != asked[1]

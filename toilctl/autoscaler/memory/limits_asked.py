@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from toilctl.autoscaler.model.workflow_limits import Wish
+
+_MOST: Final = 1000
+"""How many wishes are kept of workflows that have ended; the last ones to end count."""
 
 
 @dataclass
@@ -27,6 +31,7 @@ class LimitsAsked:
             wish: last for wish, last in self._seen.items()
             if wish.name not in names and now < last + timedelta(seconds=grace_s)
         }  # fmt: skip
+        lasting = dict(list(lasting.items())[-_MOST:])
         self._seen = {**lasting, **dict.fromkeys(running, now)}
         ended = (replace(wish, until=last + timedelta(seconds=grace_s)) for wish, last in lasting.items())
         return (*running, *ended)

@@ -20,6 +20,13 @@ from toilctl.values.units import exact
 from toilctl.values.wording import at
 from toilctl.values.worker_tags import NodeStorage
 
+_MOST_WISHES: Final = 1000
+_MOST_NAMES: Final = 50
+"""How many instance types one workflow may name."""
+_MOST_NAMES_OF_ALL: Final = 100
+"""How many different ones all workflows may name beside the cluster's own: AWS is asked about each."""
+_TOLD: Final = 300
+"""Characters of an error."""
 _LARGER: Final = frozenset({"preemptible_compensation"})
 """Of two workflows' values of a setting the more eager one counts: the larger of these, the smaller of others."""
 
@@ -56,19 +63,23 @@ def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
     :param own: what the cluster was launched with. With limits of its own it has settings of its own, which count;
         and where it keeps its limits, nothing else does.
     """
-    asked = Asked()
-    for wish in wishes:
+    wishes = tuple(wishes)
+    asked, named = Asked(), _names(own.limits)
+    most = len(named) + _MOST_NAMES_OF_ALL
+    for wish in wishes[:_MOST_WISHES]:
         try:
             limits, tuning = Limits.parse(",".join(wish.limits)), dict(_settings(wish))
             sizes = NodeStorage.parse(wish.storage).each_gb
+            _check_names(limits, named, most)
         except UsageError as error:
-            asked = _with(asked, f"{wish.name} asks for nodes that cannot be: {error.message}")
+            asked = _with(asked, f"{wish.name} asks for nodes that cannot be: {error.message[:_TOLD]}")
             continue
         if not limits:
             continue
         if own.tuning.keep_limits:
             asked = _with(asked, _kept_from(wish, ", ".join(map(str, limits)), cluster))
             continue
+        named |= _names(limits)
         counts = {} if own.limits else tuning
         said = [*map(str, limits), *(f"{size} GB for {node_type}" for node_type, size in sizes.items())]
         said += [_said(name, value) for name, value in counts.items()]
@@ -84,7 +95,28 @@ def read(wishes: Iterable[Wish], own: Policy, cluster: str) -> Asked:
                     f"{wish.name} asks for {_said(name, value)}, and the cluster's own, {own.tuning.said(name)}, "
                     f"counts: toilctl autoscale {cluster} {SETTINGS[name].flag} {exact(value)} changes that.",
                 )
+    if (more := len(wishes) - _MOST_WISHES) > 0:
+        asked = _with(
+            asked, f"{more} more workflows ask for nodes, which does not count: {_MOST_WISHES} do at the most."
+        )
     return asked
+
+
+def _names(limits: Iterable[NodeLimits]) -> frozenset[str]:
+    """Return the instance types of some limits."""
+    return frozenset(name for one in limits for name in one.node_type.instance_types)
+
+
+def _check_names(limits: Limits, others: frozenset[str], most: int) -> None:
+    """Make sure that a workflow does not name too many instance types, alone or beside others'.
+
+    :raises UsageError: when it does.
+    """
+    count = sum(len(one.node_type.instance_types) for one in limits)
+    if count > _MOST_NAMES:
+        raise UsageError(f"It names {count} instance types, and at most {_MOST_NAMES} of one workflow's count.")
+    if len(others | _names(limits)) > most:
+        raise UsageError(f"It names {count} instance types, and at most {_MOST_NAMES_OF_ALL} of all workflows' count.")
 
 
 def _note(wish: Wish, said: str) -> str:

@@ -14,6 +14,7 @@ from toilctl.autoscaler.model.snapshot import Offer
 from toilctl.autoscaler.observe.price_cache import PricesKnown
 from toilctl.engines.client import EngineNode
 from toilctl.system import aws, inventory, price_table, quotas
+from toilctl.values.aws_limits import FILTER_VALUES
 from toilctl.values.capacity import InstanceType, Resources, allocatable
 from toilctl.values.cluster import Node, Role
 from toilctl.values.node_types import NodeType
@@ -63,12 +64,16 @@ class Facts:
         self._describe(settings.region, {*_allowed(settings), *(node.instance_type for node in nodes)}, now)
 
     def price(self, settings: AutoscalerSettings, nodes: Iterable[Node], now: datetime) -> None:
-        """Ask AWS for prices that are not known yet, or too old; what it does not tell, the shipped table may."""
+        """Ask AWS for prices that are not known yet, or too old; what it does not tell, the shipped table may.
+
+        Of what EC2 has not told to be an instance type, no price is asked: one such name may spoil the answer for all.
+        """
         nodes = tuple(nodes)
         spot = {name for one in settings.policy.node_types if one.preemptible for name in one.instance_types}
         spot |= {node.instance_type for node in nodes if node.spot}
         there = {node.instance_type for node in nodes}
-        self._prices.learn(settings.region, {*_allowed(settings), *there}, spot, now)
+        known = self._types.keys() | there
+        self._prices.learn(settings.region, (_allowed(settings) | there) & known, spot & known, now)
 
     def offers(self, settings: AutoscalerSettings, spot: SpotHistory) -> dict[NodeType, Offer]:
         """Return what each of the policy's node types gives and costs; those of which nothing is known are missing."""
@@ -159,14 +164,18 @@ class Facts:
         return node.node_type.spot_bid if asked is None else min(asked, node.node_type.spot_bid)
 
     def _describe(self, region: str, names: Iterable[str], now: datetime) -> None:
-        unknown = sorted(name for name in names if name not in self._types and self._ask_after.get(name, now) <= now)
-        if not unknown:
-            return
-        # A filter passes over names that EC2 does not know, where a list of names is refused for one of them.
-        wanted = [{"Name": "instance-type", "Values": unknown}]
-        for one in aws.pages("ec2", region, "describe_instance_types", "InstanceTypes", Filters=wanted):
-            self._types[one["InstanceType"]] = _instance_type(one)
-        self._ask_after |= dict.fromkeys(unknown, now + timedelta(seconds=UNKNOWN_S))
+        names = tuple(names)
+        self._ask_after = {name: after for name, after in self._ask_after.items() if after > now}
+        unknown = sorted(name for name in names if name not in self._types and name not in self._ask_after)
+        for begin in range(0, len(unknown), FILTER_VALUES):
+            asked = unknown[begin : begin + FILTER_VALUES]
+            try:
+                self._types |= _described(region, asked)
+            except Exception:  # The next tick asks again; what is known already serves until then.
+                if not self._types.keys() & names:
+                    raise
+                continue
+            self._ask_after |= dict.fromkeys(asked, now + timedelta(seconds=UNKNOWN_S))
 
     def _quota(self, region: str, spot: bool, now: datetime) -> float | None:
         known = self._quotas.get(spot)
@@ -177,6 +186,14 @@ class Facts:
 
 def _allowed(settings: AutoscalerSettings) -> set[str]:
     return {name for one in settings.policy.node_types for name in one.instance_types}
+
+
+def _described(region: str, names: list[str]) -> dict[str, InstanceType]:
+    """Return what EC2 knows of some instance types, at most ``FILTER_VALUES`` of them."""
+    # A filter passes over names that EC2 does not know, where a list of names is refused for one of them.
+    wanted = [{"Name": "instance-type", "Values": names}]
+    found = aws.pages("ec2", region, "describe_instance_types", "InstanceTypes", Filters=wanted)
+    return {one["InstanceType"]: _instance_type(one) for one in found}
 
 
 def _instance_type(described: Mapping[str, Any]) -> InstanceType:

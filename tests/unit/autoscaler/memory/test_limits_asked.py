@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.unit.autoscaler.builders import NOW, ago
 from toilctl.autoscaler.memory.limits_asked import LimitsAsked
 from toilctl.autoscaler.model.workflow_limits import Wish
@@ -32,3 +34,11 @@ def test_without_a_grace_limits_end_with_the_workflow() -> None:
     known = LimitsAsked()
     known.of((ASKED,), ago(30), 0)
     assert known.of((), NOW, 0) == ()
+
+
+def test_of_very_many_workflows_that_ended_the_last_ones_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toilctl.autoscaler.memory.limits_asked._MOST", 2)
+    known = LimitsAsked()
+    for number in range(4):
+        known.of((replace(ASKED, name=str(number)),), ago(40 - number), 600)
+    assert [one.name for one in known.of((), NOW, 600)] == ["2", "3"]

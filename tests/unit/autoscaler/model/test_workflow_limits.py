@@ -118,3 +118,44 @@ def test_cluster_that_keeps_its_limits_gives_workflows_nothing_else_and_says_so(
 
 def test_no_workflow_may_say_whether_the_cluster_keeps_its_limits():
     assert "keep_limits" not in asked(Wish("a", ("c3.large=0..1",), "keep_limits=0")).tuning
+
+
+def named(count: int, family: str = "c3") -> str:
+    return "/".join(f"{family}.x{number}" for number in range(count)) + "=0..1"
+
+
+def test_workflow_that_names_more_instance_types_than_anybody_means_does_not_count():
+    found = asked(Wish("bad", (named(30), named(30, "m5"))), Wish("good", ("c3.large=0..1",)))
+    assert str(Limits(found.limits)) == "c3.large=0..1"
+    assert found.notes[0] == (
+        "bad asks for nodes that cannot be: It names 60 instance types, and at most 50 of one workflow's count."
+    )
+
+
+def test_workflows_that_name_too_many_instance_types_together_count_as_far_as_there_is_room():
+    wishes = [Wish(family, (named(40, family),)) for family in ("a1", "b1", "d1")]
+    found = asked(*wishes, Wish("e", ("a1.x1=0..5",)), Wish("f", ("c4.x1=0..5",)), own=policy(["c4.x1"]))
+    assert [str(one.node_type)[:5] for one in found.limits] == ["a1.x0", "b1.x0", "a1.x1", "c4.x1"]
+    assert found.notes[2] == (
+        "d1 asks for nodes that cannot be: It names 40 instance types, and at most 100 of all workflows' count."
+    )
+
+
+def test_more_workflows_than_a_cluster_has_are_told_in_one_line(monkeypatch):
+    monkeypatch.setattr("toilctl.autoscaler.model.workflow_limits._MOST_WISHES", 2)
+    found = asked(*(Wish(name, ("c3.large=0..1",)) for name in "abcde"))
+    assert len(found.limits) == 2
+    assert found.notes[2:] == ("3 more workflows ask for nodes, which does not count: 2 do at the most.",)
+
+
+def test_what_cannot_be_is_told_in_a_line_that_can_be_read():
+    (told,) = asked(Wish("bad", ("x" * 1000,) * 200)).notes
+    assert len(told) < 500
+
+
+@pytest.mark.parametrize("name", ["a." + "b" * 40, "a" * 40 + ".b", "a." + "b" * 200])
+def test_name_that_is_longer_than_any_of_ec2s_is_no_instance_type(name: str):
+    assert NodeType.parse("u7inh-32tb.480xlarge").instance_types == ("u7inh-32tb.480xlarge",)
+    found = asked(Wish("bad", (f"{name}=0..1",)))
+    assert found.limits == ()
+    assert found.notes[0].startswith("bad asks for nodes that cannot be: ")
