@@ -39,7 +39,10 @@ def text() -> str:
         "Some of these can be left out:",
         table(("action", "without it"), may_lack),
         "`UseDiskKeys` and `GrantDiskKeys` are needed only where the account's default key for disks is one of your "
-        "own. `DescribeInstances` and its like know no conditions: who may launch sees what else runs in the account.",
+        "own. Then spot instances need more: the role by which EC2 launches them has to be granted the key, once, or "
+        "they end as they begin, with `Client.InternalError`:",
+        f"```sh\n{policies.spot_disk_key_grant('arn:PARTITION:kms:REGION:ACCOUNT:key/KEY')}\n```",
+        "`DescribeInstances` and its like know no conditions: who may launch sees what else runs in the account.",
         "Who may make roles can give them rights that he has not himself. Where that must not be, make the two roles "
         "once, name their profile with `--aws-ec2-profile-arn`, and leave out `MakeRoles` and `PassRoles`: then "
         "`iam:GetInstanceProfile` on that profile and `iam:PassRole` on its role are enough.",

@@ -37,6 +37,14 @@ def test_modules_know_the_same_codes_of_what_does_not_exist(utils: ModuleType, c
     assert utils.is_not_found(error) == aws_errors.is_not_found(code)
 
 
+def test_modules_know_the_same_of_a_disk_key_that_is_refused() -> None:
+    source = ast.parse((ROOT / "roles/ec2_nodes/library/ec2_nodes_running.py").read_text())
+    assigned = [node for node in source.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)]
+    found = {ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in assigned}
+    assert found["CLIENT_ERROR"] == aws_errors.CLIENT_ERROR
+    assert found["DISK_KEY_REFUSED"] == aws_errors.DISK_KEY_REFUSED
+
+
 def test_every_lack_of_capacity_has_advice(answer: ModuleType) -> None:
     # What a launch refuses itself, and what EC2 does not offer in a zone.
     known = aws_errors.CAPACITY | aws_errors.QUOTA | aws_errors.NOT_OFFERED

@@ -11,6 +11,13 @@ UNSUPPORTED: Final = "Unsupported"
 FLEET_CONFIGURATION: Final = "InvalidFleetConfiguration"
 NOT_OFFERED: Final = frozenset({UNSUPPORTED, FLEET_CONFIGURATION})
 """EC2 does not sell an instance type in a zone, or not as spot: the second is a fleet's code."""
+CLIENT_ERROR: Final = "Client.InternalError"
+"""A state reason: an instance ended as it began, which a key of its disks that EC2 may not use makes it do."""
+DISK_KEY_REFUSED: Final = (
+    "EC2 may not use the key of its disks; for spot, the role AWSServiceRoleForEC2Spot has to be granted it "
+    "('aws kms create-grant', as the manual's page on permissions has it)."
+)
+"""What a client error as an instance begins means."""
 OUTLIVED: Final = "IdempotentInstanceTerminated"
 """A client token comes again whose instances have ended. "Error codes for the Amazon EC2 API"."""
 CAPACITY: Final = frozenset({

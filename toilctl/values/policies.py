@@ -59,6 +59,11 @@ _DISK_KEYS: Final = (
     "kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*",
 )  # fmt: skip
 """What EC2 does with a key of the account's own in its caller's name ("Requirements for Amazon EBS encryption")."""
+SPOT_DISK_KEY_OPERATIONS: Final = (
+    "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "CreateGrant", "DescribeKey",
+    "ReEncryptFrom", "ReEncryptTo",
+)  # fmt: skip
+"""What the role for spot instances has to be granted with such a key."""
 _PASSED_TO: Final = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
 _SPOT: Final = "spot.amazonaws.com"
 
@@ -128,6 +133,19 @@ def disk_keys(keys: str | list[str], region: str) -> list[Document]:
         _statement("UseDiskKeys", [one for one in _DISK_KEYS if one != "kms:CreateGrant"], keys, through),
         _statement("GrantDiskKeys", "kms:CreateGrant", keys, grant),
     ]
+
+
+def spot_disk_key_grant(key: str) -> str:
+    """Return the command by which spot instances may have disks with a key of the account's own.
+
+    "EC2 Spot Instance requests" in the EC2 user guide, under customer managed keys: the caller's rights are not enough.
+
+    :param key: its ARN.
+    """
+    _, partition, _, region, account, _ = key.split(":", 5)
+    role = f"arn:{partition}:iam::{account}:role/aws-service-role/{_SPOT}/AWSServiceRoleForEC2Spot"
+    operations = " ".join(SPOT_DISK_KEY_OPERATIONS)
+    return f"aws kms create-grant --region {region} --key-id {key} --grantee-principal {role} --operations {operations}"
 
 
 def actions(document: Document) -> list[str]:

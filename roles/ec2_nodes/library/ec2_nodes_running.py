@@ -32,6 +32,12 @@ from ansible.module_utils.toilctl_aws import connect, instances, poll, run
 
 ENDED = ("shutting-down", "terminated", "stopping", "stopped")
 
+CLIENT_ERROR = "Client.InternalError"
+DISK_KEY_REFUSED = (
+    "EC2 may not use the key of its disks; for spot, the role AWSServiceRoleForEC2Spot has to be granted it "
+    "('aws kms create-grant', as the manual's page on permissions has it)."
+)
+
 
 def wait(ec2, options):
     """Poll until every instance runs or has ended."""
@@ -67,8 +73,10 @@ def has_ended(instance):
 
 
 def reason(instance):
-    """Return why an instance ended."""
-    return instance.get("StateReason", {}).get("Message") or instance.get("StateTransitionReason", "")
+    """Return why an instance ended, as EC2 says it, and what that means where it says little."""
+    state = instance.get("StateReason", {})
+    said = state.get("Message") or instance.get("StateTransitionReason") or "EC2 gives no reason"
+    return f"{said}. {DISK_KEY_REFUSED}" if state.get("Code") == CLIENT_ERROR else said
 
 
 def main():

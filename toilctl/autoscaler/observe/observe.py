@@ -26,6 +26,7 @@ from toilctl.engines import client
 from toilctl.engines.client import EngineClient, EngineNode
 from toilctl.engines.published import Published
 from toilctl.system import inventory
+from toilctl.values.aws_errors import CLIENT_ERROR, DISK_KEY_REFUSED
 from toilctl.values.cluster import Node, NodeState, Role
 from toilctl.values.errors import EngineError, ToilctlError
 from toilctl.values.jobs import Demand
@@ -121,7 +122,9 @@ def observe(
     memory.spot.taken(sorted(taken), now)
     for instance_id, node_type in changes.ended.items():
         if instance_id not in taken and not memory.under_way.leaving(instance_id, now):
-            memory.failures.add(node_type, f"{instance_id} ended before it joined", now)
+            early = instance_id in ended and ended[instance_id].ended_by == CLIENT_ERROR
+            why = f": {DISK_KEY_REFUSED}" if early else ""
+            memory.failures.add(node_type, f"{instance_id} ended before it joined{why}", now)
     memory.facts.measure(nodes, members)
     for instance_id in sorted(ended.keys() & strangers.keys()):
         with suppress(EngineError):

@@ -18,6 +18,7 @@ from toilctl.autoscaler.observe.spot_notices import SpotNotices
 from toilctl.engines.client import EngineNode
 from toilctl.local.process.testing import TestCloud
 from toilctl.system import aws, inventory
+from toilctl.values.aws_errors import DISK_KEY_REFUSED
 from toilctl.values.capacity import InstanceType, Resources, allocatable
 from toilctl.values.cluster import NodeState
 from toilctl.values.errors import EngineError, NotYetError
@@ -194,6 +195,15 @@ def test_node_that_ends_before_it_joined_is_a_failure_of_its_type_unless_it_was_
     assert ids[1] in back_off.last_error
     (joined,) = launch()
     assert observe(settings(), Engine(member(joined)), memory, later(60)).snapshot.back_offs == ()
+
+
+def test_node_that_ends_for_its_disk_key_is_a_failure_with_that_reason(launch, aws_env):
+    (ended,), memory = launch(1), Memory()
+    observe(settings(), Engine(), memory, NOW)
+    cloud = aws_env.cloud
+    cloud.lifetimes.terminate(cloud.lifetimes.find(ended).instance, "Client.InternalError")
+    (back_off,) = observe(settings(), Engine(), memory, later(30)).snapshot.back_offs
+    assert back_off.last_error == f"{ended} ended before it joined: {DISK_KEY_REFUSED}"
 
 
 def test_engine_is_told_of_nodes_that_ec2_ended(launch, aws_env):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from toilctl.local.process.testing import TestCloud
+from toilctl.values import aws_errors
 from toilctl.values.aws_limits import FILTER_VALUES
 
 Module = Callable[[str], ModuleType]
@@ -169,6 +170,15 @@ def test_nodes_that_run_and_nodes_that_ended_while_booting_are_told_apart(
     options = {"cluster": "my", "instance_ids": [first, second], "intent": "", "timeout_s": 30}
     result = module("ec2_nodes_running").wait(ec2, options)
     assert (result["running"], result["pending"], list(result["lost"])) == ([second], [], [first])
+    assert result["lost"][first] == "Client.UserInitiatedShutdown: User initiated shutdown"
+
+
+def test_node_that_ends_for_its_disk_key_is_told_with_what_that_means(module: Module) -> None:
+    reason = module("ec2_nodes_running").reason
+    code = "Client.InternalError"
+    told = reason({"StateReason": {"Code": code, "Message": f"{code}: Client error on launch"}})
+    assert told == f"{code}: Client error on launch. {aws_errors.DISK_KEY_REFUSED}"
+    assert reason({}) == "EC2 gives no reason"
 
 
 def test_a_node_that_never_runs_is_reported_as_pending(

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from toilctl.local.aws.requests.refusals import Refusal
 from toilctl.local.process.testing import TestCloud
+from toilctl.values import policies
 from toilctl.values.aws_limits import ROLE_POLICY_CHARACTERS
 
 Module = Callable[[str], ModuleType]
@@ -222,3 +223,14 @@ def test_only_a_default_disk_key_of_the_accounts_own_needs_a_permission(module: 
     nobody = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     assert keys(cloud.client("ec2", **cloud.user("nobody", nobody)), place, warnings.append) == []
     assert "ec2:GetEbsDefaultKmsKeyId" in warnings[0]
+
+
+def test_spot_with_a_disk_key_of_the_accounts_own_is_told_with_the_command_that_grants_it(module: Module) -> None:
+    disks, place = module("ec2_disk_key"), {"region": "us-west-2", "partition": "aws"}
+    key = "arn:aws:kms:us-west-2:123456789012:key/0a1b-2c"
+    assert disks.spot_grant(key) == policies.spot_disk_key_grant(key)
+    said = list[str]()
+    disks.warn_of_spot(key, place, said.append)
+    assert said[0].endswith(policies.spot_disk_key_grant(key))
+    disks.warn_of_spot("arn:aws:kms:us-west-2:*:key/*", place, said.append)
+    assert said[1].endswith(policies.spot_disk_key_grant("arn:aws:kms:us-west-2:ACCOUNT:key/KEY"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from toilctl.local.aws.base import account
 from toilctl.local.aws.base.patches import Patches
-from toilctl.local.aws.ec2 import instant_fleet, launching, offerings
+from toilctl.local.aws.ec2 import disk_keys, instant_fleet, launching, offerings
 from toilctl.local.aws.ec2.launch_checks import Account, max_price, resolve
 from toilctl.local.aws.ec2.launching import Launch
 from toilctl.local.aws.moto_routes import CALL_KEY
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from toilctl.local.aws.ec2.rehearsed import Rehearsed
 
-_AWS_DISK_KEY: Final = "alias/aws/ebs"
 _LINUX: Final = frozenset({"Linux/UNIX", "Linux/UNIX (Amazon VPC)"})
 
 
@@ -63,6 +62,7 @@ def run_instances(cloud: Rehearsed, response: Any) -> ActionResult:
         raise refusal or Refusal(aws_errors.NO_CAPACITY, "Insufficient capacity.", 500)
     reservation = launching.start(launch, granted)
     cloud.stock.take(*place, granted)
+    disk_keys.end_refused(backend, cloud.lifetimes, reservation.instances)
     return ActionResult(reservation)
 
 
@@ -83,6 +83,7 @@ def create_fleet(cloud: Rehearsed, response: Any) -> ActionResult:
     fleet = instant_fleet.Fleet(_account(cloud, backend), params, cloud.stock, cloud.faults, may_launch)
     answer = fleet.launch(fleet_id)
     started = [backend.get_instance(i) for group in answer["Instances"] for i in group["InstanceIds"]]
+    disk_keys.end_refused(backend, cloud.lifetimes, started)
     tags = [one["Tags"] for one in params.get("TagSpecifications") or [] if one.get("ResourceType") == "fleet"]
     backend.create_tags([fleet_id], {tag["Key"]: tag["Value"] for group in tags for tag in group})
     target = params["TargetCapacitySpecification"]
@@ -130,14 +131,8 @@ def console_output(cloud: Rehearsed, response: Any) -> ActionResult:
 def default_disk_key(response: Any) -> ActionResult:
     """GetEbsDefaultKmsKeyId: the account's own key that ModifyEbsDefaultKmsKeyId chose, else the alias of AWS's."""
     from moto.core.responses import ActionResult
-    from moto.kms.models import kms_backends
 
-    backend = response.ec2_backend
-    kms = kms_backends[backend.account_id][backend.region_name]
-    # moto makes AWS's key when the first disk needs it.
-    own = kms.get_key_id_from_alias(_AWS_DISK_KEY) if kms.alias_exists(_AWS_DISK_KEY) else ""
-    chosen = backend.default_kms_key_id
-    return ActionResult({"KmsKeyId": _AWS_DISK_KEY if not chosen or (own and chosen.endswith(own)) else chosen})
+    return ActionResult({"KmsKeyId": disk_keys.default(response.ec2_backend)})
 
 
 def _resolved(cloud: Rehearsed, backend: Any, params: Mapping[str, Any]) -> Launch:

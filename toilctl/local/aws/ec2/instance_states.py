@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from toilctl.local.aws.base.clock import Clock
 from toilctl.local.aws.base.faults import Faults
 from toilctl.local.aws.requests.refusals import Refusal
+from toilctl.values import aws_errors
 
 if TYPE_CHECKING:
     from moto.ec2.models.instances import Instance, InstanceState
@@ -29,10 +30,12 @@ _LEAVING: Final = {"stopping": "stopped", "shutting-down": "terminated"}
 BY_USER: Final = "Client.UserInitiatedShutdown"
 BY_HOST: Final = "Client.InstanceInitiatedShutdown"
 BY_SPOT: Final = "Server.SpotInstanceTermination"
+BY_DISK_KEY: Final = aws_errors.CLIENT_ERROR
 _REASONS: Final = {
     BY_USER: ("User initiated shutdown", "User initiated"),
     BY_HOST: ("Instance initiated shutdown", "Instance initiated shutdown"),
     BY_SPOT: ("Spot instance termination", "Service initiated"),
+    BY_DISK_KEY: ("Client error on launch", ""),
 }
 """What StateReason's message and StateTransitionReason say."""
 ENDING: Final = ("shutting-down", "terminated")
