@@ -16,8 +16,9 @@ from toilctl.system import aws
 from toilctl.values import tags
 from toilctl.values.cluster import ClusterName, Zone
 from toilctl.values.node_types import NodeType
-from toilctl.verbs.checks import instance_types, key_pairs, zones_and_images
+from toilctl.verbs.checks import instance_types, key_pairs, references, zones_and_images
 from toilctl.verbs.checks import permissions as checks
+from toilctl.verbs.checks.zones_and_images import Place
 from toilctl.verbs.clusters import destroy
 
 Module = Callable[[str], ModuleType]
@@ -73,7 +74,7 @@ class Life:
             group_tags = {**self.tags, tags.CLUSTER: CLUSTER}
             checks.check_permissions(REGION, CLUSTER, self.vpc_id(), group_tags, makes_roles=not self.profile_arn)
             if self.profile_arn:
-                checks.check_profile(REGION, self.profile_arn)
+                references.check_profile(REGION, self.profile_arn)
             zones_and_images.check_zones(REGION, [Zone.parse(zone) for zone in ZONES], None)
             zones_and_images.check_zones(REGION, [], self.quiet_subnet())
             key_pairs.key_pair(REGION, "k")
@@ -81,7 +82,7 @@ class Life:
             described = instance_types.check(REGION, ZONES, [LEADER, SPOT], image)
             instance_types.check_quota(REGION, [(LEADER, 1), (SPOT, 2)], described)
             (system,) = self.cloud.client("efs").describe_file_systems()["FileSystems"]
-            checks.check_file_system(REGION, system["FileSystemId"], [])
+            references.check_file_system(REGION, Place((), self.vpc_id()), system["FileSystemId"])
 
     def vpc_id(self) -> str:
         """Return the network that there is."""
