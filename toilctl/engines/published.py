@@ -7,6 +7,7 @@ on its file while it lives; the file of a dead one tells how long jobs took, and
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections import deque
@@ -21,6 +22,7 @@ from toilctl.engines.client import UNREADABLE
 from toilctl.engines.published_lines import PublishedWorkflow
 from toilctl.engines.run_times import estimates
 from toilctl.system import files
+from toilctl.values.wording import number
 
 DIRECTORY: Final = "/var/lib/toilctl/demand"
 DIRECTORY_VARIABLE: Final = "TOILCTL_DEMAND_DIR"
@@ -30,7 +32,13 @@ _HISTORY: Final = 20_000
 _PIECE: Final = 2**22
 """How much of a file is read at once, in bytes; a line that is longer than that is none of a workflow's."""
 _LOOK: Final = 2**28
-"""How much of a file is read at one look, in bytes: what is left waits for the next one."""
+"""How much of all files is read at one look, in bytes: what is left waits for the next one."""
+_LINE: Final = 64
+"""What a line costs of that beside its bytes, so that many short ones take no longer than others."""
+_LONG: Final = 2**24
+"""After how many bytes without the end of a line all that is there is passed over: a hole of a terabyte, say."""
+_TAIL: Final = 2**22
+"""How much is read of a dead workflow's file, in bytes, from its end."""
 _HEAD: Final = 2**16
 _MOST_FILES: Final = 10_000
 _MOST_JOBS: Final = 300_000
@@ -45,12 +53,18 @@ class _Follower:
     """One file, and how far it was read."""
 
     head: bytes
-    """Its first line, which is another one each time that the file is written anew."""
+    """A digest of its first line, which is another one each time that the file is written anew."""
     workflow: PublishedWorkflow | None
     """None for a file of another form, which is left alone."""
     offset: int = 0
     cut: bool = False
     """Whether what comes next is the rest of a line that is too long."""
+    blind: int = 0
+    """How much was read of that line."""
+    size: int = 0
+    """How large the file was when all of it was read, but for a line that is not whole."""
+    behind: int = 0
+    """How much of it waits for another look."""
     unread: int = 0
     """Lines that could not be read."""
 
@@ -63,13 +77,29 @@ class Published:
         self._followed: dict[Path, _Follower] = {}
         self._runs: deque[tuple[str, float]] = deque(maxlen=_HISTORY)
         self._problems: dict[str, str] = {}
+        self._left = 0
+        """How much may still be read at this look."""
+        self._jobs = 0
+        """How many jobs all workflows have."""
 
     def workflows(self) -> tuple[PublishedWorkflow, ...]:
-        """Return the workflows that run now, by the names of their files."""
+        """Return the workflows that run now, by the names of their files.
+
+        Half of what may be read is shared out among all files; the rest is for those that have the least left, so that
+        no file with much to read keeps others waiting.
+        """
         self._problems = {}
         there = dict.fromkeys(self._there())
         self._followed = {path: one for path, one in self._followed.items() if path in there}
-        return tuple(found for path in there if (found := self._look(path)))
+        self._jobs = sum(map(_count, self._followed.values()))
+        self._left = _LOOK
+        share = _LOOK // 2 // max(1, len(there))
+        found = {path: self._look(path, share) for path in there}
+        behind = {path: one.behind for path, one in self._followed.items() if one.behind}
+        for path in sorted(behind, key=lambda path: (found[path] is None, behind[path])):
+            if self._left > 0:
+                found[path] = self._look(path, self._left)
+        return tuple(one for one in found.values() if one)
 
     def run_times_s(self) -> Mapping[str, float]:
         """Return how long jobs of each name take, from all that ended well."""
@@ -79,7 +109,13 @@ class Published:
         """Return what could not be read at the last look, a sentence each."""
         told = [f"{self._directory}/{name}: {why}." for name, why in islice(self._problems.items(), _TOLD)]
         more = len(self._problems) - len(told)
-        return (*told, *([f"{self._directory}: {more} more files cannot be read."] if more else []))
+        late = sum(one.behind > 0 for one in self._followed.values())
+        has = f"{number(late, 'file')} {'has' if late == 1 else 'have'}"
+        return (
+            *told, *([f"{self._directory}: {more} more files cannot be read."] if more else []),
+            *([f"{self._directory}: {has} more than is read at once; the rest counts from the next looks on."]
+              if late else []),
+        )  # fmt: skip
 
     def _there(self) -> list[Path]:
         try:
@@ -94,15 +130,15 @@ class Published:
             self._problems["."] = f"it has more than {_MOST_FILES} files, and some do not count"
         return [self._directory / name for name in sorted(names[:_MOST_FILES])]
 
-    def _look(self, path: Path) -> PublishedWorkflow | None:
-        """Read what is new of a file; return its workflow if that lives."""
+    def _look(self, path: Path, most: int) -> PublishedWorkflow | None:
+        """Read so many bytes of what is new of a file; return its workflow if that lives."""
         try:
             for _ in range(_TRIES):
                 with files.open_regular(path) as opened:
                     # Before the reading: what a workflow writes last, before it dies, must not be missed.
                     alive = _is_held(opened)
                     if alive or os.path.samestat(path.lstat(), os.fstat(opened.fileno())):
-                        return self._follow(path, opened, alive=alive)
+                        return self._follow(path, opened, most, alive=alive)
                     # It was written anew a moment ago: the new file is the held one.
         except FileNotFoundError:
             pass
@@ -110,45 +146,74 @@ class Published:
             self._problems[_named(path)] = _why(error)
         return None
 
-    def _follow(self, path: Path, opened: BinaryIO, *, alive: bool) -> PublishedWorkflow | None:
+    def _follow(self, path: Path, opened: BinaryIO, most: int, *, alive: bool) -> PublishedWorkflow | None:
         follower = self._follower(path, opened)
-        if follower.workflow is None:
+        workflow = follower.workflow
+        if workflow is None:
             self._problems[_named(path)] = "it is no file of a workflow's, and does not count"
             return None
-        self._read(follower, follower.workflow, opened)
+        before = len(workflow.jobs)
+        if alive:
+            self._read(follower, workflow, opened, most)
+        else:
+            self._read_dead(follower, workflow, opened, most)
+        self._jobs += len(workflow.jobs) - before
         if not alive:
-            follower.workflow.gone()
             return None
         if follower.unread:
             self._problems[_named(path)] = f"lines that cannot be read: {follower.unread}; the others count"
-        return follower.workflow
+        return workflow
 
     def _follower(self, path: Path, opened: BinaryIO) -> _Follower:
-        head = opened.readline(_HEAD)
+        line = opened.readline(_HEAD)
+        head = hashlib.sha256(line).digest()
         known = self._followed.get(path)
         if known is None or known.head != head:
-            known = self._followed[path] = _Follower(head, published_lines.header(head), len(head))
+            self._jobs -= _count(known) if known else 0
+            known = self._followed[path] = _Follower(head, published_lines.header(line), len(line))
         return known
 
-    def _read(self, follower: _Follower, workflow: PublishedWorkflow, opened: BinaryIO) -> None:
-        until = follower.offset + _LOOK
-        others = sum(len(one.workflow.jobs) for one in self._followed.values() if one.workflow) - len(workflow.jobs)
-        ended = False
-        while follower.offset < until:
+    def _read_dead(self, follower: _Follower, workflow: PublishedWorkflow, opened: BinaryIO, most: int) -> None:
+        """Read the end of a file at once, or not yet: how long a job took says nothing without its name."""
+        size = os.fstat(opened.fileno()).st_size
+        if follower.offset < size - _TAIL:
+            follower.offset, follower.cut = size - _TAIL, True
+        follower.behind = max(0, size - follower.offset)
+        if follower.behind <= most:
+            self._read(follower, workflow, opened, most)
+        workflow.gone()
+
+    def _read(self, follower: _Follower, workflow: PublishedWorkflow, opened: BinaryIO, most: int) -> None:
+        size = os.fstat(opened.fileno()).st_size
+        follower.behind = 0
+        room = _MOST_JOBS - self._jobs + len(workflow.jobs)
+        while max(follower.offset, follower.size) < size:
             opened.seek(follower.offset)
-            data = opened.read(_PIECE)
+            data = opened.read(min(_PIECE, most))
+            if (cost := _cost(data)) > most:
+                data = data[: len(data) * most // cost]
+                cost = _cost(data)
+            if not data:
+                follower.behind = size - follower.offset
+                return
+            most, self._left = max(0, most - cost), self._left - cost
             end = data.rfind(b"\n") + 1
-            if not end and len(data) < _PIECE:
+            if not end and not follower.cut and len(data) < _PIECE:
+                whole = follower.offset + len(data) >= size
+                follower.size, follower.behind = (size, 0) if whole else (0, size - follower.offset)
                 return
             follower.offset += end or len(data)
-            begin = data.find(b"\n") + 1 if follower.cut else 0
-            follower.unread += not end and not follower.cut
-            follower.cut, ended = not end, ended or bool(end)
-            events, broken = _parsed(data[begin:end])
-            follower.unread += broken + self._take(workflow, events, _MOST_JOBS - others)
-        if not ended:
-            # A hole of a terabyte, say: looking for its end would cost every look as much.
-            follower.offset = max(follower.offset, os.fstat(opened.fileno()).st_size)
+            self._piece(follower, workflow, data, end, room)
+            if follower.blind >= _LONG:
+                follower.offset = max(follower.offset, size)
+
+    def _piece(self, follower: _Follower, workflow: PublishedWorkflow, data: bytes, end: int, room: int) -> None:
+        """Take in the lines that end in a piece of a file, of which the last one does so before ``end``."""
+        begin = data.find(b"\n") + 1 if follower.cut else 0
+        follower.unread += not end and not follower.cut
+        follower.cut, follower.blind = not end, 0 if end else follower.blind + len(data)
+        events, broken = _parsed(data[begin:end])
+        follower.unread += broken + self._take(workflow, events, room)
 
     def _take(self, workflow: PublishedWorkflow, events: Iterable[Any], room: int) -> int:
         """Take events in; return how many could not be read."""
@@ -179,6 +244,14 @@ def _parsed(lines: bytes) -> tuple[list[Any], int]:
         except UNREADABLE:
             broken += 1
     return events, broken
+
+
+def _count(follower: _Follower) -> int:
+    return len(follower.workflow.jobs) if follower.workflow else 0
+
+
+def _cost(data: bytes) -> int:
+    return len(data) + _LINE * data.count(b"\n")
 
 
 def _is_held(opened: BinaryIO) -> bool:

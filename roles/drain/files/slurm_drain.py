@@ -28,7 +28,8 @@ def known(ids):
     for line in output("scontrol", "show", "nodes", "--oneliner").split("\n"):
         # The first of two wins: a reason, which comes last, may be any text.
         fields = dict(reversed([field.split("=", 1) for field in line.split() if "=" in field]))
-        if fields.get("NodeName") in ids:
+        # What else begins a line, or has no state, is the rest of a reason that has several.
+        if line.startswith("NodeName=") and fields["NodeName"] in ids and "State" in fields:
             states[fields["NodeName"]] = set(fields["State"].rstrip("*").split("+"))
     return states
 

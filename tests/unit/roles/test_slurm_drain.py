@@ -122,6 +122,15 @@ def test_reason_of_a_human_is_kept(drain: Callable[..., Any]) -> None:
     assert controller.reasons["i-1"] == "was State=IDLE, by ann"
 
 
+@pytest.mark.parametrize("line", ["NodeName=i-2", "x NodeName=i-2 State=IDLE+DRAIN", "State=x", "----"])
+def test_line_of_a_reason_is_no_node(drain: Callable[..., Any], line: str) -> None:
+    controller = Controller({"i-1": "IDLE+DRAIN", "i-2": "IDLE"})
+    controller.reasons["i-1"] = f"swap\n{line}\n{line}"
+    assert drain(controller, ["i-1", "i-2"])["cordoned"] == ["i-2"]
+    controller.nodes = dict(reversed(controller.nodes.items()))
+    assert drain(controller, ["i-1", "i-2"])["drained"] == ["i-1", "i-2"]
+
+
 def test_jobs_that_end_in_time_let_the_node_go(drain: Callable[..., Any]) -> None:
     controller = Controller({"i-1": "MIXED"}, {"7": "i-1"})
     first = controller.squeue

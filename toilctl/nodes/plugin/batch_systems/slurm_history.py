@@ -14,10 +14,11 @@ MOST_BYTES = 2**24
 """How much of the log is read at once."""
 """Where role slurm has it written, in the container that workflows run in, too."""
 
-# A job's name may be any text, a newline in it, too.
+# A job's name may be any text, a newline and pieces of such lines in it, too: only the last end of a line is one.
 _ENDED = re.compile(
     rb"^JobId=(?P<id>\d+) UserId=(?:(?!^JobId=).)*? JobState=\w+ Partition=\S+ TimeLimit=\S+ "
-    rb"StartTime=(?P<start>\S+) EndTime=(?P<end>\S+) [^\n]*\n",
+    rb"StartTime=(?P<start>\S+) EndTime=(?P<end>\S+) NodeList=(?:(?! JobState=)[^\n])* ExitCode=\d+:\d+ ?\n"
+    rb"(?=JobId=|\Z)",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -58,7 +59,10 @@ class History:
         self._at += len(new)
         told, end = self._part + new, 0
         for job in _ENDED.finditer(told):
-            end = job.end()
+            # What comes after half a line may be in the name that this one has.
+            follows, end = job.start() == end, job.end()
+            if not follows:
+                continue
             started, ended = _seconds(job["start"]), _seconds(job["end"])
             if started is not None and ended is not None and started <= ended:
                 self._ran[job["id"].decode()] = Ran(started, ended)

@@ -86,6 +86,18 @@ def test_line_is_read_whole_however_it_is_written(history: Any, log: Path, name:
     assert looking.take("3") == (at("11:07:00"), at("11:08:00"))
 
 
+FORGED = line(9, "01:00:00", "09:00:00")
+
+
+@pytest.mark.parametrize("name", [FORGED[8:-20], FORGED[60:] + "x", FORGED[:-20], f"x\n{FORGED[:-20]}"])
+def test_piece_of_a_line_in_a_name_makes_up_no_times(history: Any, log: Path, name: str) -> None:
+    looking = history.History(log)
+    add(log, line(2, name=name) + line(3, "11:07:00", "11:08:00"))
+    assert looking.take("3") == (at("11:07:00"), at("11:08:00"))
+    assert looking.take("9") is None
+    assert looking.take("2") in (None, (at("11:05:28"), at("11:05:30")))
+
+
 def test_log_that_was_rotated_is_read_from_its_beginning(history: Any, log: Path) -> None:
     looking = history.History(log)
     log.write_text(line(2)[:-20])
