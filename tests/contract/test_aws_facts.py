@@ -23,7 +23,9 @@ def answer() -> ModuleType:
     return shared("toilctl_fleet_answer")
 
 
-@pytest.mark.parametrize("name", ["CAPACITY", "QUOTA", "THROTTLED", "DENIED", "NOT_OFFERED", "OUTLIVED"])
+@pytest.mark.parametrize(
+    "name", ["CAPACITY", "QUOTA", "THROTTLED", "DENIED", "NOT_OFFERED", "OUTLIVED", "CLIENT_ERROR", "DISK_KEY_REFUSED"]
+)
 def test_modules_know_the_same_codes(utils: ModuleType, name: str) -> None:
     assert getattr(utils, name) == getattr(aws_errors, name)
 
@@ -35,14 +37,6 @@ def test_modules_know_the_same_codes(utils: ModuleType, name: str) -> None:
 def test_modules_know_the_same_codes_of_what_does_not_exist(utils: ModuleType, code: str) -> None:
     error = type("Error", (Exception,), {"response": {"Error": {"Code": code}}})()
     assert utils.is_not_found(error) == aws_errors.is_not_found(code)
-
-
-def test_modules_know_the_same_of_a_disk_key_that_is_refused() -> None:
-    source = ast.parse((ROOT / "roles/ec2_nodes/library/ec2_nodes_running.py").read_text())
-    assigned = [node for node in source.body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)]
-    found = {ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in assigned}
-    assert found["CLIENT_ERROR"] == aws_errors.CLIENT_ERROR
-    assert found["DISK_KEY_REFUSED"] == aws_errors.DISK_KEY_REFUSED
 
 
 def test_every_lack_of_capacity_has_advice(answer: ModuleType) -> None:

@@ -32,6 +32,11 @@ THROTTLED = frozenset({
 DENIED_ACTION = re.compile(r"perform:? ([a-z0-9-]+:[A-Za-z]+)")
 NOT_OFFERED = frozenset({"InvalidFleetConfiguration", "Unsupported"})
 OUTLIVED = "IdempotentInstanceTerminated"
+CLIENT_ERROR = "Client.InternalError"
+DISK_KEY_REFUSED = (
+    "EC2 may not use the key of its disks; for spot, the role AWSServiceRoleForEC2Spot has to be granted it "
+    "('aws kms create-grant', as the manual's page on permissions has it)."
+)
 # As in toilctl.values.aws_limits.
 FILTER_VALUES = 200
 IDS_PER_CALL = 1000
@@ -187,3 +192,10 @@ def poll(timeout_s, delay_s=2.0):
     while time.monotonic() < deadline:
         time.sleep(delay_s)
         yield
+
+
+def why_ended(instance):
+    """Return why an instance ended, as EC2 says it, and what that means where it says little."""
+    state = instance.get("StateReason", {})
+    told = state.get("Message") or instance.get("StateTransitionReason") or "EC2 gives no reason"
+    return f"{told}. {DISK_KEY_REFUSED}" if state.get("Code") == CLIENT_ERROR else told

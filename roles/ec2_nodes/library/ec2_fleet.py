@@ -72,6 +72,7 @@ from ansible.module_utils.toilctl_aws import (
     terminate_instances,
     to_dict,
     when_seen,
+    why_ended,
 )
 from ansible.module_utils.toilctl_fleet_answer import (
     CAPACITY,
@@ -115,7 +116,8 @@ def ensure(ec2, options):
         if len(live) >= options["count"] or not (is_unsettled(errors) or outdated):
             break
     undo_if_destroying(ec2, options, launched)
-    return report(options, sorted(live), sorted(launched), errors)
+    ended = why_launched_ended(ec2, options, launched - live) if not errors else []
+    return report(options, sorted(live), sorted(launched), errors, ended)
 
 
 def check_group(ec2, options):
@@ -138,6 +140,15 @@ def count_live(ec2, options, launched):
     states = {instance["InstanceId"]: instance["State"]["Name"] for instance in instances(ec2, wanted)}
     listed = {instance_id for instance_id, state in states.items() if state in LIVE}
     return listed | (launched - set(states))
+
+
+def why_launched_ended(ec2, options, launched):
+    """Return why instances ended that were just launched, each reason once."""
+    if not launched:
+        return []
+    own = [{"Name": "tag:toilctl:cluster", "Values": [options["cluster"]]}]
+    reasons = [why_ended(one) for one in instances(ec2, own) if one["InstanceId"] in launched]
+    return list(dict.fromkeys(reasons))
 
 
 def write(ec2, options, ledger):

@@ -28,15 +28,9 @@ lost: {type: dict, returned: always, description: 'Instances that ended meanwhil
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.toilctl_aws import connect, instances, poll, run
+from ansible.module_utils.toilctl_aws import connect, instances, poll, run, why_ended
 
 ENDED = ("shutting-down", "terminated", "stopping", "stopped")
-
-CLIENT_ERROR = "Client.InternalError"
-DISK_KEY_REFUSED = (
-    "EC2 may not use the key of its disks; for spot, the role AWSServiceRoleForEC2Spot has to be granted it "
-    "('aws kms create-grant', as the manual's page on permissions has it)."
-)
 
 
 def wait(ec2, options):
@@ -49,7 +43,7 @@ def wait(ec2, options):
             wanted |= {instance_id for instance_id, instance in found.items() if not has_ended(instance)}
         listed = {instance_id: instance for instance_id, instance in found.items() if instance_id in wanted}
         running = {instance_id for instance_id, instance in listed.items() if instance["State"]["Name"] == "running"}
-        lost = {instance_id: reason(instance) for instance_id, instance in listed.items() if has_ended(instance)}
+        lost = {instance_id: why_ended(instance) for instance_id, instance in listed.items() if has_ended(instance)}
         if running | set(lost) == wanted:
             break
     return {
@@ -70,13 +64,6 @@ def listing(ec2, options):
 def has_ended(instance):
     """Return whether an instance will not run any more."""
     return instance["State"]["Name"] in ENDED
-
-
-def reason(instance):
-    """Return why an instance ended, as EC2 says it, and what that means where it says little."""
-    state = instance.get("StateReason", {})
-    said = state.get("Message") or instance.get("StateTransitionReason") or "EC2 gives no reason"
-    return f"{said}. {DISK_KEY_REFUSED}" if state.get("Code") == CLIENT_ERROR else said
 
 
 def main():

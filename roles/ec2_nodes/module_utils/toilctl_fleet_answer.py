@@ -68,7 +68,7 @@ def is_of_new(error):
     return error["code"] in NOT_YET_SEEN or "iaminstanceprofile" in error["message"].lower().replace(" ", "")
 
 
-def report(options, live, launched, errors):
+def report(options, live, launched, errors, ended=()):
     """Return the module's result; with nothing there at all, fail with EC2's reason."""
     missing = max(0, options["count"] - len(live))
     result = {
@@ -82,7 +82,7 @@ def report(options, live, launched, errors):
     }
     if not missing:
         return result
-    problem = summarise(options, missing, errors)
+    problem = summarise(options, missing, errors, ended)
     if not live:
         raise problem
     return {
@@ -96,8 +96,11 @@ def report(options, live, launched, errors):
     }
 
 
-def summarise(options, missing, errors):
-    """Return one error for what is missing: each reason once, and what to do about the first."""
+def summarise(options, missing, errors, ended=()):
+    """Return one error for what is missing: each reason once, and what to do about the first.
+
+    What EC2 launched and ended again, for the reasons ``ended``, is as little an error of its answer's as silence is.
+    """
     reasons = list(
         dict.fromkeys(
             f"{error['code']}{' in ' + error['zone'] if error['zone'] else ''}: {error['message']}" for error in errors
@@ -114,7 +117,7 @@ def summarise(options, missing, errors):
     return AwsError(
         "capacity" if first["code"] in CAPACITY or not errors else kind,
         f"{missing} of {options['count']} {options['role']} nodes {options['node_type']} could not be launched: "
-        f"{'; '.join(reasons) or 'EC2 gave no reason'}.",
+        f"{'; '.join(reasons or ended).rstrip('.') or 'EC2 gave no reason'}.",
         next_step,
         aws_code=first["code"],
         node_type=options["node_type"],

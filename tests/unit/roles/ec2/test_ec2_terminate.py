@@ -173,8 +173,27 @@ def test_nodes_that_run_and_nodes_that_ended_while_booting_are_told_apart(
     assert result["lost"][first] == "Client.UserInitiatedShutdown: User initiated shutdown"
 
 
+def test_node_that_ends_while_it_is_counted_is_told_with_ec2s_reason(
+    module: Module, ec2: Any, cloud: TestCloud, run_instances: Callable[..., list[str]]
+) -> None:
+    ended, _ = run_instances("my", 2)
+    cloud.cloud.lifetimes.terminate(cloud.cloud.lifetimes.find(ended).instance, aws_errors.CLIENT_ERROR)
+    reasons = module("ec2_fleet").why_launched_ended(ec2, {"cluster": "my"}, {ended})
+    assert reasons == [f"Client.InternalError: Client error on launch. {aws_errors.DISK_KEY_REFUSED}"]
+    options = {
+        "count": 1,
+        "role": "worker",
+        "node_type": "t2.micro:0.1",
+        "spot_bid": 0.1,
+        "instance_types": ["t2.micro"],
+    }
+    with pytest.raises(Exception, match=r"could not be launched: Client\.InternalError") as error:
+        module("ec2_fleet").report(options, [], [ended], [], reasons)
+    assert str(error.value).endswith("permissions has it).")
+
+
 def test_node_that_ends_for_its_disk_key_is_told_with_what_that_means(module: Module) -> None:
-    reason = module("ec2_nodes_running").reason
+    reason = module("ec2_nodes_running").why_ended
     code = "Client.InternalError"
     told = reason({"StateReason": {"Code": code, "Message": f"{code}: Client error on launch"}})
     assert told == f"{code}: Client error on launch. {aws_errors.DISK_KEY_REFUSED}"
