@@ -73,15 +73,21 @@ def resources(held: Mapping[str, Any]) -> Resources:
 
 def _task(task: Mapping[str, Any], agent: Mapping[str, Any] | None) -> Task:
     return Task(
-        framework=task["framework_id"],
-        task_id=task["id"],
-        name=task["name"],
-        agent_id=task["slave_id"],
+        framework=_text(task["framework_id"]),
+        task_id=_text(task["id"]),
+        name=_text(task["name"]),
+        agent_id=_text(task["slave_id"]),
         address=address(agent) if agent else None,
         instance_id=instance_id(agent) if agent else None,
         resources=resources(task["resources"]),
         started=_started(task["statuses"]),
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _started(statuses: Iterable[Mapping[str, Any]]) -> datetime | None:

@@ -79,6 +79,8 @@ def test_damaged_nodes_of_slurm(answer):
 
 @settings(deadline=None, max_examples=examples(150))
 @given(damaged_json(AGENTS), damaged_json(TASKS), st.sampled_from(["", DONE, "\x1e", "²"]))
+@example(AGENTS, {"tasks": [one | {"name": None} for one in TASKS["tasks"]]}, "")
+@example(AGENTS, {"tasks": [one | {"slave_id": True} for one in TASKS["tasks"]]}, "")
 def test_damaged_values_of_mesos(agents, tasks, more):
     mesos = Mesos(lambda words: f"\x1e{dumped(agents)}{DONE}{dumped(tasks)}{DONE}{more}", "10.0.0.1")
     with suppress(EngineError):

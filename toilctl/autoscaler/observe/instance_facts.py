@@ -60,7 +60,10 @@ class Facts:
         self._types |= {one.name: one for one in sizes}
 
     def describe(self, settings: AutoscalerSettings, nodes: Iterable[Node], now: datetime) -> None:
-        """Ask EC2 for the sizes of the instance types that there are, or may be, and are not known yet."""
+        """Ask EC2 for the sizes of the instance types that there are, or may be, and are not known yet.
+
+        :raises Exception: boto3's, when EC2 does not tell of some; what it tells of others is known then.
+        """
         self._describe(settings.region, {*_allowed(settings), *(node.instance_type for node in nodes)}, now)
 
     def price(self, settings: AutoscalerSettings, nodes: Iterable[Node], now: datetime) -> None:
@@ -164,18 +167,18 @@ class Facts:
         return node.node_type.spot_bid if asked is None else min(asked, node.node_type.spot_bid)
 
     def _describe(self, region: str, names: Iterable[str], now: datetime) -> None:
-        names = tuple(names)
         self._ask_after = {name: after for name, after in self._ask_after.items() if after > now}
         unknown = sorted(name for name in names if name not in self._types and name not in self._ask_after)
+        problem: Exception | None = None
         for begin in range(0, len(unknown), FILTER_VALUES):
             asked = unknown[begin : begin + FILTER_VALUES]
             try:
                 self._types |= _described(region, asked)
-            except Exception:  # The next tick asks again; what is known already serves until then.
-                if not self._types.keys() & names:
-                    raise
-                continue
-            self._ask_after |= dict.fromkeys(asked, now + timedelta(seconds=UNKNOWN_S))
+                self._ask_after |= dict.fromkeys(asked, now + timedelta(seconds=UNKNOWN_S))
+            except Exception as error:  # One part's mishap is none of the others'.
+                problem = error
+        if problem:
+            raise problem
 
     def _quota(self, region: str, spot: bool, now: datetime) -> float | None:
         known = self._quotas.get(spot)

@@ -175,7 +175,11 @@ def _snapshot(  # noqa: PLR0913, PLR0917 - all that a tick has gathered
 ) -> Snapshot:  # fmt: skip
     leader = memory.facts.leader(settings, now)
     everything = (*nodes, *((leader,) if leader else ()))
-    memory.facts.describe(settings, everything, now)
+    try:
+        memory.facts.describe(settings, everything, now)
+    except Exception:  # The next tick asks again; until then those serve of which something is known.
+        if not memory.facts.offers(settings, memory.spot):
+            raise
     memory.facts.price(settings, everything, now)
     costs = memory.facts.prices(settings, nodes)
     notices = memory.notices.of(nodes, now)

@@ -54,28 +54,16 @@ def test_more_instance_types_than_a_filter_takes_are_asked_for_in_parts(aws_env:
 
 
 @pytest.mark.usefixtures("aws_env")
-def test_refusal_to_describe_an_instance_type_costs_none_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = Facts()
-    assert offered(facts, KNOWN) == ["r3.8xlarge"]
-    refuse(monkeypatch, "m5.large")
-    assert offered(facts, KNOWN, "m5.large=0..2") == ["r3.8xlarge"]
-    monkeypatch.undo()
-
-
-def test_instance_type_is_asked_for_again_after_a_refusal(aws_env: TestCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = Facts()
-    assert offered(facts, KNOWN) == ["r3.8xlarge"]
+def test_refusal_of_some_instance_types_costs_those_alone_until_they_are_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    facts, wanted = Facts(), (KNOWN, *unheard_of(FILTER_VALUES - 1), "a1.large=0..2")
     with monkeypatch.context() as while_refused:
-        refuse(while_refused, "m5.large")
-        offered(facts, KNOWN, "m5.large=0..2")
-    assert offered(facts, KNOWN, "m5.large=0..2", seconds=30) == ["r3.8xlarge", "m5.large"]
-
-
-@pytest.mark.usefixtures("aws_env")
-def test_refusal_is_raised_where_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse(monkeypatch, "r3.8xlarge")
-    with pytest.raises(ClientError):
-        offered(Facts(), KNOWN)
+        refuse(while_refused, "a1.large")
+        with pytest.raises(ClientError):
+            offered(facts, *wanted)
+        assert [str(one) for one in facts.offers(settings(*wanted), SpotHistory())] == ["r3.8xlarge"]
+    assert offered(facts, *wanted, seconds=30) == ["r3.8xlarge", "a1.large"]
 
 
 @pytest.mark.usefixtures("aws_env")

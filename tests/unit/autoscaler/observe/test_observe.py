@@ -143,6 +143,22 @@ def test_instance_type_that_ec2_does_not_know_has_no_offer_and_leaves_the_others
     assert offers.keys() == {OTHER}
 
 
+def test_refusal_to_describe_instance_types_ends_no_tick_that_knows_others(launch, monkeypatch):
+    memory = Memory()
+    observe(settings(f"{OTHER}=0..2"), Engine(), memory, NOW)
+    real = aws.pages
+
+    def pages(service: str, region: str, operation: str, key: str, **how: Any) -> Any:
+        if operation == "describe_instance_types":
+            raise ClientError({"Error": {"Code": "FilterLimitExceeded"}}, "DescribeInstanceTypes")
+        return real(service, region, operation, key, **how)
+
+    monkeypatch.setattr(aws, "pages", pages)
+    assert observe(settings(), Engine(), memory, later(30)).snapshot.offers.keys() == {OTHER}
+    with pytest.raises(ClientError):
+        observe(settings(), Engine(), Memory(), NOW)
+
+
 def test_offer_is_what_joined_nodes_were_found_to_have_also_when_they_are_gone(launch, aws_env):
     ids, memory = launch(3), Memory()
     small, sick = Resources(36, 30000, 0), Resources(36, 100, 0)
