@@ -12,7 +12,7 @@ from pathlib import Path
 
 LIST = ".on-workers"
 MOST_BYTES = 64 * 1024
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 def lines(path):

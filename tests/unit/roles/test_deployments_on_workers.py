@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.checkout import ROOT
-from toilctl.workflows import deployment
+from toilctl.workflows import told as grammar
 
 SCRIPT = ROOT / "roles/deployments/files/on_workers.py"
 
@@ -96,7 +96,7 @@ def test_what_is_no_name_is_counted_and_not_shown(deployed: Path, line: str) -> 
 
 def test_names_are_those_that_toilctl_deploys() -> None:
     (form,) = re.findall(r'^NAME = re\.compile\(r"(.+)"\)$', SCRIPT.read_text(), re.MULTILINE)
-    assert form == deployment._NAME.pattern
+    assert form == grammar.NAME.pattern
 
 
 def test_role_runs_it_and_tells_what_it_refused() -> None:

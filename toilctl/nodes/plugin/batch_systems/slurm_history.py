@@ -21,6 +21,7 @@ _ENDED = re.compile(
     rb"(?=JobId=|\Z)",
     re.DOTALL | re.MULTILINE,
 )
+_BEGINS = b"\nJobId="
 
 
 class Ran(NamedTuple):
@@ -38,6 +39,8 @@ class History:
         self._ran: dict[str, Ran] = {}
         self._part = b""
         """The beginning of a job that is not written whole yet."""
+        self._lost = False
+        """Whether what was read last is no job's, for too long: the next beginning of one counts."""
         self._at = _size(log)
 
     def take(self, slurm_id: str) -> Ran | None:
@@ -51,13 +54,15 @@ class History:
             with open_regular(self._log, follow=True) as opened:
                 if _size(self._log) < self._at:
                     # It was rotated, and is another file now.
-                    self._at, self._part = 0, b""
+                    self._at, self._part, self._lost = 0, b"", False
                 opened.seek(self._at)
                 new = opened.read(MOST_BYTES)
         except OSError:
             return
         self._at += len(new)
         told, end = self._part + new, 0
+        if self._lost and (begins := told.find(_BEGINS)) >= 0:
+            told, self._lost = told[begins + 1 :], False
         for job in _ENDED.finditer(told):
             # What comes after half a line may be in the name that this one has.
             follows, end = job.start() == end, job.end()
@@ -66,7 +71,9 @@ class History:
             started, ended = _seconds(job["start"]), _seconds(job["end"])
             if started is not None and ended is not None and started <= ended:
                 self._ran[job["id"].decode()] = Ran(started, ended)
-        self._part = told[max(end, told.rfind(b"\nJobId=", end)) :][-LONGEST_LINE:]
+        self._part = told[max(end, told.rfind(_BEGINS, end)) :]
+        if self._lost or len(self._part) > LONGEST_LINE:
+            self._part, self._lost = self._part[-len(_BEGINS) :], True
 
 
 def _size(path: Path) -> int:
