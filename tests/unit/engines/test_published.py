@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -25,21 +24,17 @@ def queued(key: object, **changes: Any) -> str:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Iterator[Write]:
+def write(tmp_path: Path, keep_alive: Callable[[Path], None]) -> Write:
     """Write a file as a workflow that lives does."""
-    held = []
 
     def lines(name: str, *lines: str | bytes, header: Any = HEADER) -> Path:
         path = tmp_path / f"{name}.jsonl"
         texts = [json.dumps(header), *lines]
         path.write_bytes(b"".join(one if isinstance(one, bytes) else f"{one}\n".encode() for one in texts))
-        held.append(path.open("rb"))
-        fcntl.flock(held[-1], fcntl.LOCK_EX)
+        keep_alive(path)
         return path
 
-    yield lines
-    for one in held:
-        one.close()
+    return lines
 
 
 def jobs(published: Published) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,21 +19,17 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Iterator[Write]:
+def write(tmp_path: Path, keep_alive: Callable[[Path], None]) -> Write:
     """Write a file, as a workflow that lives unless it is to be dead."""
-    held: list[BinaryIO] = []
 
     def lines(name: str, *events: Any, dead: bool = False) -> Path:
         path = tmp_path / f"{name}.jsonl"
         path.write_bytes(HEADER + b"".join(json.dumps(event).encode() + b"\n" for event in events))
         if not dead:
-            held.append(path.open("rb"))
-            fcntl.flock(held[-1], fcntl.LOCK_EX)
+            keep_alive(path)
         return path
 
-    yield lines
-    for one in held:
-        one.close()
+    return lines
 
 
 @pytest.fixture

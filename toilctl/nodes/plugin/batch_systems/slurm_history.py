@@ -10,9 +10,9 @@ from typing import NamedTuple
 from ..regular_files import LONGEST_LINE, open_regular
 
 LOG = "/var/log/slurm/jobcomp.log"
+"""Where role slurm has it written, in the container that workflows run in, too."""
 MOST_BYTES = 2**24
 """How much of the log is read at once."""
-"""Where role slurm has it written, in the container that workflows run in, too."""
 
 # A job's name may be any text, a newline and pieces of such lines in it, too: only the last end of a line is one.
 _ENDED = re.compile(
